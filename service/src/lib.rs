@@ -1,4 +1,4 @@
-//! What Earshot does: the use cases over database and search, their jobs, mail, webhooks and limits. Knows neither pages nor HTTP requests.
+//! Earshot's use cases over database and search, with jobs, mail, webhooks and limits. Independent of pages and HTTP requests.
 
 pub mod accounts;
 pub mod backlog;

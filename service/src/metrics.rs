@@ -1,7 +1,7 @@
-//! What the program counts while it runs, for Prometheus.
+//! Runtime metrics for Prometheus.
 //!
-//! Labels come from small fixed sets (route patterns, methods, statuses), so that nobody outside can make them many, and nothing about
-//! people is in them.
+//! Labels come from small fixed sets (route patterns, methods, statuses), so that outsiders cannot multiply them, and they contain nothing
+//! about people.
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -16,7 +16,7 @@ use crate::{
     system_resources,
 };
 
-/// Which requests are counted together.
+/// Labels of a request counter.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     method: &'static str,
@@ -29,7 +29,7 @@ struct RouteLabels {
     route: String,
 }
 
-/// Upper ends of the classes of how long answers take, in seconds.
+/// Upper bounds of the response time buckets, in seconds.
 const TOOK: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
 fn histogram() -> Histogram {
@@ -50,31 +50,31 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts an answer. `route` is the pattern of the path, never the path.
+    /// Counts a response. `route` is the pattern of the path, never the path.
     pub fn record_response(&self, method: &str, route: &str, status: u16, seconds: f64) {
         self.requests.get_or_create(&RequestLabels { method: word(method), route: route.into(), status }).inc();
         self.took.get_or_create(&RouteLabels { route: route.into() }).observe(seconds);
     }
 }
 
-/// A method as a label: clients may send any word.
+/// Returns a method as a label: clients may send any word.
 fn word(method: &str) -> &'static str {
     ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"].into_iter().find(|known| *known == method).unwrap_or("other")
 }
 
-/// Connections that are open.
+/// Open connections.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionCounts {
     /// All of them.
     pub all: usize,
-    /// Those that send live updates to an inbox.
+    /// Live update streams of inboxes.
     pub streams: usize,
 }
 
-/// Everything that is measured, in the text format of OpenMetrics 1.0.
+/// Returns all metrics in the text format of OpenMetrics 1.0.
 ///
 /// # Errors
-/// When the text cannot be written, which is a fault of ours.
+/// Returns an error if the text cannot be written, which would be a bug.
 pub async fn scrape(app: &App, open: &ConnectionCounts) -> Result<String> {
     let mut registry = Registry::with_prefix("earshot");
     registry.register("build", "The running program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
@@ -134,7 +134,7 @@ fn count(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-/// Resident bytes and open files of this process, where the system reports them like Linux.
+/// Resident bytes and open files of this process, where the system reports them as Linux does.
 fn process() -> Option<(i64, i64)> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix("kB")?.trim().parse::<i64>().ok()?;

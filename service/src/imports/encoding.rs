@@ -1,15 +1,15 @@
-//! Which encoding a file is in, and its text as UTF-8, piece by piece.
+//! Encoding detection, and chunk-by-chunk decoding to UTF-8.
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use domain::imports::{Encoding, UNREADABLE};
 
-/// How much of a file that is not plain ASCII is looked at to tell encodings apart, which takes 0.1 s a megabyte; validity as UTF-8 is checked
-/// for all of it.
+/// Bytes of a file that is not plain ASCII used to tell encodings apart, which takes 0.1 s per megabyte; UTF-8 validity is checked for the
+/// whole file.
 const LOOKED_AT: usize = 256 << 10;
-/// How much of a file's beginning shows whether it is UTF-16.
+/// Bytes at the start of a file used to detect UTF-16.
 const HEAD: usize = 64 << 10;
 
-/// The byte order mark at the beginning of a file: the encoding it names, and its length.
+/// Returns the encoding and length of the byte order mark at the start of a file.
 #[must_use]
 pub fn byte_order_mark(head: &[u8]) -> Option<(Encoding, usize)> {
     match head {
@@ -20,16 +20,16 @@ pub fn byte_order_mark(head: &[u8]) -> Option<(Encoding, usize)> {
     }
 }
 
-/// Takes a file piece by piece and says which encoding it is in. Keeps 64 kB of it.
+/// Detects a file's encoding from its chunks. Keeps the first 64 kB.
 pub struct CharsetDetector {
     head: Vec<u8>,
     legacy: EncodingDetector,
     looked_at: usize,
-    /// The beginning of a character that the last piece cut.
+    /// The start of a character that the last chunk ended in.
     cut: Vec<u8>,
-    /// Characters of several bytes that are valid UTF-8.
+    /// Number of valid multi-byte UTF-8 characters.
     valid: u64,
-    /// Bytes or sequences that are not.
+    /// Number of bytes or sequences that are not valid UTF-8.
     invalid: u64,
     before: u8,
     mac: u64,
@@ -53,7 +53,7 @@ impl Default for CharsetDetector {
 }
 
 impl CharsetDetector {
-    /// Looks at the next piece.
+    /// Processes the next chunk.
     pub fn feed(&mut self, piece: &[u8]) {
         let room = HEAD.saturating_sub(self.head.len()).min(piece.len());
         self.head.extend_from_slice(&piece[..room]);
@@ -90,17 +90,17 @@ impl CharsetDetector {
         }
     }
 
-    /// Counts letters beyond ASCII beside letters of ASCII, by where Mac Roman and the Windows encodings have them.
+    /// Counts non-ASCII letters next to ASCII letters, by their code points in Mac Roman and in the Windows encodings.
     fn letters(&mut self, piece: &[u8]) {
         for (n, byte) in piece.iter().enumerate() {
             let after = piece.get(n + 1).copied().unwrap_or_default();
             let in_word = self.before.is_ascii_alphabetic() || after.is_ascii_alphabetic();
             match byte {
-                // In Windows encodings the euro sign and the dots of an ellipsis, which do not begin a word.
+                // In Windows encodings: the euro sign and the ellipsis, which do not begin a word.
                 0x80 | 0x85 if after.is_ascii_lowercase() && !self.before.is_ascii_alphabetic() => self.mac += 1,
-                // In Windows encodings rare letters and signs; its quotation marks and dashes are left out.
+                // In Windows encodings: rare letters and signs; quotation marks and dashes are excluded.
                 0x81 | 0x83 | 0x86..=0x8a | 0x8c..=0x90 | 0x98 | 0x9a | 0x9c..=0x9f if in_word => self.mac += 1,
-                // In Mac Roman these are quotation marks, dashes and the dots of an ellipsis.
+                // In Mac Roman: quotation marks, dashes and the ellipsis.
                 0xc9 | 0xd0..=0xd5 => {}
                 0xc0.. if in_word => self.windows += 1,
                 _ => {}
@@ -109,8 +109,8 @@ impl CharsetDetector {
         }
     }
 
-    /// What the file is in, as far as that can be told. Text in other encodings is hardly ever valid UTF-8, so some bytes that are not, in a file
-    /// that else is, are damage.
+    /// Returns the most likely encoding. Text in other encodings is rarely valid UTF-8, so a few invalid bytes in an otherwise valid file
+    /// count as damage.
     #[must_use]
     pub fn finish(mut self) -> Encoding {
         if let Some((encoding, _)) = byte_order_mark(&self.head) {
@@ -130,7 +130,7 @@ impl CharsetDetector {
     }
 }
 
-/// Whether bytes are the beginning of a character in UTF-8 whose rest may still come.
+/// Whether the bytes may be the start of a UTF-8 character.
 fn is_beginning(bytes: &[u8]) -> bool {
     match bytes {
         [] => false,
@@ -138,13 +138,13 @@ fn is_beginning(bytes: &[u8]) -> bool {
     }
 }
 
-/// Encodings that text in Mac Roman may be taken for.
+/// Whether Mac Roman text may be mistaken for this encoding.
 fn is_latin(encoding: Encoding) -> bool {
     use Encoding::{Ibm866, Iso8859_2, Iso8859_4, Iso8859_13, Windows1250, Windows1252, Windows1254, Windows1257, Windows1258};
     matches!(encoding, Windows1252 | Windows1250 | Windows1254 | Windows1257 | Windows1258 | Iso8859_2 | Iso8859_4 | Iso8859_13 | Ibm866)
 }
 
-/// UTF-16 without a mark: zero bytes on one side of the pairs, and none on the other.
+/// Detects UTF-16 without a byte order mark: zero bytes on one side of the byte pairs, and none on the other.
 fn utf16(head: &[u8]) -> Option<Encoding> {
     let (pairs, _) = head.as_chunks::<2>();
     let zeros = |side: usize| pairs.iter().filter(|pair| pair[side] == 0).count();
@@ -160,18 +160,18 @@ fn utf16(head: &[u8]) -> Option<Encoding> {
     (broken <= 1 && (has_line || some * 10 >= pairs.len())).then_some(encoding)
 }
 
-/// Makes UTF-8 of a file, piece by piece.
+/// Decodes a file to UTF-8, chunk by chunk.
 pub struct ChunkDecoder(encoding_rs::Decoder);
 
 impl ChunkDecoder {
-    /// For an encoding; a byte order mark is text to it.
+    /// Creates a decoder for an encoding; it treats a byte order mark as text.
     #[must_use]
     pub fn new(encoding: Encoding) -> Self {
         let known = encoding_rs::Encoding::for_label(encoding.as_str().as_bytes()).unwrap_or(encoding_rs::UTF_8);
         Self(known.new_decoder_without_bom_handling())
     }
 
-    /// Adds the text of the next piece; what is not valid becomes [`UNREADABLE`]. After the `last` piece there is no other.
+    /// Appends the text of the next chunk; invalid bytes become [`UNREADABLE`]. No chunk may follow the `last` one.
     pub fn decode(&mut self, mut piece: &[u8], last: bool, text: &mut String) {
         loop {
             text.reserve(self.0.max_utf8_buffer_length_without_replacement(piece.len()).unwrap_or_default());
@@ -209,7 +209,7 @@ mod tests {
         text
     }
 
-    /// As a program of that time would have written it.
+    /// Encodes text as a program of that time would have.
     fn encoded(encoding: Encoding, text: &str) -> Vec<u8> {
         match encoding {
             Encoding::Utf16Le => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),

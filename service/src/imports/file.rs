@@ -1,4 +1,4 @@
-//! A whole file from the disk of this machine, carried on by running it again.
+//! Import of a whole local file; running it again resumes it.
 
 use std::{
     path::{Path, PathBuf},
@@ -28,45 +28,45 @@ use crate::{
     triage::add::source_key,
 };
 
-/// Failed lines that a summary names.
+/// Maximum failed lines listed in a summary.
 const NAMED: usize = 20;
-/// Seconds to wait for a database that is busy.
+/// Seconds to wait for a busy database.
 const PATIENCE: u32 = 60;
 
-/// A file that is to be imported.
+/// A request to import a file.
 #[derive(Debug, Clone)]
 pub struct FileImportRequest {
-    /// Where it is.
+    /// Path of the file.
     pub path: PathBuf,
-    /// What its columns become; dates and header rows as they were asked for.
+    /// The column mapping; date order and header rows as requested.
     pub mapping: ColumnMapping,
     /// Its encoding; detected when `None`.
     pub encoding: Option<Encoding>,
-    /// Reads it all, and changes nothing.
+    /// Reads the whole file without changing anything.
     pub dry_run: bool,
 }
 
-/// How it went.
+/// The result of an import.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImportSummary {
     /// The encoding that the file was read in.
     pub encoding: Option<Encoding>,
-    /// What was wrong with rows, by kind.
+    /// Row problems by kind.
     pub groups: ProblemCounts,
     /// Imported rows.
     pub added: i64,
-    /// Rows that were there already.
+    /// Rows that already existed.
     pub known: i64,
     /// Rows that failed.
     pub bad: i64,
-    /// The first of those, with the reason.
+    /// The first failed rows, with reasons.
     pub named: Vec<(i64, String)>,
 }
 
-/// Imports a file, or finds out what would happen. `watch` is called with the progress and the size of the file in bytes.
+/// Imports a file, or reports what would happen. Calls `watch` with the progress and the file size in bytes.
 ///
 /// # Errors
-/// When a column does not exist, the file cannot be read, or the database fails.
+/// Returns an error if a column does not exist, the file cannot be read, or the database fails.
 pub async fn import_file(
     app: &AppState,
     scope: &Scope,
@@ -100,7 +100,7 @@ pub async fn import_file(
         };
         match run::run_from(app, scope, import.id, FileSource::File(open(&path).await?), None, show).await {
             Ok(_) => break,
-            // A server is at work on the same database: it goes first.
+            // A server is using the same database: let it go first.
             Err(Error::Domain(Refusal::Busy(_))) if busy < PATIENCE => {
                 busy += 1;
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -124,7 +124,7 @@ async fn open(path: &Path) -> Result<tokio::fs::File> {
     tokio::fs::File::open(path).await.map_err(|e| Error::Internal(format!("cannot read {}: {e}", path.display())))
 }
 
-/// Hash, size and encoding of a file.
+/// Returns the hash, size and encoding of a file.
 async fn weigh(mut file: tokio::fs::File) -> Result<(String, i64, Encoding)> {
     let (mut hash, mut detector, mut bytes, mut piece) = (Sha256::new(), CharsetDetector::default(), 0, vec![0; UPLOAD_CHUNK_BYTES]);
     loop {
@@ -151,7 +151,7 @@ async fn begin(app: &AppState, scope: &Scope, path: &Path, mapping: ColumnMappin
     Ok(begun)
 }
 
-/// Reads everything and counts what would happen.
+/// Dry run: reads everything and counts the results.
 async fn try_out(app: &AppState, scope: &Scope, mut reader: CsvReader, plan: domain::imports::BoundMapping) -> Result<ImportSummary> {
     let (mut keys, now) = (run::RowKeys::default(), app.now());
     let mut summary = ImportSummary { encoding: Some(reader.encoding), ..ImportSummary::default() };

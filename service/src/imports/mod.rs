@@ -1,7 +1,7 @@
-//! Use cases of imports: a file is uploaded, its columns are mapped, its rows are imported, and it can be stopped and resumed at any time.
+//! Use cases of imports: upload a file, map its columns, import its rows; an import can be stopped and resumed at any time.
 //!
-//! Every row has a key (its own id if the file has one, else a hash of its content and its ordinal among equal rows), so that
-//! the same file again adds nothing, whatever happened in between.
+//! Every row has a key (its own id if the file has one, otherwise a hash of its content and its ordinal among equal rows), so that
+//! importing the same file again adds nothing, even after interruptions.
 
 pub mod encoding;
 pub mod file;
@@ -38,12 +38,12 @@ use crate::{
     state::App,
 };
 
-/// Largest file that a browser may send.
+/// Largest file that a browser may upload.
 pub const MAX_UPLOAD: usize = 64 << 20;
-/// Files of a project that may lie here without being imported: what nobody starts is kept for a week, and must not fill the disk.
+/// Maximum pending uploads per project: an upload that is not started is kept for a week and must not fill the disk.
 const MAX_WAITING: i64 = 20;
 
-/// A file on its way in.
+/// A file being uploaded.
 pub struct ImportUpload {
     /// Its import.
     pub id: ImportId,
@@ -54,14 +54,14 @@ pub struct ImportUpload {
     bytes: i64,
 }
 
-/// Begins an upload; the same `key` names the same import.
+/// Begins an upload; the same `key` identifies the same import.
 ///
 /// # Errors
-/// [`Refusal::Forbidden`] below admin; too many files that wait.
+/// [`Refusal::Forbidden`] below admin; too many pending uploads.
 pub async fn begin_upload(app: &App, scope: &Scope, name: &str, key: &str) -> Result<ImportUpload> {
     scope.require(Role::Admin)?;
     let import = new_import(app, scope, name, ImportSource::Upload, String::new());
-    // Its bytes are still to come: `finish` compares them with what arrived under this key before.
+    // The content is not known yet: `finish` compares it with an earlier upload under this key.
     let once = IdempotentWrite::form(format!("imports:{}", scope.project()), key, Fingerprint::of([&import.name]));
     let id = app
         .store
@@ -105,10 +105,10 @@ fn new_import(app: &App, scope: &Scope, name: &str, source: ImportSource, file_h
 }
 
 impl ImportUpload {
-    /// Takes the next bytes of the file.
+    /// Adds the next bytes of the file.
     ///
     /// # Errors
-    /// When the file is too large or the database fails.
+    /// Returns an error if the file is too large or the database fails.
     pub async fn push(&mut self, app: &App, scope: &Scope, bytes: &[u8]) -> Result<()> {
         self.hash.update(bytes);
         self.detector.feed(bytes);
@@ -136,16 +136,16 @@ impl ImportUpload {
         });
         let put = put.await;
         match put {
-            // A repeated post of a file that arrived before.
+            // Repeated upload of an already uploaded file.
             Err(Error::Domain(Refusal::NotFound)) => Ok(()),
             other => other,
         }
     }
 
-    /// The file is complete.
+    /// Completes the upload.
     ///
     /// # Errors
-    /// When it is no CSV file, or the database fails.
+    /// Returns an error if it is not a CSV file, or the database fails.
     pub async fn finish(mut self, app: &App, scope: &Scope) -> Result<ImportId> {
         if self.bytes == 0 {
             return Err(Refusal::field("file", "required", "Choose a CSV file that is not empty.").into());
@@ -167,7 +167,7 @@ impl ImportUpload {
                 })
             })
             .await?;
-        // The same form again, out of the browser's memory, but with another file: that one is not here.
+        // The same form, restored by the browser and submitted with another file: that file was not stored.
         if app.store.import(&scope, id).await?.is_some_and(|import| import.file_hash != sent) {
             return Err(Refusal::field(
                 "file",
@@ -188,17 +188,17 @@ fn stored(app: &App, scope: &Scope, import: ImportId) -> FileSource {
     FileSource::Stored { store: app.store.clone(), scope: *scope, import, next: 0 }
 }
 
-/// One import, for those who may import.
+/// Returns an import, for people who may import.
 ///
 /// # Errors
-/// Not found alike for what is not there and what is not theirs.
+/// The same not-found error for a missing import and another project's.
 pub async fn find(app: &App, scope: &Scope, import: ImportId) -> Result<Import> {
     scope.require(Role::Admin)?;
     let found = app.store.import(scope, import).await?.filter(|i| i.status != ImportStatus::Uploading);
     found.ok_or_else(|| Refusal::NotFound.into())
 }
 
-/// A tag made of the file's name, so that what came with a file can be found.
+/// Derives a tag from the file's name, so that the imported rows can be found.
 fn guessed_tag(name: &str) -> Option<String> {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let clean: String =
@@ -206,10 +206,11 @@ fn guessed_tag(name: &str) -> Option<String> {
     feedback::normalize_tag(&clean)
 }
 
-/// Sets an uploaded file going under a mapping. Again: does nothing.
+/// Starts an uploaded import with a mapping. Does nothing if it was already started.
 ///
 /// # Errors
-/// When the mapping does not fit the file, dates can be read in two ways and nobody chose, or none of the first rows can be imported.
+/// Returns an error if the mapping does not fit the file, dates are ambiguous and no order was chosen, or none of the first rows can be
+/// imported.
 pub async fn start(app: &App, scope: &Scope, import: &Import, mapping: ColumnMapping) -> Result<()> {
     let preview = preview(app, scope, import, Some(mapping)).await?;
     if preview.has_no_valid_rows() {
@@ -220,7 +221,7 @@ pub async fn start(app: &App, scope: &Scope, import: &Import, mapping: ColumnMap
     begin(app, scope, import, preview).await
 }
 
-/// As [`start`], also if none of the first rows can be imported.
+/// As [`start`], even if none of the first rows can be imported.
 ///
 /// # Errors
 /// As [`start`].
@@ -234,10 +235,10 @@ async fn begin(app: &App, scope: &Scope, import: &Import, preview: ImportPreview
     set_going(app, scope, import.id, Some(preview.mapping)).await
 }
 
-/// Goes back to choosing columns after a run, with the same file. Imported rows stay, and count as duplicates in the next run.
+/// Returns to column mapping after a run, with the same file. Imported rows stay, and count as duplicates in the next run.
 ///
 /// # Errors
-/// [`Refusal::Conflict`] when its file is no longer kept, or it runs.
+/// [`Refusal::Conflict`] if its file is no longer stored, or it is running.
 pub async fn reopen(app: &App, scope: &Scope, import: &Import) -> Result<()> {
     scope.require(Role::Admin)?;
     let (scope, id, now) = (*scope, import.id, app.now());
@@ -249,10 +250,10 @@ pub async fn reopen(app: &App, scope: &Scope, import: &Import) -> Result<()> {
     Ok(())
 }
 
-/// Carries a stopped or failed import on from where it was.
+/// Resumes a stopped or failed import.
 ///
 /// # Errors
-/// [`Refusal::Conflict`] when its file is no longer kept.
+/// [`Refusal::Conflict`] if its file is no longer stored.
 pub async fn resume(app: &App, scope: &Scope, import: &Import) -> Result<()> {
     scope.require(Role::Admin)?;
     set_going(app, scope, import.id, None).await?;
@@ -282,7 +283,7 @@ async fn set_going(app: &App, scope: &Scope, import: ImportId, mapping: Option<C
     Ok(())
 }
 
-/// Stops a running import (imported rows stay), or removes one that never ran. Says whether the import is still there.
+/// Stops a running import (imported rows stay), or removes one that never ran. Returns whether the import still exists.
 ///
 /// # Errors
 /// When the database fails.

@@ -15,37 +15,37 @@ use super::{
 };
 use crate::{error::Result, state::App};
 
-/// Rows that are shown.
+/// Number of rows shown.
 pub const PREVIEW: usize = 20;
-/// Rows that are looked at, to see the order of dates and the scale of scores.
+/// Number of rows sampled to determine the date order and the score scale.
 const SAMPLE: usize = 5_000;
-/// Bytes of these at most.
+/// Maximum bytes of the sample.
 const SAMPLE_BYTES: usize = 4 << 20;
 
-/// What a file would become under a mapping.
+/// The expected result of importing a file with a mapping.
 pub struct ImportPreview {
-    /// The names of its columns.
+    /// The column names.
     pub columns: Vec<String>,
-    /// What was previewed: the given mapping or a guess, with all that was found out about the file.
+    /// The previewed mapping: the given one or a guess, completed with everything detected in the file.
     pub mapping: ColumnMapping,
-    /// What is wrong with the mapping.
+    /// Errors in the mapping.
     pub errors: FieldErrors,
-    /// The first rows: line, and its result or why it cannot be imported. Empty while the mapping is wrong.
+    /// The first rows: the line number, and the result or the problem. Empty while the mapping has errors.
     pub rows: Vec<(u64, Result<ImportedRow, RowProblem>)>,
-    /// How many rows were looked at.
+    /// Number of rows checked.
     pub checked: usize,
-    /// How many of them can be imported.
+    /// Number of those that can be imported.
     pub good: usize,
-    /// What is wrong with those that cannot, or not whole.
+    /// Problems of rows that cannot be imported, or not completely.
     pub groups: ProblemCounts,
-    /// The encoding that the file seems to be in.
+    /// The detected encoding.
     pub detected: Encoding,
-    /// What the dates say about their order.
+    /// Evidence for the date order.
     pub order: DateOrderEvidence,
 }
 
 impl ImportPreview {
-    /// Whether none of these rows can be imported.
+    /// Whether none of the checked rows can be imported.
     #[must_use]
     pub fn has_no_valid_rows(&self) -> bool {
         self.checked > 0 && self.good == 0
@@ -72,7 +72,7 @@ impl Sample {
         Ok(sample)
     }
 
-    /// Writes into a mapping what the file itself says: encoding, header, order of dates. Refuses what only a person can know.
+    /// Completes a mapping from the file: encoding, header, date order. Reports an error for choices that only a person can make.
     pub(super) fn settle(&self, mapping: &mut ColumnMapping, reader: &CsvReader) -> (DateOrderEvidence, FieldErrors) {
         let mut errors = FieldErrors::default();
         mapping.encoding = Some(reader.encoding);
@@ -94,10 +94,10 @@ impl Sample {
     }
 }
 
-/// Shows what an uploaded file would become under a mapping, or under the one it ran with, or under a guessed one.
+/// Previews an uploaded file with a mapping; otherwise with the one from its last run, or a guessed one.
 ///
 /// # Errors
-/// When there is no such import.
+/// Returns an error if there is no such import.
 pub async fn preview(app: &App, scope: &Scope, import: &Import, mapping: Option<ColumnMapping>) -> Result<ImportPreview> {
     scope.require(Role::Admin)?;
     let mapping = mapping.or_else(|| import.mapping.clone());
@@ -158,10 +158,10 @@ fn preview_of(
     Ok(preview)
 }
 
-/// A mapping made while the file was read in another encoding, or with another header: the same columns by their present names.
+/// Converts a mapping created with another encoding or header: the same columns under their current names.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// Returns an error if the file cannot be read.
 pub async fn renamed(app: &App, scope: &Scope, import: &Import, before: &ColumnMapping, mapping: ColumnMapping) -> Result<ColumnMapping> {
     scope.require(Role::Admin)?;
     if (before.encoding, before.header_rows) == (mapping.encoding, mapping.header_rows) {

@@ -1,4 +1,4 @@
-//! A file to import, from wherever it is: opened (encoding, separator, header), then read record by record.
+//! Opens a file to import from any source (encoding, separator, header), then reads it record by record.
 
 use std::collections::VecDeque;
 
@@ -17,25 +17,25 @@ use super::{
 };
 use crate::error::{Error, Result};
 
-/// Largest piece of an uploaded file in the database.
+/// Maximum size of an uploaded chunk in the database.
 pub const UPLOAD_CHUNK_BYTES: usize = 512 << 10;
-/// How much of a file is looked at to find its separator and, where nobody says, its encoding.
+/// Bytes used to detect the separator and, unless specified, the encoding.
 const HEAD: usize = 64 << 10;
 
-/// Where the bytes are.
+/// Source of the bytes.
 pub enum FileSource {
-    /// In pieces in the database.
+    /// In chunks in the database.
     Stored {
         /// The database.
         store: Store,
-        /// Whose.
+        /// The project's scope.
         scope: Scope,
-        /// Which import's.
+        /// The import's id.
         import: ImportId,
-        /// The next piece.
+        /// Number of the next chunk.
         next: i64,
     },
-    /// In a file of this machine.
+    /// A local file.
     File(tokio::fs::File),
 }
 
@@ -57,26 +57,26 @@ impl FileSource {
     }
 }
 
-/// An opened file: text in UTF-8, cut into records.
+/// An open file: UTF-8 text, split into records.
 pub struct CsvReader {
     bytes: FileSource,
     decoder: Option<ChunkDecoder>,
-    /// The decoded piece that is being read, where in it we are, and what it was before it was decoded.
+    /// The decoded chunk being read, the position in it, and its place in the file before decoding.
     buffer: Vec<u8>,
     at: usize,
     piece: DecodedChunk,
     records: CsvParser,
-    /// Records that were read to find the header.
+    /// Records already read to find the header.
     ahead: VecDeque<CsvRecord>,
-    /// The names of the columns.
+    /// The column names.
     pub header: Vec<String>,
-    /// The encoding it is read in.
+    /// The encoding used for reading.
     pub encoding: Encoding,
-    /// How many rows name the columns.
+    /// Number of header rows.
     pub header_rows: usize,
 }
 
-/// A piece of the file: where it begins and how long it is, in the file and decoded.
+/// A chunk of the file: its start and length, in the file and decoded.
 #[derive(Default)]
 struct DecodedChunk {
     file_start: u64,
@@ -86,7 +86,7 @@ struct DecodedChunk {
 }
 
 impl DecodedChunk {
-    /// The place in the file of a place in its text. Within a piece it is a guess; it grows, and is exact where pieces end.
+    /// Maps a position in the text to one in the file. An estimate within a chunk; monotonic, and exact at chunk boundaries.
     fn file_at(&self, text: u64) -> u64 {
         let inside = text.saturating_sub(self.text_start).saturating_mul(self.file_length) / self.text_length.max(1);
         self.file_start + inside.min(self.file_length)
@@ -94,10 +94,10 @@ impl DecodedChunk {
 }
 
 impl CsvReader {
-    /// Reads the beginning: what kind of file it is, and its header. What is `None` is found out.
+    /// Opens a file and reads its header. Detects whatever is `None`.
     ///
     /// # Errors
-    /// A refusal when it is no CSV file, or empty.
+    /// A refusal if it is not a CSV file or is empty.
     pub async fn open(mut bytes: FileSource, encoding: Option<Encoding>, header_rows: Option<usize>) -> Result<Self> {
         let mut head = Vec::new();
         while head.len() < HEAD {
@@ -133,7 +133,7 @@ impl CsvReader {
             None => (guess_delimiter(&buffer), 1, 0),
         };
         let (skipped, file_length, text_length) = (mark as u64, (head.len() - mark) as u64, buffer.len() as u64);
-        // What the records count begins behind the line that names the separator.
+        // Record positions count from the end of the line that names the separator.
         let piece = DecodedChunk { file_start: skipped, file_length, text_start: 0, text_length };
         let mut reader = Self {
             bytes,
@@ -166,10 +166,10 @@ impl CsvReader {
         Ok(reader)
     }
 
-    /// The next record; its end is a place in the file.
+    /// Returns the next record; its end is a position in the file.
     ///
     /// # Errors
-    /// When the bytes cannot be read.
+    /// Returns an error if the bytes cannot be read.
     pub async fn next(&mut self) -> Result<Option<CsvRecord>> {
         if let Some(record) = self.ahead.pop_front() {
             return Ok(Some(record));
@@ -215,7 +215,7 @@ impl CsvReader {
     }
 }
 
-/// A record's cells as text; `None` when it was too large to keep. They are UTF-8: separators and quotation marks never cut a character.
+/// Returns a record's cells as text; `None` if it was too large to keep. In UTF-8, separators and quotation marks never split a character.
 pub fn cells(record: &CsvRecord) -> Option<Vec<String>> {
     let fields = record.fields.as_ref()?;
     Some(fields.iter().map(|field| String::from_utf8_lossy(field).replace(UNREADABLE, "\u{FFFD}")).collect())

@@ -1,37 +1,37 @@
-//! CSV as it comes in, piece by piece: bytes go in, records come out with the line they begin at. Memory is bounded by one record.
+//! Incremental CSV parser: takes bytes and returns records with their line numbers. Memory is bounded by one record.
 
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-/// Longest record, in bytes; a longer one (a quotation mark never closed) is skipped and reported.
+/// Maximum bytes per record; a longer one (an unclosed quotation mark) is skipped and reported.
 pub const MAX_RECORD: usize = 1 << 20;
-/// Most fields in a record.
+/// Maximum fields per record.
 const MAX_FIELDS: usize = 4096;
 
 /// One record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CsvRecord {
-    /// The line it begins at, from 1, as an editor counts.
+    /// The line it begins on, from 1, as in an editor.
     pub line: u64,
     /// The line it ends on.
     pub last: u64,
-    /// How many bytes are read when it ends.
+    /// Bytes read by the end of the record.
     pub end: u64,
-    /// What is wrong with its quotation marks.
+    /// Quotation mark error, if any.
     pub quote: Option<QuoteError>,
     /// Its fields; `None` when it was too large to keep.
     pub fields: Option<Vec<Vec<u8>>>,
 }
 
-/// A quotation mark that does not do what its writer meant.
+/// A misplaced quotation mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuoteError {
-    /// Opened on this line, and open when the file ends.
+    /// Opened on this line and still open at the end of the file.
     Unclosed(u64),
-    /// Opened on this line, and closed with more of the cell after it.
+    /// Opened on this line, and closed before the end of the cell.
     Stray(u64),
 }
 
-/// Where in a record the next byte is, as the parser sees it: it does not tell.
+/// The parser's state before the next byte, tracked here because the parser does not expose it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ParserState {
     /// At the beginning of a cell.
@@ -40,11 +40,11 @@ enum ParserState {
     Plain,
     /// Between quotation marks.
     Quoted,
-    /// After a quotation mark that closes the cell, unless another follows.
+    /// After a quotation mark that closes the cell unless another one follows.
     Quote,
 }
 
-/// Takes bytes, gives records.
+/// Incremental CSV parser.
 pub struct CsvParser {
     delimiter: u8,
     at: ParserState,
@@ -66,7 +66,7 @@ pub struct CsvParser {
 }
 
 impl CsvParser {
-    /// For fields separated by `delimiter`; `read` bytes are already behind us, and the next is the first of line `line`.
+    /// Creates a parser for fields separated by `delimiter`; `read` bytes were read before, and the next byte is the first of line `line`.
     #[must_use]
     pub fn new(delimiter: u8, line: u64, read: u64) -> Self {
         Self {
@@ -90,7 +90,7 @@ impl CsvParser {
         }
     }
 
-    /// Reads on; says how many bytes it took. Without a record it took all.
+    /// Parses input; returns how many bytes it consumed. If there is no record, it consumed all.
     pub fn next(&mut self, input: &[u8]) -> (usize, Option<CsvRecord>) {
         let mut taken = 0;
         if !self.inside {
@@ -106,7 +106,7 @@ impl CsvParser {
         (taken + more, record)
     }
 
-    /// The record that ends with the file, if one does.
+    /// Returns the record that ends at the end of the file, if any.
     pub fn finish(&mut self) -> Option<CsvRecord> {
         if !self.inside {
             return None;
@@ -208,14 +208,14 @@ impl CsvParser {
     }
 }
 
-/// The separator that a first line `sep=;` names (spreadsheets write and read it), and how long that line is with its end.
+/// Returns the separator from a first line `sep=;` (spreadsheets write and read it), and the length of that line with its line end.
 #[must_use]
 pub fn named_delimiter(head: &[u8]) -> Option<(u8, usize)> {
     let end = head.iter().position(|b| matches!(b, b'\r' | b'\n'))?;
     let line = head.get(..end)?;
     let named = line.strip_prefix(b"\"").and_then(|l| l.strip_suffix(b"\"")).unwrap_or(line);
     let sep = named.get(..4).filter(|s| s.eq_ignore_ascii_case(b"sep=")).and_then(|_| named.get(4..))?;
-    // Programs that know nothing of it write as many separators as the other lines have.
+    // Programs unaware of this line pad it with as many separators as the other lines have.
     let delimiter = *sep.first().filter(|b| b.is_ascii() && !matches!(b, b'"' | b'\0'))?;
     if sep.iter().any(|b| *b != delimiter) {
         return None;
@@ -224,7 +224,7 @@ pub fn named_delimiter(head: &[u8]) -> Option<(u8, usize)> {
     Some((delimiter, ended))
 }
 
-/// The separator that stands most often in a file's first record, outside of quotation marks: comma, semicolon, tab or bar.
+/// Returns the most frequent separator in a file's first record, outside quotation marks: comma, semicolon, tab or bar.
 #[must_use]
 pub fn guess_delimiter(head: &[u8]) -> u8 {
     const SEPARATORS: [u8; 4] = *b",;\t|";

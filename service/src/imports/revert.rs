@@ -1,4 +1,4 @@
-//! Undoing an import: its rows are removed batch by batch, except those that someone has worked on.
+//! Undoing an import: removes its rows in batches, except those that people have worked on.
 
 use domain::{
     DomainError as Refusal, Timestamp,
@@ -13,15 +13,15 @@ use crate::{
     state::{App, AppState},
 };
 
-/// Records of one transaction.
+/// Records per transaction.
 const BATCH: i64 = 500;
-/// Silence after which a command counts as stopped.
+/// Milliseconds without progress after which a command counts as stopped.
 pub const COMMAND_TIMEOUT_MS: i64 = 120_000;
 
-/// Begins to take an import back. Again: does nothing.
+/// Begins to undo an import. Does nothing if already begun.
 ///
 /// # Errors
-/// [`Refusal::Conflict`] while it runs.
+/// [`Refusal::Conflict`] while it is running.
 pub async fn revert(app: &App, scope: &Scope, import: &Import) -> Result<()> {
     scope.require(Role::Admin)?;
     let (scope, id, now, job) = (*scope, import.id, app.now(), app.id::<JobId>());
@@ -45,7 +45,7 @@ pub async fn revert(app: &App, scope: &Scope, import: &Import) -> Result<()> {
     Ok(())
 }
 
-/// Sets an import on its way back inside a transaction; `false` when it is not one that could.
+/// Starts undoing an import inside a transaction; `false` if that is not possible.
 ///
 /// # Errors
 /// When the database fails.
@@ -56,7 +56,7 @@ pub async fn start_take_back(tx: &mut Tx<'_>, scope: &Scope, import: ImportId, n
 /// The background job.
 ///
 /// # Errors
-/// When the database fails; what is gone stays gone.
+/// When the database fails; rows already removed stay removed.
 pub async fn run_revert(app: &AppState, scope: &Scope, import: ImportId, context: &JobContext) -> Result<JobOutcome> {
     let (scope, job) = (*scope, context.job);
     loop {

@@ -1,4 +1,4 @@
-//! Rows of a file going in, batch by batch: each batch and how far it came are one transaction.
+//! Runs an import in batches: each batch and its progress are one transaction.
 
 use std::collections::{HashMap, HashSet};
 
@@ -32,28 +32,28 @@ use crate::{
     triage::add::source_key,
 };
 
-/// Records of one transaction: enough that commits do not count, few enough that submissions do not wait.
+/// Records per transaction: enough to make commit cost negligible, few enough that submissions do not wait.
 const BATCH: usize = 500;
-/// Bytes of one transaction at most.
+/// Maximum bytes per transaction.
 const BATCH_BYTES: usize = 1 << 20;
 
-/// How far a run has come.
+/// Progress of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImportProgress {
     /// Bytes read.
     pub bytes_done: i64,
     /// Imported rows.
     pub added: i64,
-    /// Rows that were there already.
+    /// Rows that already existed.
     pub known: i64,
     /// Rows that failed.
     pub bad: i64,
 }
 
-/// Carries an import on from where it is, until the end of its file, until it is cancelled, or until `stop` says so after a batch.
+/// Resumes an import until the end of its file, until it is cancelled, or until `stop` returns `true` after a batch.
 ///
 /// # Errors
-/// When the file cannot be read or the database fails; imported rows stay.
+/// Returns an error if the file cannot be read or the database fails; imported rows stay.
 pub async fn run(app: &AppState, scope: &Scope, import: ImportId, stop: impl Fn(&ImportProgress) -> bool + Send) -> Result<JobOutcome> {
     scope.require(Role::Admin)?;
     run_from(app, scope, import, stored(app, scope, import), None, stop).await
@@ -67,7 +67,7 @@ pub async fn run_job(app: &AppState, scope: &Scope, import: ImportId, context: &
     run_from(app, scope, import, stored(app, scope, import), Some(context.job), |_| context.should_stop()).await
 }
 
-/// As [`run`], with the file from anywhere.
+/// As [`run`], with a file from any source.
 pub(super) async fn run_from(
     app: &AppState,
     scope: &Scope,
@@ -85,7 +85,7 @@ pub(super) async fn run_from(
     let mut reader = CsvReader::open(bytes, mapping.encoding.or(import.encoding), mapping.header_rows).await?;
     let plan = mapping.plan(&reader.header, &project.zone)?;
     let mut keys = RowKeys::default();
-    // What an earlier run dealt with is read again, for the sake of the ordinal of equal rows.
+    // Rows processed by an earlier run are read again to restore the ordinals of equal rows.
     for _ in 0..import.added + import.known + import.bad {
         match reader.next().await? {
             Some(record) => drop(keys.of(&record)),
@@ -97,9 +97,9 @@ pub(super) async fn run_from(
     while !rows.is_empty() {
         let now = app.now();
         let store = app.store.write(move |tx| Box::pin(async move { store_batch(tx, import, rows, job, now).await }));
-        // While these are stored, the next are read.
+        // Read the next batch while this one is stored.
         let (stored, next) = tokio::join!(store, source.next());
-        // Cancelled, or carried on by another worker.
+        // Cancelled, or continued by another worker.
         let Some(after) = stored? else { return Ok(JobOutcome::Done) };
         import = after;
         let progress = ImportProgress { bytes_done: import.bytes_done, added: import.added, known: import.known, bad: import.bad };
@@ -113,7 +113,7 @@ pub(super) async fn run_from(
     Ok(JobOutcome::Done)
 }
 
-/// A file on its way in.
+/// Reads a file in batches.
 struct BatchReader<'a> {
     app: &'a AppState,
     scope: &'a Scope,
@@ -124,7 +124,7 @@ struct BatchReader<'a> {
 }
 
 impl BatchReader<'_> {
-    /// The next batch; empty at the end of the file.
+    /// Returns the next batch; empty at the end of the file.
     async fn next(&mut self) -> Result<Vec<PreparedLine>> {
         let batch = read_batch(&mut self.reader, &mut self.keys).await?;
         if batch.is_empty() { Ok(Vec::new()) } else { prepare(self.app, self.scope, self.language, self.plan.clone(), batch).await }
@@ -150,7 +150,7 @@ impl RowKeys {
     fn of(&mut self, record: &CsvRecord) -> String {
         let mut hash = Sha256::new();
         let fields = record.fields.as_deref().unwrap_or_default();
-        // Neither white space around a field nor empty fields at the end change what a row says.
+        // White space around fields and empty trailing fields do not change a row's meaning.
         let used = fields.iter().rposition(|f| !f.trim_ascii().is_empty()).map_or(0, |i| i + 1);
         for field in &fields[..used] {
             let field = field.trim_ascii();
@@ -169,25 +169,25 @@ impl RowKeys {
     }
 }
 
-/// One row read by the plan's rules.
+/// Reads one row by the mapping's rules.
 pub(super) fn read_row(plan: &BoundMapping, record: &CsvRecord, now: Timestamp) -> Result<ImportedRow, RowProblem> {
     let fields = record.fields.as_deref();
     match record.quote {
         Some(QuoteError::Unclosed(line)) => return Err(RowProblem::quote(line, record.last, true)),
-        // One that is closed in the middle of a cell is no harm unless it took lines along and the row is none of the header's any more.
+        // A quotation mark closed within a cell is harmless unless the record spans lines and no longer has the header's number of fields.
         Some(QuoteError::Stray(line)) if record.last > line && fields.is_none_or(|fields| fields.len() != plan.width()) => {
             return Err(RowProblem::quote(line, record.last, false));
         }
         _ => {}
     }
     let Some(fields) = fields else { return Err(RowProblem::too_large(record.line, record.last)) };
-    // Decoded text: nothing is replaced here.
+    // Already decoded: nothing is replaced here.
     let texts: Vec<_> = fields.iter().map(|field| String::from_utf8_lossy(field)).collect();
     let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
     plan.row(&texts, now)
 }
 
-/// What became of one line.
+/// The outcome of one line.
 struct PreparedLine {
     line: i64,
     end: i64,
@@ -207,7 +207,7 @@ struct PreparedFeedback {
     left_out: Vec<RowProblem>,
 }
 
-/// Applies the rules to a batch, off the async threads: detecting languages takes a while.
+/// Applies the rules to a batch, off the async threads: language detection is slow.
 async fn prepare(
     app: &AppState,
     scope: &Scope,
@@ -273,7 +273,7 @@ fn ready(app: &App, default_language: &str, project: ProjectId, row: ImportedRow
     PreparedFeedback { feedback, contact: row.contact.map(person), key, left_out }
 }
 
-/// Stores a batch and how far the import is with it; `None` and nothing stored when the import no longer runs from there.
+/// Stores a batch and the import's progress; `None`, and nothing stored, if the import is no longer running from this position.
 async fn store_batch(
     tx: &mut Tx<'_>,
     before: Import,
@@ -284,7 +284,7 @@ async fn store_batch(
     let mut after = before.clone();
     after.bytes_done = rows.last().map_or(before.bytes_done, |row| row.end);
     after.bad += i64::try_from(rows.iter().filter(|r| matches!(r.row, LineOutcome::Bad(_))).count()).unwrap_or(i64::MAX);
-    // First the claim on this stretch of the file, so that of two that run the same one waits here and then finds it taken.
+    // First claim this part of the file: of two workers on the same part, one waits here and then finds it claimed.
     if !tx.import_progress(&before, &after, now).await? {
         return Ok(None);
     }
@@ -299,7 +299,7 @@ async fn store_batch(
             LineOutcome::New(ready) => new.push((line, *ready)),
         }
     }
-    // Not before it is sure that a row is new: a person without feedback is none.
+    // Create contacts only for rows that are certainly new: a contact must have feedback.
     let known = tx.known_feedback(before.project, &new.iter().map(|(_, ready)| ready.key.as_str()).collect::<Vec<_>>()).await?;
     let mut seen = HashSet::new();
     let came = new.len();
@@ -339,10 +339,10 @@ fn count(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
-/// How many of some lines went in, or why none of them can; and each line with what it leaves out.
+/// For a group of lines: the number stored or the reason for failure; and for each line, the values left out.
 type StoredLines = (Result<usize, RowProblem>, Vec<(i64, Vec<RowProblem>)>);
 
-/// Stores new rows together, or one by one when the database does not take them so: then only what it refuses is bad.
+/// Stores new rows together; if the database rejects them, one by one, so that only the rejected rows fail.
 async fn store_lines(tx: &mut Tx<'_>, import: ImportId, new: &mut [(i64, PreparedFeedback)]) -> Result<Vec<StoredLines>> {
     let mut all = Vec::new();
     let stored = store_together(tx, import, new).await?;
@@ -369,7 +369,7 @@ fn refused(error: Error) -> RowProblem {
     RowProblem::database()
 }
 
-/// Stores rows in a savepoint. The inner error is about the rows; the outer one, about the transaction or a database that takes no work.
+/// Stores rows in a savepoint. The inner error concerns the rows; the outer one the transaction, or a database that accepts no work.
 async fn store_together(tx: &mut Tx<'_>, import: ImportId, new: &mut [(i64, PreparedFeedback)]) -> Result<Result<usize>> {
     tx.savepoint().await?;
     let stored = insert_lines(tx, import, new).await;

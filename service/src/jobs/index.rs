@@ -1,4 +1,4 @@
-//! Gives the search index its documents: the store as a [`search::DocumentSource`].
+//! Supplies the search index with documents: the store as a [`search::DocumentSource`].
 
 use async_trait::async_trait;
 use domain::ids::{FeedbackId, ProjectId, StaffId, SurveyId};
@@ -11,10 +11,10 @@ use tokio::sync::watch;
 
 use crate::error::Error;
 
-/// The store as the search index knows it.
+/// The store, adapted for the search index.
 pub struct StoreDocumentSource(pub Store);
 
-/// An error of the store, as the index passes it on.
+/// Converts a store error for the index.
 fn failed(error: Error) -> search::Error {
     match error {
         Error::Domain(refusal) => search::Error::Refused(refusal),

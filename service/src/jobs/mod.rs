@@ -1,6 +1,6 @@
-//! Background work: rows in the database that workers claim under a lease, retry with growing pauses, and keep if they fail permanently.
+//! Background jobs: database rows that workers claim under a lease, retry with backoff, and keep if they fail permanently.
 //!
-//! A new kind of work is a variant of [`Job`] with its arm in [`Job::kind`] and in `perform`.
+//! A new kind of job is a variant of [`Job`] with an arm in [`Job::kind`] and in `perform`.
 
 pub mod index;
 mod runner;
@@ -26,24 +26,24 @@ use crate::{
     state::{App, AppState},
 };
 
-/// How long a worker holds a job without saying that it is alive.
+/// How long a worker's claim lasts without renewal.
 pub const LEASE_MS: i64 = 60_000;
 /// Consecutive claims without a result before a job fails permanently.
 pub const MAX_FAILURES: i64 = 8;
 const HOUR_MS: i64 = 3_600_000;
 
-/// How a job ended, when it did not fail.
+/// Outcome of a job that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobOutcome {
     /// There is nothing left to do.
     Done,
-    /// It was asked to stop and wants to be carried on.
+    /// It was asked to stop and must be resumed.
     Stopped,
-    /// It wants to be run again then; no failure, since it keeps count of its own.
+    /// Run it again at this time; not a failure, since it counts its own attempts.
     Later(Timestamp),
 }
 
-/// What a job sees of its surroundings.
+/// The environment of a running job.
 pub struct JobContext {
     /// Its own id.
     pub job: JobId,
@@ -51,14 +51,14 @@ pub struct JobContext {
 }
 
 impl JobContext {
-    /// Whether it should come to an end soon: the program shuts down or another worker has taken over.
+    /// Whether it should stop soon: the program is shutting down or another worker has taken over.
     #[must_use]
     pub fn should_stop(&self) -> bool {
         *self.stop.borrow()
     }
 }
 
-/// Runs everything that is due, one after the other, and says how many jobs that were.
+/// Runs all due jobs sequentially and returns their number.
 ///
 /// # Errors
 /// When the database fails.
@@ -77,11 +77,11 @@ pub async fn run_due(app: &AppState) -> Result<usize> {
 /// When the database fails.
 pub async fn claim(app: &App) -> Result<Option<ClaimedJob>> {
     let now = app.now();
-    // Looking is cheap and takes no place in the queue of writes.
+    // This check is cheap and takes no place in the write queue.
     while app.store.job_due(now).await? {
         let claimed = app.store.write(move |tx| Box::pin(async move { tx.claim_job(now, now.plus_ms(LEASE_MS)).await })).await?;
         match claimed {
-            // It ended its last holder each time: no further try will go better.
+            // Each run ended its worker: another attempt would not succeed.
             Some(claimed) if claimed.failures > MAX_FAILURES => {
                 bury(app, &claimed, "The program stopped while it was running this job.").await?
             }
@@ -91,13 +91,13 @@ pub async fn claim(app: &App) -> Result<Option<ClaimedJob>> {
     Ok(None)
 }
 
-/// Claims one job and sees it through; `false` when none was due.
+/// Claims one job and runs it to its end; `false` if none was due.
 async fn run_one(app: &AppState, stop: &watch::Receiver<bool>) -> Result<bool> {
     let Some(claimed) = claim(app).await? else { return Ok(false) };
     let (stop_this, stopped) = watch::channel(*stop.borrow());
     let context = JobContext { job: claimed.id, stop: stopped };
     let (its_app, payload) = (Arc::clone(app), claimed.payload.clone());
-    // A task of its own, so that a panic ends the job and not the worker.
+    // A separate task, so that a panic ends the job and not the worker.
     let mut work = tokio::spawn(async move { perform(&its_app, &payload, &context).await });
     let mut beat = tokio::time::interval(Duration::from_millis(LEASE_MS.unsigned_abs() / 3));
     beat.tick().await;
@@ -131,8 +131,8 @@ async fn perform(app: &AppState, payload: &str, context: &JobContext) -> Result<
     }
 }
 
-/// Removes what has served its time, a bounded piece in each transaction, so that neither a long standstill nor a large table makes one
-/// that cannot end in time. Stops between two pieces.
+/// Deletes expired rows, a bounded batch in each transaction, so that neither a long standstill nor a large table causes a transaction
+/// that cannot finish in time. Stops between two batches.
 ///
 /// # Errors
 /// When the database fails.
@@ -152,10 +152,10 @@ pub async fn purge(app: &App, should_stop: &(dyn Fn() -> bool + Sync)) -> Result
     Ok(JobOutcome::Done)
 }
 
-/// Contacts whose address is folded in one transaction.
+/// Contacts whose addresses are normalized in one transaction.
 const ADDRESSES: i64 = 200;
 
-/// Puts addresses that are not in their one form into it, a bounded piece in each transaction. SQL cannot: neither database knows punycode.
+/// Normalizes stored addresses, a bounded batch in each transaction. SQL cannot do it: neither database supports punycode.
 ///
 /// # Errors
 /// When the database fails.
@@ -190,7 +190,7 @@ pub async fn normalize_addresses(app: &App, should_stop: &(dyn Fn() -> bool + Sy
     }
 }
 
-/// Writes down how a job ended.
+/// Records the outcome of a job.
 async fn settle(app: &App, claimed: &ClaimedJob, result: Result<JobOutcome>) -> Result<()> {
     let (job, now) = (claimed.clone(), app.now());
     match result {
@@ -206,10 +206,10 @@ async fn settle(app: &App, claimed: &ClaimedJob, result: Result<JobOutcome>) -> 
         Err(error) => {
             let again = match error.refusal() {
                 None | Some(Refusal::Busy(_) | Refusal::SearchUnavailable | Refusal::RateLimited(_)) => true,
-                // A refusal will be the same next time.
+                // The next attempt would be refused too.
                 Some(_) => false,
             };
-            // The count in hand is the claim's; progress since then has reset the one in the table.
+            // The claim's count may be outdated: progress since then has reset the one in the table.
             let failures = app.store.job(job.id).await?.map_or(job.failures, |row| row.failures).max(1);
             tracing::warn!(job.id = %job.id, job.failures = failures, error = %error, "a job failed");
             if again && failures < MAX_FAILURES {
@@ -223,7 +223,7 @@ async fn settle(app: &App, claimed: &ClaimedJob, result: Result<JobOutcome>) -> 
     Ok(())
 }
 
-/// The reason stored with a failed job, safe to show to people.
+/// Returns the reason stored with a failed job, safe to show to people.
 fn explain(error: &Error) -> String {
     match error.refusal() {
         Some(Refusal::Invalid(errors)) => errors.0.iter().map(|e| e.message.as_str()).collect::<Vec<_>>().join(" "),
@@ -251,7 +251,7 @@ async fn bury(app: &App, claimed: &ClaimedJob, error: &str) -> Result<()> {
         .await
 }
 
-/// A kind of job, for people.
+/// Returns the display name of a kind of job.
 #[must_use]
 pub fn label(kind: &str) -> &str {
     match kind {
@@ -264,10 +264,10 @@ pub fn label(kind: &str) -> &str {
     }
 }
 
-/// Runs a failed job again, from where it was. The caller must have checked that an operator asks.
+/// Runs a failed job again from where it stopped. The caller must have checked that the request comes from an operator.
 ///
 /// # Errors
-/// [`Refusal::Conflict`] if it has not failed, has its own page for that, or there is nothing left to resume.
+/// [`Refusal::Conflict`] if it has not failed, has its own page for retries, or there is nothing left to resume.
 pub async fn retry_dead_job(app: &App, job: JobId) -> Result<()> {
     let row = app.store.job(job).await?.ok_or(Refusal::NotFound)?;
     let (now, work) = (app.now(), serde_json::from_str::<Job>(&row.payload)?);
@@ -280,7 +280,7 @@ pub async fn retry_dead_job(app: &App, job: JobId) -> Result<()> {
                 if !tx.revive_dead_job(job, now).await? {
                     return Err(Refusal::Conflict("This job is already running again.".into()).into());
                 }
-                // An import says itself that it failed; it has to be willing as well, or the job would find nothing to do.
+                // An import also records its own failure; it must be restarted as well, or the job would find nothing to do.
                 let goes_on = match work {
                     Job::Import { project, import } => tx.start_import(&Scope::system(project), import, None, now).await?,
                     Job::TakeBack { project, import } => imports::start_take_back(tx, &Scope::system(project), import, now).await?,
@@ -298,7 +298,7 @@ pub async fn retry_dead_job(app: &App, job: JobId) -> Result<()> {
     Ok(())
 }
 
-/// Five seconds, doubled with each failure up to an hour, and up to half of that more, so that many do not come back at once.
+/// Five seconds, doubled with each failure up to an hour, plus up to half of that, so that many jobs do not retry at once.
 fn backoff(app: &App, failures: i64) -> i64 {
     let pause = 5_000_i64.saturating_mul(1 << (failures - 1).clamp(0, 20)).min(HOUR_MS);
     let mut random = [0_u8; 4];
@@ -306,14 +306,14 @@ fn backoff(app: &App, failures: i64) -> i64 {
     pause + pause / 2 * i64::from(u32::from_le_bytes(random) >> 16) / i64::from(u16::MAX)
 }
 
-/// Sees to it that the work of this hour is in the queue, once over all nodes.
+/// Ensures that this hour's jobs are in the queue, once across all nodes.
 async fn enqueue_periodic(app: &App) -> Result<()> {
     let now = app.now();
     let hour = now.0.div_euclid(HOUR_MS);
-    // The id says which hour, so that a second attempt to add it does nothing.
+    // The id encodes the hour, so that adding the job again does nothing.
     let id = JobId(Uuid::from_u128(0x7075_7267_6500_8000_8000_0000_0000_0000 | u128::from(hour.unsigned_abs())));
-    // Addresses that a node of an earlier version stored meanwhile are found the next time. Such a node does not know this work, so it begins
-    // when an update of all nodes is over.
+    // Addresses stored meanwhile by a node of an earlier version are found the next time. Such a node does not know this job, so it begins
+    // after all nodes have been updated.
     let week = now.0.div_euclid(7 * 24 * HOUR_MS);
     let weekly = JobId(Uuid::from_u128(0x666f_6c64_6500_8000_8000_0000_0000_0000 | u128::from(week.unsigned_abs())));
     app.store

@@ -7,11 +7,11 @@ use tokio::{sync::watch, task::JoinHandle};
 use super::{enqueue_periodic, run_one};
 use crate::{state::AppState, webhooks};
 
-/// How many jobs this process works on at a time: a long one does not hold up the others.
+/// Jobs run concurrently by this process: a long one does not block the others.
 const WORKERS: usize = 2;
-/// How often the queue is looked at when nobody woke us: other nodes add work too, and failed work comes due.
+/// How often to poll the queue without being woken: other nodes add jobs too, and failed jobs become due.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often the hourly work is seen to.
+/// How often to check that the hourly jobs are queued.
 const PERIODIC: Duration = Duration::from_secs(300);
 
 /// The workers of this process; they end with [`Runner::stop`].
@@ -21,7 +21,7 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Sets the workers going.
+    /// Starts the workers.
     #[must_use]
     pub fn start(app: &AppState) -> Self {
         let (stop, stopping) = watch::channel(false);
@@ -31,7 +31,7 @@ impl Runner {
         Self { stop, tasks }
     }
 
-    /// Asks running jobs to come to a good place to stop, waits for them, and puts what is unfinished back into the queue.
+    /// Asks running jobs to stop at a suitable point, waits for them, and requeues unfinished ones.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         for task in self.tasks {

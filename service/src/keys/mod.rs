@@ -1,4 +1,4 @@
-//! Keys of the API: making and revoking them, and who a request with one is.
+//! API keys: creating and revoking them, and authenticating requests.
 
 use std::{
     collections::HashMap,
@@ -18,37 +18,37 @@ use store::{Fingerprint, IdempotentWrite, hash::hash_token, keys::ApiKey};
 
 use crate::{error::Result, state::App};
 
-/// Days that a key may be given, besides none at all.
+/// Lifetimes offered for a key, in days, besides no expiry.
 pub const LIFETIME_CHOICES: [i64; 3] = [30, 90, 365];
-/// Days that a new key is given unless someone chooses otherwise.
+/// Default lifetime of a new key, in days.
 pub const DEFAULT_LIFETIME_DAYS: i64 = 90;
-/// How exact the time of the last use is.
+/// Precision of the time of last use, in milliseconds.
 const USE_MS: i64 = 60_000;
 
-/// A new key with its secret, which nothing gives a second time.
+/// A new key with its secret, which is returned only once.
 #[derive(Debug, Clone)]
 pub struct CreatedApiKey {
     /// The key.
     pub key: ApiKey,
-    /// What programs send.
+    /// The secret that programs send.
     pub secret: String,
 }
 
-/// What a key is to be.
+/// Properties of a new key.
 #[derive(Debug, Clone)]
 pub struct ApiKeyInput<'a> {
-    /// What will use it.
+    /// The program that will use it.
     pub name: &'a str,
-    /// What it may do.
+    /// Its permissions.
     pub access: Access,
-    /// Days that it works; `None`: until it is revoked.
+    /// Lifetime in days; `None`: until it is revoked.
     pub days: Option<i64>,
 }
 
-/// Makes a key, once for each `once`; `None` when it was made before: the secret is given only once.
+/// Creates a key, once for each `once`; `None` on a retry: the secret is returned only once.
 ///
 /// # Errors
-/// [`Refusal::Forbidden`] below admin, [`Refusal::Invalid`] for a name that does not fit.
+/// [`Refusal::Forbidden`] below admin, [`Refusal::Invalid`] for an invalid name.
 pub async fn create(app: &App, scope: &Scope, wanted: &ApiKeyInput<'_>, once: &str) -> Result<Option<CreatedApiKey>> {
     scope.require(Role::Admin)?;
     let name = check_name(wanted.name)?;
@@ -83,10 +83,10 @@ pub async fn create(app: &App, scope: &Scope, wanted: &ApiKeyInput<'_>, once: &s
     Ok((id == key.id).then_some(CreatedApiKey { key, secret }))
 }
 
-/// Revokes a key of this project, and the open invitations that it made. What it did otherwise stays.
+/// Revokes a key of this project, and the open invitations that it created. Its other actions are kept.
 ///
 /// # Errors
-/// [`Refusal::Forbidden`] below admin, [`Refusal::NotFound`] when there is none that works.
+/// [`Refusal::Forbidden`] below admin, [`Refusal::NotFound`] if there is no such active key.
 pub async fn revoke(app: &App, scope: &Scope, key: ApiKeyId) -> Result<()> {
     scope.require(Role::Admin)?;
     let (project, now) = (scope.project(), app.now());
@@ -108,10 +108,10 @@ pub async fn revoke(app: &App, scope: &Scope, key: ApiKeyId) -> Result<()> {
     if done { Ok(()) } else { Err(Refusal::NotFound.into()) }
 }
 
-/// Makes a key act for the project instead of a person, so that it goes on when that person leaves.
+/// Makes a key act for the project instead of a person, so that it keeps working after that person leaves.
 ///
 /// # Errors
-/// [`Refusal::Forbidden`] below owner, [`Refusal::NotFound`] when there is none that was not revoked.
+/// [`Refusal::Forbidden`] below owner, [`Refusal::NotFound`] if there is no such key or it was revoked.
 pub async fn hand_over(app: &App, scope: &Scope, key: ApiKeyId) -> Result<()> {
     scope.require(Role::Owner)?;
     let (scope, now) = (*scope, app.now());
@@ -126,10 +126,10 @@ pub async fn hand_over(app: &App, scope: &Scope, key: ApiKeyId) -> Result<()> {
         .await
 }
 
-/// The key that a program sent. Whatever it sent, one hash is computed and one row is looked up, so timing reveals nothing.
+/// Returns the key for a secret. Always computes one hash and looks up one row, so timing reveals nothing.
 ///
 /// # Errors
-/// [`Refusal::SignedOut`] when it opens nothing (any more). A key that has stopped, see [`ApiKey::role`], is found.
+/// [`Refusal::SignedOut`] if the secret is not valid (any more). A key without a current role, see [`ApiKey::role`], is found.
 pub async fn find(app: &App, secret: &str) -> Result<ApiKey> {
     let key = app.store.api_key_by_hash(&hash_token(secret)).await?;
     let key = key.filter(|key| key.is_active(app.now())).ok_or(Refusal::SignedOut)?;
@@ -139,18 +139,18 @@ pub async fn find(app: &App, secret: &str) -> Result<ApiKey> {
     Ok(key)
 }
 
-/// Whom a key acts as: with what it was made for, and no more than its person may do now.
+/// Returns the actor of a key: the access it was created with, limited to its person's current role.
 #[must_use]
 pub fn actor(key: &ApiKey) -> Actor {
     Actor { staff: StaffId(key.id.0), roles: key.role().map(|role| (key.project, role)).into_iter().collect() }
 }
 
-/// When each key's use was last written, so that a busy key is one write each minute.
+/// Time of each key's last recorded use, so that a busy key causes one write per minute.
 #[derive(Debug, Default)]
 pub struct KeyUseTracker(Mutex<HashMap<ApiKeyId, Timestamp>>);
 
 impl KeyUseTracker {
-    /// Whether the use is to be written now.
+    /// Whether to record the use now.
     fn is_due(&self, key: ApiKeyId, now: Timestamp) -> bool {
         let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if written.get(&key).is_some_and(|at| now.0 - at.0 < USE_MS) {
@@ -162,7 +162,7 @@ impl KeyUseTracker {
     }
 }
 
-/// Writes down that a key was used, beside the request: nobody waits for it, and nobody is refused when it fails.
+/// Records the use of a key in the background: no request waits for it or fails because of it.
 fn note_use(app: &App, key: &ApiKey) {
     let (id, now) = (key.id, app.now());
     let recent = key.used_at.is_some_and(|at| now.0 - at.0 < USE_MS);

@@ -1,7 +1,7 @@
-//! What people without an account may use of this machine, and what is kept free for the team: one place for all of it.
+//! Resource budgets for people without an account, and the reserve for the team.
 //!
-//! Sizes follow from the machine. Each address has a share of everything, so that one alone never uses it up: an IPv4 address, an IPv6 /64, and,
-//! since one customer may hold a /48, that as well. Who is signed in, or has an API key, has room of their own ([`MemoryLease::exempt_team`]).
+//! Sizes depend on the machine. Each address has a share of everything, so that one alone never exhausts it: an IPv4 address, an IPv6 /64,
+//! and, since one customer may hold a /48, that too. Signed-in people and API keys have a separate budget ([`MemoryLease::exempt_team`]).
 
 use std::{
     collections::HashMap,
@@ -23,23 +23,23 @@ use prometheus_client::{
 use super::{LimitKey, memory::MemoryBuckets};
 use crate::system_resources;
 
-/// Bytes of a body that belong to its connection: they are counted nowhere else, and never refused.
+/// Bytes of a body that belong to its connection: not counted here, and never refused.
 pub const FREE_BODY_BYTES: usize = 16 << 10;
 const MB: usize = 1 << 20;
-/// An address may have this part of the room for bodies…
+/// An address may use this fraction of the memory for bodies…
 const PARTS: usize = 8;
-/// …and never less than this: the largest form with files.
+/// …and never less than this: the size of the largest form with files.
 const LEAST_SHARE: usize = 12 * MB;
-/// Milliseconds of processor time for pictures of one address: ten large ones at once, and a sixth of a processor in the long run.
+/// Milliseconds of processor time for one address's images: ten large ones at once, and a sixth of a processor on average.
 const PICTURES: RateLimit = RateLimit { burst: 20_000, window_ms: 120_000 };
-/// How long the bytes of stored files are not counted again.
+/// How long a count of stored file bytes is reused.
 const STORED_MS: i64 = 60_000;
-/// Bytes of files that may wait for forms of strangers to be sent again.
+/// Maximum bytes of files held for strangers' forms to be resubmitted.
 const HELD: i64 = 200 << 20;
-/// An IPv6 /48 has the shares of so many addresses.
+/// Number of address shares that an IPv6 /48 has.
 pub(crate) const NETWORK_SHARES: usize = 2;
 
-/// Who pays: an IPv4 address, or an IPv6 /64, and the /48 around that.
+/// The network that usage is charged to: an IPv4 address, or an IPv6 /64, and the /48 around that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ClientNetwork {
     /// An IPv4 address, or the first address of an IPv6 /64.
@@ -49,17 +49,17 @@ pub enum ClientNetwork {
 }
 
 impl ClientNetwork {
-    /// The networks of an address, from the narrow to the wide.
+    /// Returns the networks of an address, narrowest first.
     pub fn of(address: IpAddr) -> impl Iterator<Item = Self> {
         [Some(Self::Address(narrow(address))), wide(address).map(Self::Wide)].into_iter().flatten()
     }
 
-    /// All that one customer may hold: an IPv4 address, or an IPv6 /48.
+    /// Returns the largest network that one customer may hold: an IPv4 address, or an IPv6 /48.
     pub fn widest(address: IpAddr) -> Self {
         wide(address).map_or_else(|| Self::Address(narrow(address)), Self::Wide)
     }
 
-    /// How many shares of an address it has.
+    /// Number of address shares it has.
     #[must_use]
     pub fn shares(self) -> usize {
         if matches!(self, Self::Wide(_)) { NETWORK_SHARES } else { 1 }
@@ -75,7 +75,7 @@ impl fmt::Display for ClientNetwork {
     }
 }
 
-/// What limits count by: an IPv4 address, or the first address of an IPv6 /64, since a household or server has at least that.
+/// Returns the address to count by: an IPv4 address, or the first address of an IPv6 /64, since a household or server has at least that.
 #[must_use]
 pub fn narrow(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -87,7 +87,7 @@ pub fn narrow(address: IpAddr) -> IpAddr {
     }
 }
 
-/// The /48 of an IPv6 address.
+/// Returns the /48 of an IPv6 address.
 pub(super) fn wide(address: IpAddr) -> Option<[u16; 3]> {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
@@ -98,17 +98,17 @@ pub(super) fn wide(address: IpAddr) -> Option<[u16; 3]> {
     }
 }
 
-/// At whose cost something is done.
+/// The party whose quota is charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuotaOwner {
     /// Someone without an account, by address (see [`narrow`]).
     Stranger(IpAddr),
-    /// One of the team.
+    /// A team member.
     Team,
 }
 
 impl QuotaOwner {
-    /// The address of a stranger.
+    /// Returns the address of a stranger.
     #[must_use]
     pub fn address(self) -> Option<IpAddr> {
         match self {
@@ -118,18 +118,18 @@ impl QuotaOwner {
     }
 }
 
-/// The budget that was used up when something was refused.
+/// The budget that was exhausted when something was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct BudgetKind {
     what: &'static str,
 }
 
-/// How often each budget refused something.
+/// Number of rejections per budget.
 #[derive(Debug, Clone, Default)]
 pub struct RejectionCounters(Family<BudgetKind, Counter>);
 
 impl RejectionCounters {
-    /// Counts a refusal; `what` is one of a few fixed words.
+    /// Counts a rejection; `what` is one of a few fixed words.
     pub fn count(&self, what: &'static str) {
         self.0.get_or_create(&BudgetKind { what }).inc();
     }
@@ -141,7 +141,7 @@ impl RejectionCounters {
     }
 }
 
-/// When files were counted, and the bytes of each project.
+/// Time of the last file count, and the bytes per project.
 type Counted = (Timestamp, Arc<HashMap<ProjectId, u64>>);
 
 /// The budgets of this process.
@@ -151,18 +151,18 @@ pub struct ResourceBudget {
     strangers: MemoryPool,
     /// Bodies of requests by the team and its programs.
     team: MemoryPool,
-    /// Processor time for pictures, by address.
+    /// Images: processor time by address.
     pictures: MemoryBuckets,
-    /// When files were last counted, and their bytes.
+    /// Result of the last file count.
     stored: Mutex<Option<Counted>>,
-    /// Bytes of files that may wait for forms of strangers.
+    /// Maximum bytes of files held for strangers' forms.
     pub held_bytes: i64,
-    /// What was refused.
+    /// Rejection counters.
     pub refusals: RejectionCounters,
 }
 
 impl ResourceBudget {
-    /// Whether an address has processor time left for another picture.
+    /// Checks that an address has processor time left for another image.
     ///
     /// # Errors
     /// [`domain::DomainError::RateLimited`].
@@ -171,13 +171,13 @@ impl ResourceBudget {
         self.pictures.take_exactly(&keys, 1, now)
     }
 
-    /// The bytes of files of each project, as they were counted within the last minute.
+    /// Returns the file bytes of each project, if counted within the last minute.
     pub fn stored(&self, now: Timestamp) -> Option<Arc<HashMap<ProjectId, u64>>> {
         let stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
         stored.as_ref().filter(|(at, _)| (0..STORED_MS).contains(&(now.0 - at.0))).map(|(_, bytes)| Arc::clone(bytes))
     }
 
-    /// Keeps what was counted.
+    /// Stores a new count.
     pub fn keep_stored(&self, bytes: Vec<(ProjectId, i64)>, now: Timestamp) -> Arc<HashMap<ProjectId, u64>> {
         let bytes = bytes.into_iter().map(|(project, bytes)| (project, u64::try_from(bytes).unwrap_or_default())).collect();
         let bytes = Arc::new(bytes);
@@ -185,7 +185,7 @@ impl ResourceBudget {
         bytes
     }
 
-    /// Counts the processor time that a picture of an address took.
+    /// Charges an address for the processor time of an image.
     pub fn decoded(&self, address: IpAddr, used: Duration, now: Timestamp) {
         let millis = u32::try_from(used.as_millis()).unwrap_or(u32::MAX);
         for (key, limit) in ClientNetwork::of(address).map(pictures_of) {
@@ -193,13 +193,13 @@ impl ResourceBudget {
         }
     }
 
-    /// Budgets for the machine that this process runs on.
+    /// Returns the budgets for the machine that this process runs on.
     #[must_use]
     pub fn of_this_machine() -> Self {
         Self::for_memory(system_resources::memory())
     }
 
-    /// Budgets for so many bytes of memory; `None` where nothing says how much there is.
+    /// Returns the budgets for this many bytes of memory; `None` if unknown.
     #[must_use]
     pub fn for_memory(memory: Option<u64>) -> Self {
         let memory = memory.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
@@ -207,7 +207,7 @@ impl ResourceBudget {
         let share = (bodies / PARTS).max(LEAST_SHARE);
         Self {
             strangers: MemoryPool::new(bodies, Some(share)),
-            // A network's address is no measure of a team: all of an office may have the same.
+            // Team members are not limited by address: a whole office may share one.
             team: MemoryPool::new(bodies, None),
             pictures: MemoryBuckets::default(),
             stored: Mutex::default(),
@@ -216,24 +216,24 @@ impl ResourceBudget {
         }
     }
 
-    /// Bytes of bodies in memory, and how many there may be: of strangers, then of the team.
+    /// Returns the bytes of bodies in memory and the maximum: for strangers, then for the team.
     #[must_use]
     pub fn bodies(&self) -> [(usize, usize); 2] {
         [&self.strangers, &self.team].map(|room| (room.lock().all, room.most))
     }
 }
 
-/// The processor time for pictures of a network.
+/// Returns the image processing quota of a network.
 fn pictures_of(network: ClientNetwork) -> (LimitKey, RateLimit) {
     let shares = u32::try_from(network.shares()).unwrap_or(1);
     (LimitKey::Pictures(network), RateLimit { burst: PICTURES.burst * shares, ..PICTURES })
 }
 
-/// Bytes of memory that requests share.
+/// Memory shared by requests, in bytes.
 #[derive(Debug)]
 struct MemoryPool {
     most: usize,
-    /// The most for one address; `None`: no measure.
+    /// The maximum for one address; `None`: unlimited.
     share: Option<usize>,
     taken: Mutex<PoolUsage>,
 }
@@ -253,7 +253,7 @@ impl MemoryPool {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes all of it, or nothing.
+    /// Reserves all of it, or nothing.
     fn take(&self, address: IpAddr, bytes: usize) -> bool {
         let mut taken = self.lock();
         if taken.all + bytes > self.most {
@@ -289,7 +289,7 @@ impl MemoryPool {
     }
 }
 
-/// What one request has in memory of its body. Gives everything back when the last of its clones is dropped.
+/// The memory that one request's body uses. Released when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct MemoryLease(Arc<LeaseInner>);
 
@@ -298,7 +298,7 @@ struct LeaseInner {
     budget: Arc<ResourceBudget>,
     address: IpAddr,
     has: Mutex<LeaseUsage>,
-    /// Whether the reader of the body says itself what it keeps.
+    /// Whether the body's reader accounts for the memory it keeps.
     by_hand: AtomicBool,
     refused: AtomicBool,
 }
@@ -311,7 +311,7 @@ struct LeaseUsage {
 }
 
 impl MemoryLease {
-    /// Nothing yet, for a request from an address.
+    /// Creates an empty lease for a request from an address.
     #[must_use]
     pub fn new(budget: &Arc<ResourceBudget>, address: IpAddr) -> Self {
         Self(Arc::new(LeaseInner {
@@ -323,7 +323,7 @@ impl MemoryLease {
         }))
     }
 
-    /// Takes room for more bytes; `false` when there is none.
+    /// Reserves more bytes; `false` if there is no room.
     #[must_use]
     pub fn take(&self, bytes: usize) -> bool {
         let mut has = self.0.lock();
@@ -338,7 +338,7 @@ impl MemoryLease {
         taken
     }
 
-    /// Gives room back for bytes that are not kept any more.
+    /// Releases bytes that are no longer kept.
     pub fn give_back(&self, bytes: usize) {
         let mut has = self.0.lock();
         has.bytes = has.bytes.saturating_sub(bytes);
@@ -349,24 +349,24 @@ impl MemoryLease {
         }
     }
 
-    /// From now on it is not counted what comes, but what [`MemoryLease::take`] is asked for: the reader keeps only a part.
+    /// Switches to manual accounting: only calls to [`MemoryLease::take`] count, because the reader keeps only a part of the body.
     pub fn set_manual(&self) {
         self.0.by_hand.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the reader says what it keeps.
+    /// Whether the reader does its own accounting.
     #[must_use]
     pub fn is_manual(&self) -> bool {
         self.0.by_hand.load(Ordering::Relaxed)
     }
 
-    /// Whether there was no room at some time.
+    /// Whether any reservation was refused.
     #[must_use]
     pub fn was_refused(&self) -> bool {
         self.0.refused.load(Ordering::Relaxed)
     }
 
-    /// The sender turned out to be one of the team, or a program of theirs: strangers are not in their way.
+    /// Moves the lease to the team's budget once the sender proves to be a team member or their program, unaffected by strangers.
     pub fn exempt_team(&self) {
         let mut has = self.0.lock();
         if !has.team && self.0.room(true).take(self.0.address, has.reserved) {
@@ -437,7 +437,7 @@ mod tests {
         for n in 2..=5 {
             assert!(full(v4(n), &mut held) >= 12, "{n}");
         }
-        // All together have an end as well.
+        // All addresses together are limited too.
         let small = MemoryLease::new(&budget, v4(9));
         assert!(!small.take(2 * MB));
         assert!(small.was_refused());
@@ -473,7 +473,7 @@ mod tests {
             assert_eq!(budget.may_decode(v6(1, n), now), Ok(()), "{n}");
             budget.decoded(v6(1, n), Duration::from_secs(8), now);
         }
-        // A /48 has used up two shares; others none, and it has some again after a while.
+        // The /48 has used its two shares; others are unaffected, and it recovers after a while.
         assert!(budget.may_decode(v6(1, 9), now).is_err());
         assert!(budget.may_decode(v6(2, 9), now).is_ok());
         assert!(budget.may_decode(v4(1), now).is_ok());

@@ -1,7 +1,7 @@
-//! Buckets in the database, from which this node takes several at a time.
+//! Database token buckets from which this node takes several tokens at a time.
 //!
-//! What a node has taken and not used is lost to the others until the bucket fills again; what all nodes let through together is never
-//! more than the limit allows.
+//! Tokens that a node has taken but not used are unavailable to the others until the bucket refills; all nodes together never exceed
+//! the limit.
 
 use std::{
     collections::HashMap,
@@ -15,30 +15,30 @@ use store::Store;
 use super::{LimitKey, RateLimitStatus, refusal};
 use crate::error::{Error, Result};
 
-/// A lot is this part of a full bucket.
+/// A lot (the tokens taken at once) is this fraction of a full bucket.
 const PARTS: u32 = 20;
-/// And at most so many, so that of a large bucket little is lost with a node that starts again and again.
+/// Maximum lot size, so that a node that restarts repeatedly wastes little of a large bucket.
 const MOST: u32 = 1000;
-/// How long a lot may be used, in milliseconds.
+/// How long a lot is valid, in milliseconds.
 const LOT_MS: i64 = 10_000;
-/// Keys kept; beyond it, lots that have lapsed are forgotten, and then all.
+/// Maximum keys; beyond it, expired lots are dropped, and then all.
 const KEPT: usize = 50_000;
-/// How many keys may ask the database side by side: one request for a key asks, the others wait for what it brings.
+/// Concurrent database requests: for each key, one request queries the database and the others wait for its result.
 const LANES: usize = 16;
 
-/// What this node has of a key.
+/// This node's lot for a key.
 #[derive(Debug, Clone, Copy)]
 struct RateLimitLease {
     left: u32,
     until: Timestamp,
-    /// What was left in the bucket besides, and in how many seconds it is full.
+    /// The tokens left in the bucket besides, and the seconds until it is full.
     beyond: u32,
     reset: u64,
-    /// The bucket was empty; there is nothing to ask for before then.
+    /// The bucket was empty; no tokens are available before then.
     empty_until: Option<Timestamp>,
 }
 
-/// The lots of this node.
+/// This node's lots.
 #[derive(Debug)]
 pub(super) struct RateLimitLeases {
     lots: Mutex<HashMap<LimitKey, RateLimitLease>>,
@@ -57,7 +57,7 @@ impl RateLimitLeases {
         self.lots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes one: from the lot at hand, else from the next.
+    /// Takes one token from the current lot, or from a new one.
     pub(super) async fn take(&self, store: &Store, key: LimitKey, limit: RateLimit, now: Timestamp) -> Result<RateLimitStatus> {
         if let Some(known) = self.at_hand(&key, limit, now) {
             return Ok(known?);
@@ -92,7 +92,7 @@ impl RateLimitLeases {
         taken.map(|_| standing(lot, limit))
     }
 
-    /// What was taken was not used.
+    /// Returns an unused token.
     pub(super) fn give_back(&self, key: &LimitKey) {
         if let Some(lot) = self.lock().get_mut(key) {
             lot.left += 1;
@@ -100,7 +100,7 @@ impl RateLimitLeases {
         }
     }
 
-    /// What can be said without asking.
+    /// Answers from the local lot, if possible.
     fn at_hand(&self, key: &LimitKey, limit: RateLimit, now: Timestamp) -> Option<Result<RateLimitStatus, Refusal>> {
         let mut lots = self.lock();
         let lot = lots.get_mut(key)?;

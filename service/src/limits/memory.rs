@@ -1,4 +1,4 @@
-//! Buckets in the memory of the only process.
+//! In-memory token buckets, for a single process.
 
 use std::{
     collections::HashMap,
@@ -12,10 +12,10 @@ use domain::{
 
 use super::{LimitKey, RateLimitStatus, refusal};
 
-/// Buckets kept; beyond it, those are forgotten of which least is spent.
+/// Maximum buckets; beyond it, the least used ones are dropped.
 const KEPT: usize = 50_000;
 
-/// The buckets, by key, with the limit that each was made for.
+/// Buckets by key, each with the limit it was created for.
 #[derive(Debug, Default)]
 pub(super) struct MemoryBuckets(Mutex<HashMap<LimitKey, (TokenBucket, RateLimit)>>);
 
@@ -24,7 +24,7 @@ impl MemoryBuckets {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes one from a bucket.
+    /// Takes one token from a bucket.
     pub(super) fn take(&self, key: LimitKey, limit: RateLimit, now: Timestamp) -> Result<RateLimitStatus, Refusal> {
         let mut buckets = self.lock();
         make_room(&mut buckets, now);
@@ -33,7 +33,7 @@ impl MemoryBuckets {
         Ok(RateLimitStatus { limit: limit.burst, remaining: bucket.left(), reset: bucket.seconds_until_full(limit, now) })
     }
 
-    /// Takes one from each of several buckets, or none from any.
+    /// Takes one token from each of several buckets, or none from any.
     pub(super) fn take_all(&self, keys: &[(LimitKey, RateLimit)], now: Timestamp) -> Result<(), Refusal> {
         let mut buckets = self.lock();
         let waits = keys.iter().filter_map(|(key, limit)| buckets.get_mut(key)?.0.check(*limit, now).err());
@@ -42,13 +42,13 @@ impl MemoryBuckets {
         }
         make_room(&mut buckets, now);
         for (key, limit) in keys {
-            // There is one to take: that was looked at above.
+            // Checked above: a token is available.
             let _taken = buckets.entry(key.clone()).or_insert_with(|| (TokenBucket::full(*limit, now), *limit)).0.take(*limit, now);
         }
         Ok(())
     }
 
-    /// Takes so much from each of several buckets, or nothing from any.
+    /// Takes `count` tokens from each of several buckets, or none from any.
     pub(super) fn take_exactly(&self, keys: &[(LimitKey, RateLimit)], count: u32, now: Timestamp) -> Result<(), Refusal> {
         let mut buckets = self.lock();
         make_room(&mut buckets, now);
@@ -60,14 +60,14 @@ impl MemoryBuckets {
             return Err(refusal(wait));
         }
         for (key, limit) in keys {
-            // There is enough: that was looked at above.
+            // Checked above: enough tokens are available.
             let bucket = buckets.entry(key.clone()).or_insert_with(|| (TokenBucket::full(*limit, now), *limit));
             let _taken = bucket.0.take_exactly(count, *limit, now);
         }
         Ok(())
     }
 
-    /// Takes what was used, as far as there is any.
+    /// Charges actual usage, up to the tokens available.
     pub(super) fn take_after_all(&self, key: LimitKey, limit: RateLimit, count: u32, now: Timestamp) {
         let mut buckets = self.lock();
         make_room(&mut buckets, now);
@@ -84,8 +84,8 @@ impl MemoryBuckets {
     }
 }
 
-/// Forgets buckets when there are too many: the full ones, and if that is not enough the half of which least is spent. What is nearly
-/// used up stays, so that a flood of addresses does not wipe what it was meant to be stopped by.
+/// Drops buckets when there are too many: the full ones, then if necessary the least used half. Nearly exhausted buckets
+/// stay, so that a flood of addresses cannot erase the limits meant to stop it.
 fn make_room(buckets: &mut HashMap<LimitKey, (TokenBucket, RateLimit)>, now: Timestamp) {
     if buckets.len() < KEPT {
         return;

@@ -1,7 +1,7 @@
-//! How often something may be done: token buckets (see [`domain::accounts::throttle`]) by key.
+//! Rate limits: token buckets (see [`domain::accounts::throttle`]) by key.
 //!
-//! Over SQLite there is one process, and the buckets are in its memory. Over PostgreSQL they are rows, so that a limit holds over all
-//! nodes; what is counted often is taken from there in small lots, so that most requests ask nobody.
+//! With SQLite there is one process, and the buckets are in its memory. With PostgreSQL they are rows, so that a limit applies across all
+//! nodes; frequent counters take tokens from there in small lots, so that most requests need no query.
 
 pub mod budget;
 mod leases;
@@ -26,41 +26,41 @@ use crate::{error::Result, settings::Settings};
 const MINUTE_MS: i64 = 60_000;
 const QUARTER_HOUR_MS: i64 = 15 * MINUTE_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
-/// One e-mail address from one network address: a person who mistypes.
+/// One e-mail address from one network address: a person mistyping.
 const PAIR: RateLimit = RateLimit { burst: 10, window_ms: QUARTER_HOUR_MS };
-/// One network address over all accounts: an office, or someone trying one password on many accounts.
+/// One network address across all accounts: an office, or an attacker trying one password on many accounts.
 const ADDRESS: RateLimit = RateLimit { burst: 50, window_ms: QUARTER_HOUR_MS };
-/// One e-mail address from everywhere: many machines guessing together. Above [`NETWORK`], so that no single customer of an internet
-/// provider can lock someone out; browsers that signed in before have attempts of their own ([`LimitKey::SignInDevice`]).
+/// One e-mail address from anywhere: many machines guessing together. Above [`NETWORK`], so that no single customer of an internet
+/// provider can lock someone out; browsers that signed in before have a separate quota ([`LimitKey::SignInDevice`]).
 const EMAIL: RateLimit = RateLimit { burst: 200, window_ms: QUARTER_HOUR_MS };
-/// One IPv6 /48, which a single customer may hold: 65,536 times what counts as one address.
+/// One IPv6 /48, which a single customer may hold: 65,536 of the networks that count as one address.
 const NETWORK: RateLimit = RateLimit { burst: 100, window_ms: QUARTER_HOUR_MS };
-/// Letters to set a new password that one network asks for, for one e-mail address.
+/// Password reset e-mails requested by one network for one e-mail address.
 const FORGOT: RateLimit = RateLimit { burst: 3, window_ms: HOUR_MS };
-/// Letters that one network has us send to addresses that nobody has confirmed, and to how many for one project. They ruin the sender's
-/// name when strangers choose where they go.
+/// E-mails to unconfirmed addresses: triggered by one network, and for one project. They damage the sender's reputation
+/// when strangers choose the recipients.
 const LETTERS_NETWORK: RateLimit = RateLimit { burst: 20, window_ms: 24 * HOUR_MS };
 const LETTERS_PROJECT: RateLimit = RateLimit { burst: 200, window_ms: HOUR_MS };
 
-/// An IPv6 /48 may send what so many addresses may.
+/// An IPv6 /48 may send as much as this many addresses.
 const NETWORK_ADDRESSES: u32 = 5;
-/// Kibibytes that are stored for one address in an hour, files and long texts together: the largest message twice.
+/// Kibibytes stored per address and hour, files and long texts together: twice the largest message.
 pub const FILES: RateLimit = RateLimit { burst: 20 << 10, window_ms: 60 * MINUTE_MS };
 /// The same for an IPv6 /48.
 const NETWORK_FILES: RateLimit = RateLimit { burst: 3 * FILES.burst, window_ms: FILES.window_ms };
-/// Bytes of each text that are not charged as stored. Ordinary answers stay below, so that people behind one address do not limit each other.
+/// Bytes of each text that are free of charge. Ordinary answers are shorter, so that people behind one address do not limit each other.
 const SMALL_TEXT: usize = 1024;
-/// Bytes on the disk that a byte of text becomes: its rows, their log and the search index. Measured with messages of 10,000 characters.
+/// Disk bytes per byte of text: its rows, their log and the search index. Measured with messages of 10,000 characters.
 const TEXT_COST: u64 = 16;
-/// Keys of the API that open nothing, from one address: a program with an old key that asks each second.
+/// Invalid API keys from one address: a program with an old key that polls every second.
 const WRONG_KEYS: RateLimit = RateLimit { burst: 60, window_ms: MINUTE_MS };
 
-/// A submission that was counted for its project.
+/// A submission charged to its project's quota.
 #[derive(Debug)]
 pub struct SubmissionQuota(LimitKey);
 
 impl SubmissionQuota {
-    /// It was not stored: it counts for nothing.
+    /// Returns the quota of a submission that was not stored.
     pub fn was_refused(self, limits: &RateLimits) {
         match &limits.kept {
             BucketStore::InMemory(buckets) => buckets.give_back(&[(self.0, limits.per_project)]),
@@ -69,51 +69,51 @@ impl SubmissionQuota {
     }
 }
 
-/// What is counted.
+/// The key of a limit.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LimitKey {
     /// Submissions from a network address.
     Address(IpAddr),
     /// Submissions from an IPv6 /48.
     Network([u16; 3]),
-    /// Answers to surveys of a project that are stored.
+    /// Stored survey responses of a project.
     Project(ProjectId),
-    /// Messages to the portal of a project that are stored.
+    /// Stored portal messages of a project.
     Portal(ProjectId),
-    /// Kibibytes of files from an address that are stored.
+    /// Kibibytes of stored files from an address.
     Files(IpAddr),
-    /// Kibibytes of files from an IPv6 /48 that are stored.
+    /// Kibibytes of stored files from an IPv6 /48.
     NetworkFiles([u16; 3]),
-    /// Milliseconds of processor time for pictures of a network; counted by each process for itself.
+    /// Milliseconds of processor time for a network's images; counted by each process separately.
     Pictures(ClientNetwork),
-    /// Keys of the API from an address that open nothing.
+    /// Invalid API keys from an address.
     WrongKeys(IpAddr),
     /// Requests with an API key.
     ApiKey(uuid::Uuid),
-    /// Attempts to sign in: an account (the hash of its e-mail address) from a network address.
+    /// Sign-in attempts: an account (the hash of its e-mail address) from a network address.
     SignInPair(String, IpAddr),
-    /// Attempts to sign in from a network address.
+    /// Sign-in attempts from a network address.
     SignInAddress(IpAddr),
-    /// Attempts to sign in from an IPv6 /48.
+    /// Sign-in attempts from an IPv6 /48.
     SignInNetwork([u16; 3]),
-    /// Attempts to sign in to an account, from everywhere.
+    /// Sign-in attempts for an account, from anywhere.
     SignInEmail(String),
-    /// Attempts to sign in with a browser that signed in to this account before, by the random part of its cookie.
+    /// Sign-in attempts from a browser that signed in to this account before, by the random part of its cookie.
     SignInDevice(String),
-    /// Attempts of a signed-in person to change their password.
+    /// Password change attempts by a signed-in person.
     ChangePassword(StaffId),
-    /// Letters to set a new password, for an account (the hash of its e-mail address) and a network.
+    /// Password reset e-mails for an account (the hash of its e-mail address) and a network.
     Forgot(String, ClientNetwork),
-    /// Letters to set a new password, by network.
+    /// Password reset e-mails by network.
     ForgotNetwork(ClientNetwork),
-    /// Letters to addresses that nobody has confirmed, by network.
+    /// E-mails to unconfirmed addresses, by network.
     LettersNetwork(ClientNetwork),
-    /// Letters to addresses that nobody has confirmed, by project.
+    /// E-mails to unconfirmed addresses, by project.
     LettersProject(ProjectId),
 }
 
 impl fmt::Display for LimitKey {
-    /// As the key of a row.
+    /// Formats the key for a database row.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(address) => write!(f, "address {address}"),
@@ -139,14 +139,14 @@ impl fmt::Display for LimitKey {
     }
 }
 
-/// What is left after something was counted.
+/// Remaining quota after a request was counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimitStatus {
-    /// The most at once.
+    /// Maximum burst.
     pub limit: u32,
-    /// How many are left; over several nodes at least so many.
+    /// Remaining tokens; a lower bound with several nodes.
     pub remaining: u32,
-    /// In how many seconds all are there again.
+    /// Seconds until the quota is full again.
     pub reset: u64,
 }
 
@@ -162,16 +162,16 @@ pub struct RateLimits {
 enum BucketStore {
     /// In this process, the only one.
     InMemory(MemoryBuckets),
-    /// In the database, for all nodes.
+    /// In the database, shared by all nodes.
     Shared(Store, Box<RateLimitLeases>),
 }
 
-/// An attempt that was let through; give it back when it was rightful.
+/// An attempt that was allowed; return it if it succeeds.
 #[derive(Debug)]
 pub struct LoginAttempt(Vec<(LimitKey, RateLimit)>);
 
 impl RateLimits {
-    /// The limits as configured, kept where all processes over `store` see them.
+    /// Creates the limits as configured, stored where all processes that use `store` see them.
     #[must_use]
     pub fn new(settings: &Settings, store: &Store) -> Self {
         let per_minute = |burst| RateLimit { burst, window_ms: MINUTE_MS };
@@ -179,7 +179,7 @@ impl RateLimits {
             Dialect::Sqlite => BucketStore::InMemory(MemoryBuckets::default()),
             Dialect::Postgres => BucketStore::Shared(store.clone(), Box::default()),
         };
-        // Half of what a project takes, so that one customer's network never closes a project for everyone; an address has its own in any case.
+        // Half of a project's quota, so that one customer's network never blocks a project for everyone; each address keeps its own limit.
         let network =
             settings.rate_per_address.saturating_mul(NETWORK_ADDRESSES).min(settings.rate_per_key / 2).max(settings.rate_per_address);
         Self {
@@ -194,7 +194,7 @@ impl RateLimits {
     /// Counts one submission from an address (see [`budget::narrow`]).
     ///
     /// # Errors
-    /// [`Refusal::RateLimited`] when there were too many.
+    /// [`Refusal::RateLimited`] if there were too many.
     pub async fn address(&self, address: IpAddr, now: Timestamp) -> Result<()> {
         self.count(LimitKey::Address(address), self.per_address, now).await?;
         if let Some(wide) = wide(address) {
@@ -203,8 +203,8 @@ impl RateLimits {
         Ok(())
     }
 
-    /// Counts one submission for a project. What is not stored after all is given back ([`SubmissionQuota::was_refused`]): nobody closes a project by sending
-    /// it what it does not take.
+    /// Counts one submission for a project. Submissions that are not stored return their quota ([`SubmissionQuota::was_refused`]): invalid
+    /// submissions cannot block a project.
     ///
     /// # Errors
     /// As [`RateLimits::address`].
@@ -228,7 +228,7 @@ impl RateLimits {
     /// Counts bytes of files from an address that are about to be stored.
     ///
     /// # Errors
-    /// [`Refusal::RateLimited`] when there were too many of late.
+    /// [`Refusal::RateLimited`] if there were too many recently.
     pub async fn files(&self, address: IpAddr, bytes: u64, now: Timestamp) -> Result<()> {
         let mut keys = vec![(LimitKey::Files(address), FILES)];
         if let Some(wide) = wide(address) {
@@ -245,7 +245,7 @@ impl RateLimits {
         }
     }
 
-    /// Counts the text of a message or an answer from an address as what it will take on the disk, together with [`RateLimits::files`].
+    /// Counts the text of a message or an answer from an address by its disk usage, together with [`RateLimits::files`].
     ///
     /// # Errors
     /// As [`RateLimits::files`].
@@ -256,7 +256,7 @@ impl RateLimits {
         }
     }
 
-    /// Counts a key of the API that opens nothing.
+    /// Counts an invalid API key.
     ///
     /// # Errors
     /// As [`RateLimits::address`].
@@ -279,9 +279,9 @@ impl RateLimits {
         }
     }
 
-    /// Takes one attempt to sign in, for an e-mail address (given as a hash) and a network address. What is counted is the attempt, never
-    /// whether the account exists. One that is refused for any reason counts for nothing: who is refused by address must not use up the
-    /// account's attempts. A `device` that signed in before has attempts of its own, and uses up nobody else's.
+    /// Takes one sign-in attempt for an e-mail address (given as a hash) and a network address. Counts attempts whether or not the account
+    /// exists. A rejected attempt counts nowhere: a rejection by address must not use up the account's attempts. A `device` that signed in
+    /// before has a separate quota and uses up no other.
     ///
     /// # Errors
     /// [`Refusal::RateLimited`] with the seconds to wait.
@@ -300,7 +300,7 @@ impl RateLimits {
         self.attempt(keys, now).await
     }
 
-    /// Takes one attempt of a signed-in person to change their password.
+    /// Takes one password change attempt by a signed-in person.
     ///
     /// # Errors
     /// As [`RateLimits::sign_in`].
@@ -308,8 +308,8 @@ impl RateLimits {
         self.attempt(vec![(LimitKey::ChangePassword(staff), PAIR)], now).await
     }
 
-    /// Counts one request for a letter that sets a new password. None of what signing in uses up is needed: who forgot a password has
-    /// used that up.
+    /// Counts one password reset request. Independent of the sign-in quota, which a person who forgot their password has
+    /// already used up.
     ///
     /// # Errors
     /// As [`RateLimits::sign_in`].
@@ -319,7 +319,7 @@ impl RateLimits {
         self.attempt(keys, now).await.map(drop)
     }
 
-    /// Counts one letter that someone at `address` has us send for a project, to an address that they typed.
+    /// Counts one e-mail that someone at `address` triggers for a project, to an address that they entered.
     ///
     /// # Errors
     /// As [`RateLimits::sign_in`].
@@ -331,9 +331,9 @@ impl RateLimits {
         self.attempt(keys, now).await.map(drop)
     }
 
-    /// Takes one from each bucket, or nothing from any.
+    /// Takes one token from each bucket, or none from any.
     async fn attempt(&self, mut keys: Vec<(LimitKey, RateLimit)>, now: Timestamp) -> Result<LoginAttempt> {
-        // In one order for all, so that two transactions never wait for each other.
+        // A fixed order, so that two transactions never deadlock.
         keys.sort_by(|a, b| a.0.cmp(&b.0));
         match &self.kept {
             BucketStore::InMemory(buckets) => buckets.take_all(&keys, now)?,
@@ -345,7 +345,7 @@ impl RateLimits {
         Ok(LoginAttempt(keys))
     }
 
-    /// A right password costs nothing.
+    /// Returns the attempt after a correct password.
     ///
     /// # Errors
     /// When the database fails.
@@ -365,7 +365,7 @@ fn rows(keys: &[(LimitKey, RateLimit)]) -> Vec<(String, RateLimit)> {
     keys.iter().map(|(key, limit)| (key.to_string(), *limit)).collect()
 }
 
-/// The refusal for so many seconds.
+/// Returns the refusal for this many seconds.
 fn refusal(seconds: u64) -> Refusal {
     Refusal::RateLimited(seconds)
 }

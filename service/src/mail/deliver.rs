@@ -1,4 +1,4 @@
-//! Handing e-mails to the mail server.
+//! Delivery of e-mails to the mail server.
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
@@ -26,44 +26,44 @@ use crate::{
 };
 
 const MINUTE: i64 = 60_000;
-/// How long an e-mail waits after each failed attempt: a day and some hours in total.
+/// Delay after each failed attempt: a day and some hours in total.
 pub const RETRY_DELAYS_MS: [i64; 10] =
     [MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE, 60 * MINUTE, 120 * MINUTE, 240 * MINUTE, 360 * MINUTE, 360 * MINUTE, 480 * MINUTE];
-/// How long the others wait when the mail server could not be reached: they would only wait for the same.
+/// Delay for all other e-mails when the mail server is unreachable: they would fail the same way.
 const REST_MS: i64 = 15_000;
 /// How often to check whether mail is configured again.
 const OFF_MS: i64 = 3_600_000;
 /// How long e-mails wait for mail to be configured again.
 const OFF_DAYS: i64 = 3;
-/// For each command, and for the connection.
+/// Timeout of each command, and of the connection.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// For a whole e-mail.
+/// Timeout of a whole e-mail.
 const PATIENCE_IN_ALL: Duration = Duration::from_secs(120);
 
-/// The way to the mail server.
+/// The connection to the mail server.
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     rests_until: AtomicI64,
 }
 
-/// What became of an attempt.
+/// Outcome of a delivery attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SmtpOutcome {
-    /// The mail server has it.
+    /// The mail server accepted it.
     Accepted,
-    /// There is nobody to send it to: no account has this address.
+    /// No recipient: no account has this address.
     NoRecipient,
-    /// The server rejected it permanently; why, for people.
+    /// The server rejected it permanently, with a reason for people.
     Refused(String),
-    /// It may be accepted later; why not now, for people.
+    /// It may be accepted later; with a reason for people.
     RetryLater(String),
-    /// The mail server was out of reach a moment ago; it is not contacted again yet.
+    /// The mail server was recently unreachable and is not contacted again before this time.
     ServerBackoff(Timestamp),
 }
 
 fn transport(mail: &MailSettings) -> Result<AsyncSmtpTransport<Tokio1Executor>> {
     let Secret(url) = &mail.server;
-    // The message may hold the URL, and so the password.
+    // The message may contain the URL, and so the password.
     let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|_| Error::internal("mail server", "cannot be used"))?;
     if !mail.authorities.is_empty() {
         builder = builder.tls(encryption(mail)?);
@@ -71,7 +71,7 @@ fn transport(mail: &MailSettings) -> Result<AsyncSmtpTransport<Tokio1Executor>> 
     Ok(builder.timeout(Some(PATIENCE)).build())
 }
 
-/// The encryption that the URL asks for, with authorities to trust besides those of the machine.
+/// Returns the encryption that the URL requests, trusting extra authorities besides the machine's.
 fn encryption(mail: &MailSettings) -> Result<Tls> {
     let broken = |why: &str| Error::internal("mail server", why);
     let url = url::Url::parse(&mail.server.0).map_err(|_| broken("cannot be used"))?;
@@ -90,19 +90,19 @@ fn encryption(mail: &MailSettings) -> Result<Tls> {
 }
 
 impl Mailer {
-    /// Connects to nothing yet.
+    /// Creates a mailer without connecting.
     ///
     /// # Errors
-    /// When the machine has no trusted certificates to check the server's against.
+    /// Returns an error if the machine has no trusted certificates to verify the server's against.
     pub fn new(mail: &MailSettings) -> Result<Self> {
         Ok(Self { transport: transport(mail)?, rests_until: AtomicI64::new(0) })
     }
 }
 
-/// Whether the mail server answers and lets us in.
+/// Checks that the mail server responds and accepts our credentials.
 ///
 /// # Errors
-/// Why not, for people.
+/// The reason, for people.
 pub async fn check_server(mail: &MailSettings) -> std::result::Result<(), String> {
     let transport = transport(mail).map_err(|e| e.to_string())?;
     match tokio::time::timeout(PATIENCE, transport.test_connection()).await {
@@ -113,7 +113,7 @@ pub async fn check_server(mail: &MailSettings) -> std::result::Result<(), String
     }
 }
 
-/// Why an e-mail was not accepted, for people. A server's answer is someone else's text: one line, and not a long one.
+/// Explains for people why an e-mail was not accepted. A server's response is untrusted text: reduced to one short line.
 fn explain(error: &lettre::transport::smtp::Error) -> String {
     let detail = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
     let detail: String = super::messages::line(&detail);
@@ -130,18 +130,18 @@ fn explain(error: &lettre::transport::smtp::Error) -> String {
     }
 }
 
-/// An answer to our name and password and not to the e-mail: an operator can fix it, and the e-mail may go then.
+/// Whether the server rejected our credentials rather than the e-mail: an operator can fix that, and the e-mail may be sent then.
 fn is_about_us(error: &lettre::transport::smtp::Error) -> bool {
     error.status().is_some_and(|code| matches!(u16::from(code), 530 | 534 | 535 | 538))
 }
 
-/// Whether encryption failed in the handshake, as over a certificate that nobody vouches for. It comes as an error of the connection.
+/// Whether the TLS handshake failed, for example because of an untrusted certificate. It appears as a connection error.
 fn is_about_trust(error: &(dyn std::error::Error + 'static)) -> bool {
     let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
     inner.is_some_and(|inner| inner.is::<rustls::Error>()) || error.source().is_some_and(is_about_trust)
 }
 
-/// Tries to send an e-mail without recording the result.
+/// Tries to send an e-mail, without recording the result.
 ///
 /// # Errors
 /// When the database fails.
@@ -197,7 +197,7 @@ pub async fn transmit(app: &App, mail: &MailSettings, mailer: &Mailer, letter: &
     Ok(if error.is_permanent() && !is_about_us(&error) { SmtpOutcome::Refused(why) } else { SmtpOutcome::RetryLater(why) })
 }
 
-/// A fresh link to set a new password, its secret stored as a hash only; `None` when no account has the address, or the
+/// Creates a password reset link, storing only its secret's hash; `None` if no account has the address, or the
 /// password was changed meanwhile.
 async fn reset_link(app: &App, mail: &MailSettings, letter: &MailMessageRow, now: Timestamp) -> Result<Option<String>> {
     let Some(staff) = app.store.staff_by_email(&letter.recipient).await? else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! The e-mails themselves. Each returns `None` if no mail server is configured: then nothing is queued.
+//! Builders for e-mails. Each returns `None`, and nothing is queued, if no mail server is configured.
 
 use domain::{
     Timestamp,
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::state::App;
 
-/// What an e-mail about a ticket needs to know.
+/// Ticket data for an e-mail.
 #[derive(Debug, Clone, Copy)]
 pub struct TicketMailDetails<'a> {
     /// The ticket's id.
@@ -26,11 +26,11 @@ pub struct TicketMailDetails<'a> {
     pub subject: &'a str,
     /// The requester's address.
     pub to: &'a str,
-    /// The conversation's page, with a slash at the front and the ticket's id in place of the secret, which is put in when the e-mail leaves.
+    /// The conversation's path, with a leading slash and the ticket's id in place of the secret, which is added when the e-mail is sent.
     pub path: &'a str,
 }
 
-/// Puts values in the place of `{names}`, in one pass: a value with braces in it stays as it is.
+/// Replaces `{names}` with values in one pass: braces in a value stay as they are.
 fn fill(text: &str, values: &[(&str, &str)]) -> String {
     let mut out = String::with_capacity(text.len() + 40);
     let mut rest = text;
@@ -53,14 +53,14 @@ fn fill(text: &str, values: &[(&str, &str)]) -> String {
     out
 }
 
-/// One line without what could end a header, and of bounded length.
+/// Returns one line of limited length, without characters that could end a header.
 pub(super) fn line(text: &str) -> String {
     let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let words: Vec<&str> = flat.split_whitespace().collect();
     words.join(" ").chars().take(150).collect()
 }
 
-/// What an e-mail about a ticket is written with: enough to write it where the ticket's number is given, inside the transaction.
+/// Data for building an e-mail about a ticket inside the transaction that assigns the ticket's number.
 #[derive(Debug, Clone)]
 pub struct TicketMailBuilder {
     id: MailId,
@@ -70,14 +70,14 @@ pub struct TicketMailBuilder {
 }
 
 impl TicketMailBuilder {
-    /// One e-mail's worth in the language that the requester reads, else the project's; `None` while no mail server is set.
+    /// Creates a builder for one e-mail in the requester's language, or the project's; `None` if no mail server is configured.
     #[must_use]
     pub fn new(app: &App, project: &Project, language: &str) -> Option<Self> {
         let base = app.settings.mail.as_ref()?.base.clone();
         Some(Self::with(app.id(), base, project, language))
     }
 
-    /// As [`TicketMailBuilder::new`], where the e-mail's id and the address of this installation are there already.
+    /// As [`TicketMailBuilder::new`], with a known e-mail id and base address of this installation.
     #[must_use]
     pub fn with(id: MailId, base: String, project: &Project, language: &str) -> Self {
         let language = if language.is_empty() { &project.language } else { language };
@@ -129,7 +129,7 @@ struct TicketMailText {
     after: Vec<String>,
 }
 
-/// A ticket arrived. It repeats nothing of what was written: whoever types someone else's address does not get to write to them.
+/// Confirms a new ticket. It quotes nothing from it: people who enter someone else's address must not be able to send them text.
 #[must_use]
 pub fn ticket_confirmation(post: &TicketMailBuilder, about: TicketMailDetails<'_>) -> MailMessage {
     ticket(post, about, MailKind::TicketConfirmation, |texts| {
@@ -144,7 +144,7 @@ pub fn ticket_confirmation(post: &TicketMailBuilder, about: TicketMailDetails<'_
     })
 }
 
-/// The link to a ticket was renewed: those in earlier e-mails have ended.
+/// Sends the new link after a renewal: links in earlier e-mails no longer work.
 #[must_use]
 pub fn ticket_link(post: &TicketMailBuilder, about: TicketMailDetails<'_>) -> MailMessage {
     ticket(post, about, MailKind::TicketLink, |texts| {
@@ -159,7 +159,7 @@ pub fn ticket_link(post: &TicketMailBuilder, about: TicketMailDetails<'_>) -> Ma
     })
 }
 
-/// The team answered a ticket: `by` is the name to show, `body` what they wrote, `closed` whether that ended it.
+/// Sends the team's reply: `by` is the name to show, `body` the text, `closed` whether it closed the ticket.
 #[must_use]
 pub fn ticket_reply(post: &TicketMailBuilder, about: TicketMailDetails<'_>, by: &str, body: &str, closed: bool) -> MailMessage {
     ticket(post, about, MailKind::TicketReply, |texts| {
@@ -174,7 +174,7 @@ pub fn ticket_reply(post: &TicketMailBuilder, about: TicketMailDetails<'_>, by: 
     })
 }
 
-/// An invitation to join a project; `path` is that of the page that accepts it.
+/// Invites a person to a project; `path` is the page that accepts the invitation.
 #[must_use]
 pub fn invitation(
     app: &App,
@@ -207,10 +207,10 @@ pub fn invitation(
     })
 }
 
-/// How long a link to set a new password works.
+/// How long a password reset link is valid.
 pub(crate) const RESET_MS: i64 = 3_600_000;
 
-/// Someone forgot the password of this address, or says so. The link is made when the e-mail is sent.
+/// Answers a request to reset the password of this address. The link is created when the e-mail is sent.
 #[must_use]
 pub fn password_reset(app: &App, to: &str) -> Option<MailMessage> {
     app.settings.mail.as_ref()?;
@@ -236,7 +236,7 @@ pub fn password_reset(app: &App, to: &str) -> Option<MailMessage> {
     })
 }
 
-/// Someone's password was changed.
+/// Tells a person that their password was changed.
 #[must_use]
 pub fn password_changed(app: &App, to: &str) -> Option<MailMessage> {
     let mail = app.settings.mail.as_ref()?;
@@ -259,19 +259,19 @@ pub fn password_changed(app: &App, to: &str) -> Option<MailMessage> {
     })
 }
 
-/// What e-mails to the admins of a project about one of its webhooks are written with, inside the transaction that turns it off.
+/// Data for building e-mails to a project's admins about a webhook, inside the transaction that turns it off.
 #[derive(Debug, Clone)]
 pub struct WebhookMailBuilder {
     base: String,
     project: Project,
     endpoint: EndpointId,
-    /// The part of its address that may be shown: the host.
+    /// The host: the part of its address that may be shown.
     host: String,
     to: Vec<(MailId, String)>,
 }
 
 impl WebhookMailBuilder {
-    /// An e-mail to each of `admins`; `None` while no mail server is set.
+    /// Prepares one e-mail for each of `admins`; `None` if no mail server is configured.
     #[must_use]
     pub fn new(app: &App, project: Project, (endpoint, host): (EndpointId, String), admins: Vec<String>) -> Option<Self> {
         let base = app.settings.mail.as_ref()?.base.clone();
@@ -279,7 +279,7 @@ impl WebhookMailBuilder {
         Some(Self { base, project, endpoint, host, to })
     }
 
-    /// The e-mails, saying why.
+    /// Returns the e-mails with this reason.
     #[must_use]
     pub fn letters(&self, reason: &str) -> Vec<MailMessage> {
         let Self { base, project, endpoint, host, to } = self;

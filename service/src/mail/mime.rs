@@ -14,7 +14,7 @@ use lettre::{
 use super::{MailContent, messages::line};
 use crate::settings::MailSettings;
 
-/// What [`compose`] needs of an e-mail.
+/// Input of [`compose`].
 pub(super) struct MimeParts<'a> {
     pub id: String,
     pub to: &'a str,
@@ -24,7 +24,7 @@ pub(super) struct MimeParts<'a> {
     pub written: Timestamp,
 }
 
-/// An address as the mail server takes it. A domain with non-ASCII letters is written in ASCII; what stands before the @ cannot be.
+/// Converts an address for the mail server. A non-ASCII domain is converted to ASCII; the part before the @ cannot be.
 pub(super) fn address(text: &str) -> Result<Address, String> {
     let refuse = || format!("“{text}” is not an address that e-mail can be sent to.");
     let (user, domain) = text.trim().rsplit_once('@').ok_or_else(refuse)?;
@@ -38,7 +38,7 @@ pub(super) fn address(text: &str) -> Result<Address, String> {
     Address::new(user, domain).map_err(|_| refuse())
 }
 
-/// The message. Errors are for people.
+/// Composes the message. Errors are for people.
 pub(super) fn compose(mail: &MailSettings, parts: &MimeParts<'_>) -> Result<Message, String> {
     let MimeParts { id, to, subject, content, link, written } = parts;
     let to = address(to)?;
@@ -51,7 +51,7 @@ pub(super) fn compose(mail: &MailSettings, parts: &MimeParts<'_>) -> Result<Mess
         .from(Mailbox::new(name, mail.from.email.clone()))
         .to(Mailbox::new(None, to))
         .subject(line(subject))
-        // RFC 3834: no machine shall answer; the second is what Exchange listens to.
+        // RFC 3834: suppresses automatic replies; the second header is for Exchange.
         .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".into()))
         .raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("X-Auto-Response-Suppress"), "All".into()));
     if let Some(thread) = &content.thread {
@@ -82,7 +82,7 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
-/// The same as HTML: no pictures, nothing that is loaded from anywhere.
+/// Renders the content as HTML, without images or other external resources.
 fn html(content: &MailContent, link: &str) -> String {
     let paragraph = |text: &String| format!("<p>{}</p>\n", escape(text).replace('\n', "<br>\n"));
     let mut out = format!(

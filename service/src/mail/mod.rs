@@ -1,8 +1,8 @@
-//! Outgoing mail. An e-mail is queued in the transaction of the change it reports, so that neither exists without the other; a job sends it,
-//! retries for a day while the mail server does not accept it, and then marks it as failed where people see it.
+//! Outgoing mail. An e-mail is queued in the transaction of the change it reports, so that neither exists without the other; a job sends
+//! it, retries for a day while the mail server does not accept it, and then marks it as failed where people can see it.
 //!
-//! At least once: a letter that was sent and not yet noted as such is sent again, with the same Message-ID. What a letter says is forgotten
-//! some days later, and its link, which may hold a secret, at once. Logs hold neither addresses nor texts.
+//! Delivery is at least once: an e-mail sent but not yet recorded as sent is sent again with the same Message-ID. Its content is deleted
+//! some days later, and its link, which may contain a secret, immediately. Logs contain neither addresses nor texts.
 
 mod deliver;
 mod messages;

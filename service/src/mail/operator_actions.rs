@@ -1,4 +1,4 @@
-//! What an operator can do with failed or waiting e-mails. The caller must have checked that it is an operator.
+//! Operator actions on failed or waiting e-mails. The caller must have checked that the actor is an operator.
 
 use domain::{
     DomainError as Refusal,
@@ -10,7 +10,7 @@ use crate::{error::Result, jobs::Job, state::App};
 /// Sends a failed or waiting e-mail now.
 ///
 /// # Errors
-/// [`Refusal::NotFound`] when there is none, [`Refusal::Conflict`] when it makes no sense any more.
+/// [`Refusal::NotFound`] if there is no such e-mail, [`Refusal::Conflict`] if it is obsolete.
 pub async fn retry(app: &App, id: MailId) -> Result<()> {
     let now = app.now();
     app.store
@@ -41,17 +41,17 @@ pub async fn retry(app: &App, id: MailId) -> Result<()> {
 /// Discards a failed or waiting e-mail. [`restore`] undoes this.
 ///
 /// # Errors
-/// [`Refusal::Conflict`] when it was sent meanwhile.
+/// [`Refusal::Conflict`] if it was sent meanwhile.
 pub async fn discard(app: &App, id: MailId) -> Result<()> {
     let now = app.now();
     let done = app.store.write(move |tx| Box::pin(async move { tx.discard_mail(id, now).await })).await?;
     if done { Ok(()) } else { Err(Refusal::Conflict("This e-mail has already been sent or discarded.".into()).into()) }
 }
 
-/// Brings a discarded e-mail back to where it was.
+/// Restores a discarded e-mail to its earlier state.
 ///
 /// # Errors
-/// [`Refusal::NotFound`] when there is none.
+/// [`Refusal::NotFound`] if there is no such e-mail.
 pub async fn restore(app: &App, id: MailId) -> Result<()> {
     let now = app.now();
     app.store

@@ -2,7 +2,7 @@
 
 use domain::language::primary;
 
-/// The texts in one language; the English ones show what each is. `{project}`, `{number}`, `{name}`, `{subject}` are filled in.
+/// The texts in one language; the English ones show the purpose of each. `{project}`, `{number}`, `{name}`, `{subject}` are placeholders.
 #[derive(Debug)]
 pub struct MailTexts {
     pub code: &'static str,
@@ -51,7 +51,7 @@ pub const DE: MailTexts = MailTexts {
     not_you: "Wenn Sie nicht an {project} geschrieben haben, hat sich jemand bei der Adresse vertippt. Sie können diese E-Mail ignorieren.",
 };
 
-/// The texts in a project's language, else in English.
+/// Returns the texts in a project's language, or in English.
 #[must_use]
 pub fn pick(language: &str) -> &'static MailTexts {
     [&EN, &DE].into_iter().find(|t| t.code.eq_ignore_ascii_case(primary(language))).unwrap_or(&EN)

@@ -16,10 +16,10 @@ use crate::{
     state::App,
 };
 
-/// A project that is not stored yet.
+/// Creates a project without storing it.
 ///
 /// # Errors
-/// When the name is empty or too long.
+/// Returns an error if the name is empty or too long.
 pub fn new_project(app: &App, name: &str, origins: Vec<String>) -> Result<Project> {
     let name = checked_name(name)?;
     let mut key = app.token();
@@ -49,7 +49,7 @@ fn checked_name(name: &str) -> Result<String, Refusal> {
     Ok(name.to_owned())
 }
 
-/// Stores a draft with its owners, under a name in URLs that is free.
+/// Stores a new project with its owners, under an unused slug.
 ///
 /// # Errors
 /// When the database fails.
@@ -67,16 +67,16 @@ pub async fn insert(tx: &mut Tx<'_>, mut project: Project, owners: &[StaffId]) -
     Ok(project)
 }
 
-/// Makes a project, with `owner` as its owner when given.
+/// Creates a project, with `owner` as its owner if given.
 ///
 /// # Errors
-/// When the name is empty or too long.
+/// Returns an error if the name is empty or too long.
 pub async fn create(app: &App, name: &str, origins: Vec<String>, owner: Option<StaffId>) -> Result<Project> {
     let project = new_project(app, name, origins)?;
     app.store.write(move |tx| Box::pin(async move { insert(tx, project, owner.as_slice()).await })).await
 }
 
-/// Makes a project for a person who runs one already or runs the installation, once for each key of a form.
+/// Creates a project for a person who already runs one or runs the installation, once for each form key.
 ///
 /// # Errors
 /// As [`create`]; [`Refusal::Forbidden`] for everyone else.
@@ -95,14 +95,14 @@ pub async fn create_once(app: &App, name: &str, origins: &str, zone: &str, actor
     });
     errors.into_result(())?;
     let mut project = new_project(app, name, origins)?;
-    // A guess of the browser, which nobody typed: one that is not known is no mistake of the person.
+    // Guessed by the browser: an unknown zone is not the person's mistake.
     project.zone = Zone::parse(zone).unwrap_or_default();
     let content = std::iter::once(project.name.as_str()).chain(project.origins.iter().map(String::as_str));
     let once = IdempotentWrite::form(format!("project:{owner}"), key, Fingerprint::of(content));
     app.store.write_idempotent(once, app.now(), move |tx| Box::pin(async move { insert(tx, project, &[owner]).await })).await
 }
 
-/// Whether a person may make a project: an account alone is no reason, since everyone who was ever invited has one.
+/// Whether a person may create a project: an account alone is not enough, since everyone who was ever invited has one.
 ///
 /// # Errors
 /// When the database fails.
@@ -110,44 +110,44 @@ pub async fn may_create(app: &App, actor: &Actor) -> Result<bool> {
     Ok(actor.runs_a_project() || app.store.is_operator(actor.staff).await?)
 }
 
-/// What people may set of a project, as typed.
+/// Project settings that people can change, as typed.
 #[derive(Debug, Clone, Default, Deserialize, Validate)]
 #[serde(default)]
 pub struct ProjectSettings {
-    /// The name on the screen; the name in URLs stays.
+    /// The display name; the slug stays.
     #[validate(
         custom(function = "not_blank", message = "Enter a project name."),
         length(max = 80, message = "Names can be up to 80 characters.")
     )]
     pub name: String,
-    /// Origins that may embed, one for each line.
+    /// Origins that may embed, one per line.
     #[validate(length(max = 4000, message = "This list is too long. Enter fewer origins."))]
     pub origins: String,
-    /// Language of texts that name none.
+    /// Default language of texts.
     pub language: String,
     /// Time zone, by its name in the IANA database.
     pub time_zone: String,
     /// Accent colour.
     pub accent: String,
-    /// Looks of respondent pages.
+    /// Theme of respondent pages.
     pub theme: String,
-    /// Whether people may write tickets: `on` or `off`; anything else leaves it as it is.
+    /// Whether people may write tickets: `on` or `off`; any other value changes nothing.
     pub portal: String,
-    /// Names of query parameters that are kept in the addresses of pages.
+    /// Names of query parameters to keep in page addresses.
     #[validate(length(max = 2000, message = "This list is too long. Enter fewer parameters."))]
     pub kept_parameters: String,
-    /// What [`settings_fingerprint`] gave when the form was made.
+    /// The [`settings_fingerprint`] from when the form was rendered.
     pub seen: String,
 }
 
-/// What a settings form is compared with when it comes back: other settings give another stamp.
+/// Returns a fingerprint for detecting changes between rendering and submitting a settings form.
 #[must_use]
 pub fn settings_fingerprint(project: &Project) -> String {
     let Project { name, origins, language, zone, accent, theme, portal, kept_parameters, .. } = project;
     hash_token(&format!("{name}\n{origins:?}\n{language}\n{zone}\n{accent}\n{}\n{portal}\n{kept_parameters:?}", theme.as_str()))
 }
 
-/// What each field would say about a change that someone else made to it meanwhile.
+/// Returns an error for each field that someone else changed meanwhile.
 fn changed_meanwhile(now: &Project, wanted: &Project) -> FieldErrors {
     let mut errors = FieldErrors::default();
     let mut compare = |field: &str, now: &str, wanted: &str| {
@@ -175,7 +175,7 @@ fn changed_meanwhile(now: &Project, wanted: &Project) -> FieldErrors {
 /// Changes a project's settings.
 ///
 /// # Errors
-/// [`Refusal::Forbidden`] below admin; a message at each field that is wrong, or that someone else has changed since the form was made.
+/// [`Refusal::Forbidden`] below admin; a message for each field that is invalid, or that someone else changed since the form was rendered.
 pub async fn change(app: &App, scope: &Scope, input: ProjectSettings) -> Result<Project> {
     scope.require(Role::Admin)?;
     let mut project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
@@ -187,7 +187,7 @@ pub async fn change(app: &App, scope: &Scope, input: ProjectSettings) -> Result<
     };
     take(parse_language(&input.language), &mut project.language);
     take(parse_accent(&input.accent), &mut project.accent);
-    // A form that knows nothing of it leaves it as it is.
+    // A form without this field leaves it unchanged.
     if !input.time_zone.is_empty() {
         match parse_zone(&input.time_zone) {
             Ok(zone) => project.zone = zone,
@@ -224,7 +224,7 @@ pub async fn change(app: &App, scope: &Scope, input: ProjectSettings) -> Result<
         .await
 }
 
-/// Makes a project whose owners are those who run the installation.
+/// Creates a project owned by the operators of the installation.
 ///
 /// # Errors
 /// As [`create`].
@@ -240,10 +240,10 @@ pub async fn create_for_operators(app: &App, name: &str, origins: Vec<String>) -
         .await
 }
 
-/// The project that someone at the command line means: by id, by its name in URLs, or by its name if only one has it.
+/// Finds a project named on the command line: by id, by slug, or by name if it is unique.
 ///
 /// # Errors
-/// When there is none, or more than one.
+/// Returns an error if there is none, or more than one.
 pub async fn by_name_or_id(app: &App, text: &str) -> Result<Project> {
     if let Ok(id) = text.parse::<ProjectId>() {
         return app.store.project_by_id(id).await?.ok_or_else(|| Refusal::NotFound.into());

@@ -1,4 +1,4 @@
-//! Use cases of canned replies. Anyone who answers tickets also writes the texts for it; everything can be taken back.
+//! Use cases of canned replies. Everyone who answers tickets can edit them; every change can be undone.
 
 use domain::{
     DomainError as Refusal,
@@ -24,10 +24,10 @@ fn taken() -> Refusal {
     Refusal::field("name", "taken", "Another reply already has this name. Choose a different one.")
 }
 
-/// Writes a new reply; a retry with the same key writes none.
+/// Creates a reply; a retry with the same key creates none.
 ///
 /// # Errors
-/// [`Refusal::Invalid`] for a name or text that does not fit or a name that is taken; a role too low.
+/// [`Refusal::Invalid`] for an invalid name or text or a name already in use; a role too low.
 pub async fn create(app: &App, scope: &Scope, key: &str, name: &str, body: &str) -> Result<CannedReplyId> {
     scope.require(Role::Triager)?;
     let (name, body) = check_reply(name, body)?;
@@ -55,10 +55,10 @@ pub async fn create(app: &App, scope: &Scope, key: &str, name: &str, body: &str)
         .await
 }
 
-/// Changes name and text; gives what takes that back, if anything changed.
+/// Changes the name and text; returns the undo if anything changed.
 ///
 /// # Errors
-/// As [`create`]; not found; [`Refusal::Conflict`] when someone else changed the reply since `version`.
+/// As [`create`]; not found; [`Refusal::Conflict`] if someone else has changed the reply since `version`.
 pub async fn edit(app: &App, scope: &Scope, reply: CannedReplyId, version: i64, name: &str, body: &str) -> Result<Option<UndoId>> {
     scope.require(Role::Triager)?;
     let (name, body) = check_reply(name, body)?;
@@ -83,7 +83,7 @@ pub async fn edit(app: &App, scope: &Scope, reply: CannedReplyId, version: i64, 
         .await
 }
 
-/// Writes another name and text over a reply that is held.
+/// Writes a new name and text to a locked reply.
 async fn put(act: &mut Act<'_, '_>, held: &mut CannedReply, name: String, body: String) -> Result<()> {
     let mut changes = Vec::new();
     if held.name != name {
@@ -104,7 +104,7 @@ async fn put(act: &mut Act<'_, '_>, held: &mut CannedReply, name: String, body: 
     Ok(())
 }
 
-/// Deletes a reply; gives its name and what takes that back.
+/// Deletes a reply; returns its name and the undo.
 ///
 /// # Errors
 /// Not found; a role too low.
@@ -134,10 +134,10 @@ fn undo<'t>(act: &'t mut Act<'_, '_>, steps: String) -> BoxFuture<'t, Result<Und
     async move { undo_step(act, serde_json::from_str(&steps)?).await.map(|()| UndoOutcome::one()) }.boxed()
 }
 
-/// Undoes a change to a reply, in the transaction that took it for undoing.
+/// Undoes a change to a reply, in the transaction that claimed the undo.
 ///
 /// # Errors
-/// [`Refusal::Conflict`] when the reply was changed again since, or its name is in use by now.
+/// [`Refusal::Conflict`] if the reply was changed again since, or its name is now in use.
 async fn undo_step(act: &mut Act<'_, '_>, step: ReplyUndo) -> Result<()> {
     let stands = |why: &str| Refusal::Conflict(format!("{why} Nothing was undone."));
     let (project, now) = (act.project(), act.now());

@@ -1,4 +1,4 @@
-//! Use cases of respondents: a response is begun, added to, finished. Each is one transaction: contact, response, answers,
+//! Use cases of respondents: begin, extend and finish a response. Each is one transaction: contact, response, answers,
 //! feedback, history, change sequence.
 
 mod survey_cache;
@@ -29,39 +29,39 @@ use crate::{
     state::App,
 };
 
-/// A published survey with the version that answers are read against.
+/// A published survey with the version used to read answers.
 #[derive(Debug, Clone)]
 pub struct SurveyTarget {
-    /// Which.
+    /// The survey's id.
     pub survey: SurveyId,
-    /// Whose.
+    /// Its project.
     pub project: Project,
     /// Whether people can answer.
     pub status: SurveyStatus,
-    /// The version that people answer.
+    /// The live version.
     pub live: VersionId,
-    /// The version that these answers are to: the live one, or that of a page which was opened before.
+    /// The version being answered: the live one, or that of a page opened earlier.
     pub version: VersionId,
-    /// What that version asks.
+    /// The content of that version.
     pub body: SurveyBody,
 }
 
-/// What a respondent sends.
+/// A respondent's submission.
 #[derive(Debug, Clone, Default)]
 pub struct ResponseInput {
     /// All answers so far, as form pairs.
     pub pairs: Vec<(String, String)>,
-    /// Whether these are all.
+    /// Whether the response is complete.
     pub finished: bool,
-    /// How it came about.
+    /// Spam signals.
     pub signals: SpamSignals,
-    /// The signed time of the page that it was filled in on, as sent: whoever sends it opened that page.
+    /// The signed time of the page it was filled in on, as sent: proves that the sender opened that page.
     pub page: Option<String>,
-    /// Where and by whom.
+    /// Page and contact.
     pub context: ResponseContext,
 }
 
-/// What proves that someone may add to a response: whoever began it.
+/// Returns the token that lets the respondent add to their own response.
 ///
 /// # Errors
 /// Never in practice.
@@ -69,7 +69,7 @@ pub fn token(app: &App, response: ResponseId) -> Result<String> {
     app.sign("response", &response.to_string())
 }
 
-/// A time, signed for a survey: when its page was made.
+/// Returns a signed timestamp for a survey: when its page was rendered.
 ///
 /// # Errors
 /// Never in practice.
@@ -77,12 +77,12 @@ pub fn start_token(app: &App, survey: SurveyId, now: Timestamp) -> Result<String
     Ok(format!("{}.{}", now.0, app.sign("started", &format!("{survey} {}", now.0))?))
 }
 
-/// Whether what stands after the dot of `start` signs `text`.
+/// Whether the part of `start` after the dot is a valid signature of `text`.
 pub(crate) fn proves(app: &App, purpose: &str, text: &str, start: &str) -> bool {
     start.split_once('.').is_some_and(|(_, proof)| app.verify(purpose, text, proof).unwrap_or_default())
 }
 
-/// The signals of a submission: what the page measured counts only where the signed time is missing.
+/// Returns a submission's spam signals: the page's own measurement counts only without a signed time.
 #[must_use]
 pub fn signals(app: &App, survey: SurveyId, start: Option<&str>, measured_ms: Option<i64>, honeypot: bool) -> SpamSignals {
     let Some(start) = start.filter(|s| !s.is_empty()) else {
@@ -93,13 +93,13 @@ pub fn signals(app: &App, survey: SurveyId, start: Option<&str>, measured_ms: Op
     SpamSignals { honeypot, forged_start: genuine.is_none(), elapsed_ms: genuine.map(|at| app.now().0 - at.0) }
 }
 
-/// The signed time of a page, where it is genuine.
+/// Returns the signed time of a page, if it is genuine.
 #[must_use]
 pub fn page(start: Option<&str>, signals: SpamSignals) -> Option<String> {
     start.filter(|start| !start.is_empty() && !signals.forged_start).map(ToOwned::to_owned)
 }
 
-/// The survey of an id with the version that new answers are read against: the one named, else the live one.
+/// Returns a survey with the version used to read new answers: the given one, or the live one.
 ///
 /// # Errors
 /// Not found for a survey never published, or a version of another survey.
@@ -117,7 +117,7 @@ pub async fn target(app: &App, survey: SurveyId, version: Option<VersionId>) -> 
     Ok(target)
 }
 
-/// The survey and version of a response that `token` proves to be the caller's.
+/// Returns the survey and version of a response, if `token` proves that it is the caller's.
 ///
 /// # Errors
 /// Not found, also for a wrong token or another project.
@@ -129,13 +129,13 @@ pub async fn verify_response_token(app: &App, project: ProjectId, response: Resp
     target(app, survey, Some(version)).await
 }
 
-/// Begins a response, once for each `key` and content: a retry gets the first answer. Other answers from the same page are the same person's,
-/// who went back or whose first attempt did not seem to arrive: they take the place of those before. Other answers from another page are
-/// someone else's, and a response of their own.
+/// Begins a response, once for each `key` and content: a retry gets the first result. Other answers from the same page come from the same
+/// person, who went back or thought that the first attempt had failed: they replace the earlier ones. Other answers from another page come
+/// from someone else and become a separate response.
 ///
 /// # Errors
-/// A message per question that does not fit; [`Refusal::Conflict`] when the survey takes no answers; [`Refusal::KeyReused`] for other answers
-/// from no page of ours.
+/// A message for each invalid answer; [`Refusal::Conflict`] if the survey takes no answers; [`Refusal::KeyReused`] for other answers
+/// without a page of ours.
 pub async fn begin(app: &App, target: &SurveyTarget, key: &str, submission: &ResponseInput) -> Result<ResponseReceipt> {
     let mut place = place(target, key);
     loop {
@@ -160,8 +160,8 @@ fn place(target: &SurveyTarget, key: &str) -> ScopedKey {
     ScopedKey { scope: format!("respond {}", target.survey), key: key.to_owned() }
 }
 
-/// As [`begin`], for a target that was only remembered: nothing when it has changed since or does not take the answers, or the key was used
-/// for others, and everything has to be looked up.
+/// As [`begin`], for a cached target: returns `None` if it is stale or does not accept the answers, or the key was used for other answers,
+/// and a fresh lookup is needed.
 ///
 /// # Errors
 /// When the database fails or is too busy.
@@ -195,7 +195,7 @@ async fn send(
     Ok((app.store.submit(new).await?, fingerprint))
 }
 
-/// Puts other answers from the same page in place of those that a key stood for.
+/// Replaces the answers stored under a key with other answers from the same page.
 async fn change(
     app: &App,
     target: &SurveyTarget,
@@ -216,16 +216,16 @@ async fn change(
         .await
 }
 
-/// Puts all answers so far in place of those before. A finished response changes only by answers that are finished too: others are late.
+/// Replaces all answers. A finished response changes only through answers that are finished too: others arrived late.
 ///
 /// # Errors
-/// A message per question that does not fit; [`Refusal::Conflict`] when a finished response would change and the survey takes no answers.
+/// A message for each invalid answer; [`Refusal::Conflict`] if a finished response would change and the survey takes no answers.
 pub async fn update(app: &App, target: &SurveyTarget, response: ResponseId, submission: &ResponseInput) -> Result<ResponseReceipt> {
     let write = ResponseWrite::new(app, target, submission).await?;
     app.store.write(move |tx| Box::pin(async move { write.update(tx, response).await })).await
 }
 
-/// Everything a transaction needs, decided before it.
+/// Everything a transaction needs, prepared before it begins.
 struct ResponseWrite {
     now: Timestamp,
     scope: Scope,
@@ -253,13 +253,13 @@ impl ResponseWrite {
             *address = address.take().map(|address| target.project.sanitize_page_url(&address));
         }
         let answers = target.body.read_answers(pairs, finished).map_err(Refusal::Invalid)?;
-        // A signature that does not hold costs nobody their answers: the claim is then one that nobody signed.
+        // An invalid signature must not cost a person their answers: the claim then counts as unsigned.
         if let Some(signed) = context.signed.take() {
             context.contact.claim = identity::judge(app, target.project.id, &signed).await?;
         }
         let digest = digest(&target.body, &answers);
         let mut person = context.contact.clone();
-        // Who the site says it is counts before what an answer says, and nothing is added to what was signed.
+        // The identity from the site takes precedence over an answer, and nothing is added to a signed identity.
         if person.email.is_none() && !person.claim.is_trusted() {
             person.email.clone_from(&digest.email);
         }
@@ -286,8 +286,8 @@ impl ResponseWrite {
         })
     }
 
-    /// Of the answers and, where the page proves to be one of ours, of that page and the version that it asks. What the page says of itself
-    /// and its visitor is no content: it changes between two attempts.
+    /// Fingerprint of the answers and, if the page is genuine, of that page and its version. The page's data about itself
+    /// and its visitor does not count as content: it changes between two attempts.
     fn fingerprint(&self, submission: &ResponseInput) -> Result<Fingerprint> {
         let version = self.version.to_string();
         let answers = serde_json::to_string(&self.answers)?;
@@ -298,7 +298,7 @@ impl ResponseWrite {
         })
     }
 
-    /// As a response that is there from now on.
+    /// Builds a new response.
     fn into_new(self, id: ResponseId, place: ScopedKey, fingerprint: Fingerprint, checked: Option<SurveySnapshot>) -> NewResponse {
         let language = language::detect(&self.digest.text, &self.survey_language);
         let feedback = (!self.answers.is_empty()).then(|| (self.feedback(id, None, &self.reasons, &language), self.new_history));
@@ -325,7 +325,7 @@ impl ResponseWrite {
     async fn update(self, tx: &mut Tx<'_>, id: ResponseId) -> Result<ResponseReceipt> {
         let before = tx.lock_response(&self.scope, id).await?.ok_or(Refusal::NotFound)?;
         if before.finished_at.is_some() {
-            // What was on its way when the last answer was sent, or a retry of it.
+            // Answers already in flight when the last one was sent, or a retry of it.
             if !self.finished || tx.has_same_answers(&self.scope, id, &self.answers).await? {
                 return Ok(ResponseReceipt { id, finished: true });
             }
@@ -334,7 +334,7 @@ impl ResponseWrite {
             }
         }
         let finished_at = before.finished_at.or(self.finished.then_some(self.now));
-        // Anyone who was proven to have begun it is not someone else because a page says so.
+        // A proven respondent stays the same person even if a page claims otherwise.
         let was_proven = before.identity.is_some_and(Claim::is_trusted);
         let is_settled = was_proven && !self.person.claim.is_trusted();
         let (contact, known) = if is_settled {
@@ -347,7 +347,7 @@ impl ResponseWrite {
         reasons.extend(self.reasons.iter().filter(|r| !before.spam_reasons.contains(r)).cloned());
         let language = language::detect(&self.digest.text, &self.survey_language);
         tx.update_response(&self.scope, id, contact, &language, &reasons, finished_at, self.now).await?;
-        // A claim that names nobody proves nothing of whom another one named.
+        // A claim without a name proves nothing about the person named by another claim.
         let names_nobody = self.person.is_anonymous() && self.person.claim.is_trusted() && !was_proven;
         if let Some(identity) = self.person.identity().filter(|_| !is_settled && !names_nobody) {
             let claimed = known.and_then(|known| known.conflicting_claims(&self.person));
@@ -362,7 +362,7 @@ impl ResponseWrite {
                 tx.insert_history(self.new_history, feedback.project, feedback.id, None, &HistoryChange::Created, self.now).await?;
             }
             Some((feedback, status)) => {
-                // Suspicion moves only what nobody has looked at yet.
+                // Suspicion only changes the status of untriaged feedback.
                 let suspected = gained && status == FeedbackStatus::New;
                 let now_status = if suspected { FeedbackStatus::Spam } else { status };
                 tx.update_feedback_of_response(&self.scope, feedback, &self.digest, contact, &language, now_status, &reasons, self.now)
@@ -382,7 +382,7 @@ impl ResponseWrite {
                 tx.record_feedback_change(project, feedback).await?;
             }
         }
-        // The anonymous contact of the beginning is nobody any more.
+        // The initial anonymous contact may be orphaned now.
         if contact != before.contact {
             tx.delete_orphaned_contact(&self.scope, before.contact).await?;
         }

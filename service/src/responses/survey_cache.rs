@@ -1,8 +1,8 @@
-//! Surveys as they were last looked up.
+//! Cache of surveys.
 //!
-//! Looking a survey up costs three statements, for each submission the same. So it is remembered, and what was checked against memory is
-//! checked once more inside the transaction that stores it (see [`store::submissions::SurveySnapshot`]): whichever process changed the survey or
-//! its project, nothing is ever taken by an outdated rule. Refusals are never made from memory.
+//! A survey lookup costs three statements, the same for each submission. So surveys are cached, and values checked against the cache are
+//! checked again inside the transaction that stores the submission (see [`store::submissions::ValidEndpoint`]): even if another process
+//! changed the survey or its project, no outdated rule is ever applied. Refusals are never based on the cache.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,21 +13,21 @@ use domain::ids::SurveyId;
 
 use super::SurveyTarget;
 
-/// Surveys, and keys, remembered at most; then all are forgotten.
+/// Maximum cached surveys, and keys; beyond it, all are dropped.
 const MOST: usize = 1000;
 
-/// Live surveys with their projects, and keys of projects that were there.
+/// Live surveys with their projects, and known project keys.
 #[derive(Debug, Default)]
 pub struct SurveyCache(RwLock<HashMap<SurveyId, Arc<SurveyTarget>>>, RwLock<HashSet<String>>);
 
 impl SurveyCache {
-    /// A survey as it was last looked up.
+    /// Returns a survey as it was last looked up.
     #[must_use]
     pub fn get(&self, survey: SurveyId) -> Option<Arc<SurveyTarget>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(&survey).cloned()
     }
 
-    /// Remembers a survey, if this is the version that people answer.
+    /// Caches a survey, if this is its live version.
     pub fn put(&self, target: SurveyTarget) {
         if target.version != target.live {
             return;
@@ -38,13 +38,13 @@ impl SurveyCache {
         }
         all.insert(target.survey, Arc::new(target));
     }
-    /// Whether there was a project with this key.
+    /// Whether a project with this key was seen.
     #[must_use]
     pub fn knows(&self, key: &str) -> bool {
         self.1.read().unwrap_or_else(PoisonError::into_inner).contains(key)
     }
 
-    /// Remembers that there is a project with this key.
+    /// Caches a project key.
     pub fn put_key(&self, key: &str) {
         if self.knows(key) {
             return;

@@ -1,20 +1,20 @@
-//! The settings of mail.
+//! Mail settings.
 
 use domain::Secret;
 use lettre::message::Mailbox;
 
-/// How mail goes out.
+/// Settings for outgoing mail.
 #[derive(Debug, Clone)]
 pub struct MailSettings {
-    /// The mail server, as lettre reads it. Holds a password: never logged.
+    /// The mail server URL, in lettre's format. Contains a password: never logged.
     pub server: Secret<String>,
     /// The sender.
     pub from: Mailbox,
-    /// What links in e-mails begin with. As configured and never as a request says: whoever asks for an e-mail to someone else must not
-    /// choose where its link leads.
+    /// Base of the links in e-mails. From the configuration and never from a request: a person who triggers an e-mail to someone else must
+    /// not choose where its link leads.
     pub base: String,
-    /// Whether name and password would travel in the clear to another machine.
+    /// Whether the user name and password would be sent unencrypted to another machine.
     pub exposed: bool,
-    /// Authorities to trust besides those of the machine, certificates in DER: none outside of tests.
+    /// Trusted authorities besides the machine's, as DER certificates: none outside tests.
     pub authorities: Vec<Vec<u8>>,
 }

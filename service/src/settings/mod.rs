@@ -1,4 +1,4 @@
-//! What the operator decides, as the use cases need it. The program reads it from flags, variables and a file.
+//! Operator settings, as the use cases need them. The program reads them from flags, variables and a file.
 
 mod mail;
 
@@ -13,7 +13,7 @@ use domain::{Secret, webhooks::address::IpNetwork};
 pub struct Settings {
     /// The data directory: SQLite, the search index.
     pub data: PathBuf,
-    /// How people reach us, `https://feedback.example.com` without a slash at the end; from the `Host` header when unset.
+    /// The public URL, `https://feedback.example.com` without a trailing slash; derived from the `Host` header when unset.
     pub public_url: Option<String>,
     /// Submissions per minute from one address.
     pub rate_per_address: u32,
@@ -21,24 +21,24 @@ pub struct Settings {
     pub rate_per_key: u32,
     /// Requests per minute with one API key.
     pub rate_per_api_key: u32,
-    /// Bytes of files of one project from which on strangers may add no more.
+    /// Bytes of one project's files above which strangers may not add more.
     pub files_per_project: u64,
-    /// The same for all projects together.
+    /// The same limit for all projects together.
     pub files_in_all: u64,
-    /// Bytes of the disk that files leave free.
+    /// Disk bytes that files must leave free.
     pub keep_free: u64,
-    /// The program of this process; pictures are decoded by others of it.
+    /// The path of this program; it is started again to decode images.
     pub program: PathBuf,
-    /// How mail goes out; `None`: no mail is sent.
+    /// Settings for outgoing mail; `None`: no mail is sent.
     pub mail: Option<MailSettings>,
-    /// Addresses of private networks that webhooks may call all the same; what is public needs no mention.
+    /// Private network addresses that webhooks may call; public ones need no entry.
     pub webhook_allow: Vec<IpNetwork>,
-    /// What signs together with what the database holds, from a file that no backup of the database has.
+    /// Secret for signing, combined with the one in the database, from a file that is not part of database backups.
     pub secret: Option<Secret<Vec<u8>>>,
 }
 
 impl Settings {
-    /// Whether people reach us by HTTPS, so that cookies may be `Secure`.
+    /// Whether the public URL uses HTTPS, so that cookies may be `Secure`.
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"))
@@ -64,13 +64,13 @@ impl Settings {
     }
 }
 
-/// Bytes of so many megabytes, each 1,048,576.
+/// Converts megabytes of 1,048,576 bytes to bytes.
 #[must_use]
 pub fn megabytes(n: u64) -> u64 {
     n.saturating_mul(1 << 20)
 }
 
-/// Where the program of this process is, also after another one was put in its place.
+/// Returns the path of this process's program, even after the file was replaced.
 #[must_use]
 pub fn own_program() -> PathBuf {
     let linked = Path::new("/proc/self/exe");
