@@ -1,8 +1,8 @@
-//! What proves that a text is ours: HMAC-SHA256 under a key derived for each purpose (HKDF-SHA256, RFC 5869) from the secret of a generation.
+//! Signatures of our own texts: HMAC-SHA256 under a key derived for each purpose (HKDF-SHA256, RFC 5869) from one generation's secret.
 //!
-//! Signed are links to tickets, tokens that go on with a response, the times at which forms were made, messages shown once (flashes),
-//! cookies of browsers that signed in before, and offers to take a removal of a member back. Sessions, API keys, invitations and links to set a password are random and stored as
-//! hashes; nothing here is about them.
+//! Used for links to tickets, tokens that continue a response, the times at which forms were rendered, messages shown once (flashes),
+//! cookies of browsers that signed in before, and offers to undo the removal of a member. Sessions, API keys, invitations and password
+//! reset links are random and stored as hashes instead.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -16,7 +16,7 @@ use subtle::ConstantTimeEq;
 
 use crate::error::{Error, Result};
 
-/// What was signed before keys were derived, straight under the first secret. Links in letters live for years.
+/// Purposes signed directly with the first secret, before keys were derived. Links in e-mails live for years.
 const BEFORE_DERIVATION: [&str; 5] = ["ticket", "response", "started", "ticket-started", "restore-member"];
 
 /// The secret of one generation.
@@ -27,7 +27,7 @@ struct SecretGeneration {
     secret: Secret<Vec<u8>>,
 }
 
-/// The secrets of all generations that are accepted.
+/// The secrets of all accepted generations.
 #[derive(Debug, Default)]
 pub struct Keyring(RwLock<Arc<Vec<SecretGeneration>>>);
 
@@ -56,7 +56,7 @@ impl SecretGeneration {
     }
 }
 
-/// What is stored beside a secret to tell later whether the same file is there.
+/// Returns the fingerprint stored beside a secret to verify later that the same file is in use.
 ///
 /// # Errors
 /// Never in practice.
@@ -65,10 +65,10 @@ pub fn secret_fingerprint(file: &Secret<Vec<u8>>, generation: i64) -> Result<Str
 }
 
 impl Keyring {
-    /// Takes the stored secrets in place of those before. `file`: the secret that lies outside of the database.
+    /// Replaces the secrets with the stored ones. `file`: the secret kept outside the database.
     ///
     /// # Errors
-    /// When a secret needs a file that is not there, or not this one.
+    /// Returns an error if a secret needs a file that is missing, or a different one.
     pub fn load(&self, stored: Vec<SigningSecret>, file: Option<&Secret<Vec<u8>>>) -> Result<()> {
         let mut all = Vec::with_capacity(stored.len());
         for row in stored {
@@ -101,18 +101,18 @@ impl Keyring {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Signs a text, URL-safe; `purpose` keeps uses apart.
+    /// Signs a text, URL-safe; `purpose` keeps uses separate.
     ///
     /// # Errors
-    /// When there is no secret: never once the program has started.
+    /// Returns an error if there is no secret: never once the program has started.
     pub fn sign(&self, purpose: &str, text: &str, now: Timestamp) -> Result<String> {
         let all = self.all();
-        // A new generation waits until every process knows it.
+        // A new generation is not used until every process has loaded it.
         let newest = all.iter().rev().find(|generation| generation.active_from <= now).or_else(|| all.first());
         newest.ok_or_else(|| Error::internal("signing", "there is no secret"))?.sign(purpose, text)
     }
 
-    /// Whether any secret that is accepted signed this text.
+    /// Whether any accepted secret signed this text.
     ///
     /// # Errors
     /// Never in practice.
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn what_older_programs_signed_is_accepted_of_the_first_secret_alone() {
-        // Made by the program before: HMAC-SHA256 under 32 bytes of 7 over "ticket", NUL and "a".
+        // Signed by the earlier program: HMAC-SHA256 under 32 bytes of 7 over "ticket", NUL and "a".
         let old = mac(&[7; 32], &[b"ticket\0a"]).unwrap();
         assert!(ring(vec![row(1, 7, 0)]).verify("ticket", "a", &old).unwrap());
         assert!(!ring(vec![row(2, 7, 0)]).verify("ticket", "a", &old).unwrap());

@@ -1,4 +1,4 @@
-//! What every use case works with.
+//! Shared state of all use cases.
 
 use std::{net::IpAddr, path::Path, sync::Arc};
 
@@ -20,7 +20,7 @@ use crate::{
     tickets::image_processing::ImageProcessing,
 };
 
-/// The running program without its ways in.
+/// The running program without its interfaces.
 pub struct App {
     /// Settings.
     pub settings: Settings,
@@ -28,25 +28,25 @@ pub struct App {
     pub store: Store,
     /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The search over feedback.
+    /// Feedback search.
     pub search: Search,
-    /// Ids and secrets.
+    /// Source of ids and randomness.
     pub ids: Arc<dyn IdSource>,
-    /// How often something may be done.
+    /// Rate limits.
     pub limits: RateLimits,
-    /// What people without an account may use.
+    /// Resource budgets of people without an account.
     pub budget: Arc<ResourceBudget>,
-    /// What is counted for anyone who watches over the program.
+    /// Metrics for monitoring.
     pub metrics: Metrics,
-    /// Surveys as they were last looked up.
+    /// Survey cache.
     pub remembered: SurveyCache,
-    /// Secrets of everything this installation signs.
+    /// Secrets for everything this installation signs.
     pub keyring: Keyring,
-    /// Where pictures are worked on.
+    /// Image processing.
     pub studio: ImageProcessing,
-    /// The way to the mail server; `None`: no mail is sent.
+    /// The connection to the mail server; `None`: no mail is sent.
     pub mailer: Option<Mailer>,
-    /// Uses of API keys that were written down of late.
+    /// Recently recorded uses of API keys.
     pub key_uses: KeyUseTracker,
     /// Wakes the workers of this process; see [`App::wake_jobs`].
     pub jobs: tokio::sync::Notify,
@@ -55,17 +55,17 @@ pub struct App {
 /// Shared by all handlers and jobs.
 pub type AppState = Arc<App>;
 
-/// Proof that no other process serves from the data directory, which is made when it is not there, while it is held.
+/// Locks the data directory, creating it if necessary. While the lock is held, no other process serves from it.
 ///
 /// # Errors
-/// When one does, or the directory cannot be made or written.
+/// Returns an error if another process holds the lock, or the directory cannot be created or written.
 pub fn lock_data_dir(data: &Path) -> Result<impl Send + use<>> {
     files::private_directory(data).map_err(|e| Error::Internal(format!("cannot create the data directory {}: {e}", data.display())))?;
     search::lock_index(&data.join("index")).map_err(from_search)
 }
 
 impl App {
-    /// Counts text that a stranger wants stored; what is refused shows in the metrics.
+    /// Counts text that a stranger submits; rejections appear in the metrics.
     ///
     /// # Errors
     /// As [`RateLimits::text`].
@@ -77,7 +77,7 @@ impl App {
         counted
     }
 
-    /// The program over an open store; makes the installation's secret on first use.
+    /// Creates the program over an open store; creates the installation's secret on first use.
     ///
     /// # Errors
     /// When the database fails.
@@ -118,30 +118,30 @@ impl App {
         }))
     }
 
-    /// The present moment.
+    /// Returns the current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// What someone who may reach `scope` does now.
+    /// Returns the context for an act in `scope` now.
     #[must_use]
     pub fn context(&self, scope: &Scope) -> ActContext {
         ActContext { scope: *scope, now: self.now(), ids: Arc::clone(&self.ids) }
     }
 
-    /// A fresh id of any kind: `app.id::<FeedbackId>()`.
+    /// Returns a fresh id of any kind: `app.id::<FeedbackId>()`.
     #[must_use]
     pub fn id<T: From<uuid::Uuid>>(&self) -> T {
         T::from(self.ids.uuid())
     }
 
-    /// Tells a worker of this process that there is work in the queue.
+    /// Wakes a worker of this process because the queue has a new job.
     pub fn wake_jobs(&self) {
         self.jobs.notify_one();
     }
 
-    /// A fresh unguessable token, 256 bits, URL-safe.
+    /// Returns a fresh unguessable token: 256 bits, URL-safe.
     #[must_use]
     pub fn token(&self) -> String {
         let mut bytes = [0_u8; 32];
@@ -157,7 +157,7 @@ impl App {
         self.keyring.sign(purpose, text, self.now())
     }
 
-    /// Whether we signed this text for this purpose, and still stand by it; see [`Keyring::verify`].
+    /// Whether we signed this text for this purpose with a secret that is still accepted; see [`Keyring::verify`].
     ///
     /// # Errors
     /// Never in practice.
@@ -165,15 +165,15 @@ impl App {
         self.keyring.verify(purpose, text, proof)
     }
 
-    /// Looks which secrets are accepted now: another process may have added or removed one.
+    /// Reloads the accepted secrets: another process may have added or removed one.
     ///
     /// # Errors
-    /// When the database fails, or a secret needs a file that is not there.
+    /// Returns an error if the database fails, or a secret needs a missing file.
     pub async fn reload_secrets(&self) -> Result<()> {
         self.keyring.load(self.store.signing_secrets().await?, self.settings.secret.as_ref())
     }
 
-    /// Makes the secret of the next generation, which signs once every process has looked, and gives its number. Those before still verify.
+    /// Creates the next generation's secret, used once every process has loaded it, and returns its number. Earlier secrets still verify.
     ///
     /// # Errors
     /// When the database fails.
@@ -197,7 +197,7 @@ impl App {
         Ok(generation)
     }
 
-    /// Ends all secrets but the newest: what they signed does not work any more. Gives how many.
+    /// Retires all secrets but the newest: their signatures become invalid. Returns the number retired.
     ///
     /// # Errors
     /// When the database fails.
@@ -208,7 +208,7 @@ impl App {
     }
 }
 
-/// How long a new signing secret waits until it signs: by then every process has looked for it (see `jobs/runner.rs`).
+/// Delay before a new secret is used for signing: by then every process has reloaded its secrets (see `jobs/runner.rs`).
 pub const SECRET_ACTIVATION_DELAY_MS: i64 = 600_000;
 
 fn new_secret(settings: &Settings, ids: &dyn IdSource, generation: i64, active_from: Timestamp) -> Result<SigningSecret> {

@@ -1,31 +1,31 @@
-//! What the machine gives this process: files that may be open, room on a disk, and files that nobody else reads.
+//! System resources of this process: open file limit, disk space, memory, processors, and private files.
 
 use std::{
     fs::{self},
     path::Path,
 };
 
-/// Takes as many open files as this process may take without asking anyone, and says how many. Many systems give 1,024 at first, for the
-/// sake of old programs, and allow far more: each connection is one. `None` where nothing limits them.
+/// Raises the open file limit to the maximum allowed without privileges, and returns it. Many systems default to 1,024 for the
+/// sake of old programs, and allow far more: each connection is one. `None` if nothing limits them.
 pub fn raise_open_file_limit() -> Option<u64> {
     #[cfg(unix)]
     {
         let taken = rlimit::increase_nofile_limit(u64::MAX);
-        // As many as before, then.
+        // On failure, return the current limit.
         taken.or_else(|_| rlimit::getrlimit(rlimit::Resource::NOFILE).map(|(now, _)| now)).ok()
     }
     #[cfg(not(unix))]
     None
 }
 
-/// The bytes that may still be written to the disk of a directory; `None` where nothing says so.
+/// Returns the free bytes on a directory's disk; `None` if unknown.
 #[must_use]
 pub fn free_space(directory: &Path) -> Option<u64> {
     fs4::available_space(directory).ok()
 }
 
-/// The memory that this process may use, in bytes: what the machine has, or what its control group (a container, a systemd unit) allows, if that
-/// is less. `None` where nothing says so.
+/// Returns the memory available to this process, in bytes: the machine's, or the limit of its control group (a container, a systemd unit)
+/// if lower. `None` if unknown.
 #[must_use]
 pub fn memory() -> Option<u64> {
     let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| memory_total(&text));
@@ -34,7 +34,7 @@ pub fn memory() -> Option<u64> {
     machine.into_iter().chain(limits).min()
 }
 
-/// The processors that this process may use.
+/// Number of processors available to this process.
 #[must_use]
 pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
@@ -45,8 +45,8 @@ fn memory_total(meminfo: &str) -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
-/// Where the limits of a process's control groups stand: its own and those around it, in version 2; in version 1 its own. In a container the
-/// group's path is not the one inside, so the root is looked at as well.
+/// Returns the limit files of a process's control groups: its own and its ancestors' in version 2; its own in version 1. In a container the
+/// group's path differs from the path inside, so the root is checked too.
 fn group_limit_files(groups: &str) -> Vec<String> {
     let mut files = Vec::new();
     for line in groups.lines() {
@@ -69,7 +69,7 @@ fn group_limit_files(groups: &str) -> Vec<String> {
     files
 }
 
-/// Whether other accounts of this machine can look into a directory.
+/// Whether other accounts on this machine can access a directory.
 #[must_use]
 pub fn is_open_to_others(directory: &Path) -> bool {
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! Undo: every capability keeps its own steps, and says here how they are undone.
+//! Undo: every capability stores its own steps and registers here how to undo them.
 
 use domain::{
     DomainError as Refusal,
@@ -10,44 +10,44 @@ use store::{Act, undo::KeptUndo};
 
 use crate::{backlog, error::Result, replies, state::App, triage};
 
-/// How one capability undoes what it kept.
+/// Undo handler of one capability.
 pub(crate) struct UndoHandler {
-    /// The name under which the steps are kept; stored.
+    /// The name stored with the steps.
     pub kind: &'static str,
-    /// Undoes the steps of one transaction, in a transaction.
+    /// Undoes one transaction's steps, in a transaction.
     pub run: for<'t, 'a, 'c> fn(&'t mut Act<'a, 'c>, String) -> BoxFuture<'t, Result<UndoOutcome>>,
 }
 
 /// One line for each capability.
 const HANDLERS: [UndoHandler; 3] = [triage::UNDO, backlog::UNDO, replies::UNDO];
 
-/// What undoing did.
+/// Result of an undo.
 #[derive(Debug, Clone, Default)]
 pub struct UndoOutcome {
     /// Items changed back.
     pub changed: usize,
-    /// Items that were so already.
+    /// Items that already had the value.
     pub same: usize,
-    /// Why other items were left alone, a sentence each.
+    /// Why other items were not changed, one sentence each.
     pub conflicts: Vec<String>,
 }
 
 impl UndoOutcome {
-    /// One thing was changed back.
+    /// Creates the outcome for one item changed back.
     pub(crate) fn one() -> Self {
         Self { changed: 1, ..Self::default() }
     }
 }
 
-/// Undoes something that the same person did, except where it was changed again since.
+/// Undoes something that the same person did, except where it has changed again since.
 ///
 /// # Errors
-/// [`Refusal::NotFound`] for an unknown token or one used before, [`Refusal::Conflict`] when everything was changed since.
+/// [`Refusal::NotFound`] for an unknown or used token, [`Refusal::Conflict`] if everything has changed since.
 pub async fn undo(app: &App, scope: &Scope, token: UndoId) -> Result<UndoOutcome> {
     scope.require(Role::Triager)?;
     scope.staff().ok_or(Refusal::Forbidden)?;
     let mut all: Option<UndoOutcome> = None;
-    // What was done in several transactions is undone in as many.
+    // An act of several transactions is undone in as many.
     while let Some(done) = app.store.act(app.context(scope), move |act| Box::pin(undo_next(act, token))).await? {
         let all = all.get_or_insert_default();
         all.changed += done.changed;
@@ -63,7 +63,7 @@ pub async fn undo(app: &App, scope: &Scope, token: UndoId) -> Result<UndoOutcome
     Ok(all)
 }
 
-/// Undoes the next part; `None` when nothing is left.
+/// Undoes the next part; `None` if nothing is left.
 async fn undo_next(act: &mut Act<'_, '_>, token: UndoId) -> Result<Option<UndoOutcome>> {
     act.ensure_authorized(Role::Triager).await?;
     let Some(kept) = act.take_undo(token).await? else { return Ok(None) };
@@ -72,7 +72,7 @@ async fn undo_next(act: &mut Act<'_, '_>, token: UndoId) -> Result<Option<UndoOu
     (handler.run)(act, kept.steps).await.map(Some)
 }
 
-/// The capability that kept these steps. A node of an older version beside this one does not write it; then the format tells.
+/// Returns the capability that stored these steps. A node of an older version does not store it; then the format decides.
 fn kind_of(kept: &KeptUndo) -> &str {
     match kept.kind.as_str() {
         "" if kept.steps.starts_with('[') => triage::UNDO.kind,

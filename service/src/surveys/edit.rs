@@ -1,4 +1,4 @@
-//! One post of the editor: the whole form is saved, and then what the button asks for is done.
+//! One editor request: saves the whole form, then applies the button's action.
 
 use domain::{
     DomainError as Refusal,
@@ -19,34 +19,34 @@ use store::{
 use super::{load, store};
 use crate::{error::Result, state::App};
 
-/// Typing within this time is one step of undo.
+/// Typing within this time counts as one undo step.
 const TYPING_MS: i64 = 15_000;
 
-/// What the editor sent.
+/// The editor's submission.
 #[derive(Debug, Clone)]
 pub struct EditorSubmission {
-    /// The form's fields in order. Without the field `whole` they are no editor's form, and only the action counts.
+    /// The form's fields in order. Without the field `whole` this is not the editor's form, and only the action counts.
     pub pairs: Vec<(String, String)>,
-    /// The revision that the person was shown.
+    /// The revision shown to the person.
     pub revision: i64,
-    /// What the button asks for.
+    /// The button's action.
     pub action: EditorAction,
 }
 
-/// What a post of the editor did.
+/// Result of an editor request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SurveyEditOutcome {
-    /// The draft's revision now.
+    /// The draft's current revision.
     pub revision: i64,
-    /// The element that should have the focus now.
+    /// The element to focus.
     pub focus: Option<String>,
     /// The message to show, if any.
     pub message: Option<String>,
-    /// The action that takes this one back, if a message should offer it.
+    /// The action that undoes this one, if the message should offer it.
     pub undo: Option<String>,
 }
 
-/// Who was faster and when.
+/// Describes who saved first, and when.
 pub(super) async fn conflict(tx: &mut Tx<'_>, survey: &Survey) -> Result<Refusal> {
     let who = tx.staff_name(survey.updated_by).await?.unwrap_or_else(|| "Someone".into());
     Ok(Refusal::Conflict(format!("{who} saved this survey on {}, after you opened it.", UTC.readable(survey.updated_at))))
@@ -55,7 +55,7 @@ pub(super) async fn conflict(tx: &mut Tx<'_>, survey: &Survey) -> Result<Refusal
 /// Saves the form and applies its button. [`EditorAction::Publish`] only saves here; see [`super::publish`].
 ///
 /// # Errors
-/// [`Refusal::Conflict`] when someone saved another state meanwhile (nothing is written then); [`Refusal::Invalid`] when the operation is
+/// [`Refusal::Conflict`] if someone else saved meanwhile (then nothing is written); [`Refusal::Invalid`] if the operation is
 /// not possible.
 pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: EditorSubmission, key: &str) -> Result<SurveyEditOutcome> {
     scope.require(Role::Admin)?;
@@ -104,7 +104,7 @@ pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: EditorSubm
                         steps.push(&mut row, body, false, scope, now);
                     }
                     EditorAction::Undo | EditorAction::Redo => {
-                        // The form's own changes are a state like any other: going back leaves them there for going forward.
+                        // The form's own changes are a state like any other: undo keeps them available for redo.
                         let is_undo = posted.action == EditorAction::Undo;
                         let to = if is_undo { row.position - 1 } else { row.position + 1 };
                         let gone = !is_undo && !steps.states.is_empty();
@@ -134,7 +134,7 @@ pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: EditorSubm
         .await
 }
 
-/// The draft with a question that one of its kept states had, where it was.
+/// Returns the draft with a question restored from a stored state, at its former position.
 async fn restored(tx: &mut Tx<'_>, row: &Survey, question: &str) -> Result<SurveyBody> {
     let mut body = row.draft.clone();
     if body.questions.iter().any(|q| q.id == question) {
@@ -151,16 +151,16 @@ async fn restored(tx: &mut Tx<'_>, row: &Survey, question: &str) -> Result<Surve
     Err(Refusal::field("questions", "gone", "This question was deleted too long ago to restore it.").into())
 }
 
-/// The states that a post adds to those that are kept.
+/// The states that a request adds to the stored history.
 #[derive(Default)]
 pub(super) struct DraftHistory {
-    /// Whether there is anything to write.
+    /// Whether there are changes to write.
     pub(super) changed: bool,
     states: Vec<(i64, DraftState)>,
 }
 
 impl DraftHistory {
-    /// The next state, unless it is what the draft holds already.
+    /// Adds the next state, unless it equals the draft.
     pub(super) fn push(&mut self, row: &mut Survey, body: SurveyBody, is_typing: bool, scope: Scope, now: domain::Timestamp) {
         if body == row.draft {
             return;
@@ -171,7 +171,7 @@ impl DraftHistory {
         self.changed = true;
     }
 
-    /// The form as it was sent: a step of its own, or more of the typing that the last step was.
+    /// Adds the submitted form, as a new step or merged into the previous typing step.
     fn save(&mut self, row: &mut Survey, typed: SurveyBody, was: Option<DraftState>, scope: Scope, now: domain::Timestamp) {
         let is_typing = typed.has_same_questions(&row.draft);
         let more = was.filter(|was| is_typing && was.is_typing && was.staff == scope.staff() && now.0 - was.saved_at.0 < TYPING_MS);
@@ -185,7 +185,7 @@ impl DraftHistory {
         }
     }
 
-    /// Keeps the states.
+    /// Stores the states.
     pub(super) async fn write(&mut self, tx: &mut Tx<'_>, survey: SurveyId) -> Result<()> {
         for (position, state) in self.states.drain(..) {
             tx.save_draft_state(survey, position, &state).await?;

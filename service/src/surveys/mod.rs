@@ -1,4 +1,4 @@
-//! Use cases of surveys: making, editing, publishing.
+//! Use cases of surveys: creating, editing, publishing.
 
 mod edit;
 mod patch;
@@ -18,14 +18,14 @@ pub use patch::{DraftPatch, create_from, patch_draft};
 use crate::{error::Result, state::App};
 use store::{Fingerprint, IdempotentWrite, Tx, surveys::Survey};
 
-/// What publishing did.
+/// Result of publishing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishOutcome {
-    /// The version that people answer now.
+    /// The live version.
     pub version: VersionId,
     /// Its number.
     pub number: i64,
-    /// Whether a version was made; the draft may be what is published already.
+    /// Whether a new version was created; the draft may already be published.
     pub is_new: bool,
 }
 
@@ -41,19 +41,20 @@ async fn load(tx: &mut Tx<'_>, scope: &Scope, survey: SurveyId) -> Result<Survey
     tx.survey(scope, survey).await?.ok_or_else(|| Refusal::NotFound.into())
 }
 
-/// Writes a survey that was read at the revision `seen` in this transaction.
+/// Stores a survey that this transaction read at revision `seen`.
 async fn store(tx: &mut Tx<'_>, survey: &Survey, seen: i64) -> Result<()> {
     if tx.update_survey(survey, seen).await? {
         return Ok(());
     }
-    // Someone's transaction came between reading and writing.
+    // Another transaction changed it between reading and writing.
     Err(Refusal::Conflict("Someone else saved this survey at the same time, so your change was not applied. Try again.".into()).into())
 }
 
-/// Makes a survey from a template in the project's language, named after it when `name` is empty. A repeat with the same key gives the same survey.
+/// Creates a survey from a template in the project's language, named after it if `name` is empty. A retry with the same key returns the
+/// same survey.
 ///
 /// # Errors
-/// When the role is too low, the template unknown or the name too long.
+/// Returns an error if the role is too low, the template unknown or the name too long.
 pub async fn create(app: &App, scope: &Scope, template: &str, name: &str, key: &str) -> Result<SurveyId> {
     let template = templates::find(template)
         .ok_or_else(|| Refusal::field("template", "unknown", "Choose one of the templates or the blank survey."))?;
@@ -64,16 +65,16 @@ pub async fn create(app: &App, scope: &Scope, template: &str, name: &str, key: &
     } else {
         name
     };
-    // Templates are written in English; the survey is in the project's language, and so are our words around it.
+    // Templates are written in English; the survey gets the project's language, and so do our texts around it.
     let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
     let content = Fingerprint::of(["template", template.key, name]);
     make(app, scope, name, SurveyBody { language: project.language, ..(template.body)() }, (key, content)).await
 }
 
-/// Makes a survey with this content as its draft. A repeat with the same key gives the same survey.
+/// Creates a survey with this draft. A retry with the same key returns the same survey.
 ///
 /// # Errors
-/// When the role is too low or the name empty or too long.
+/// Returns an error if the role is too low or the name is empty or too long.
 pub async fn create_with(app: &App, scope: &Scope, name: &str, draft: SurveyBody, key: &str) -> Result<SurveyId> {
     let content = Fingerprint::of(["draft", name, &serde_json::to_string(&draft)?]);
     make(app, scope, name, draft, (key, content)).await
@@ -108,27 +109,27 @@ async fn make(app: &App, scope: &Scope, name: &str, draft: SurveyBody, (key, con
         .await
 }
 
-/// A copy of a survey's draft as a new survey.
+/// Copies a survey's draft to a new survey.
 ///
 /// # Errors
-/// When the role is too low or the survey is not there.
+/// Returns an error if the role is too low or the survey does not exist.
 pub async fn duplicate(app: &App, scope: &Scope, survey: SurveyId, key: &str) -> Result<SurveyId> {
     scope.require(Role::Admin)?;
     let original = app.store.survey(scope, survey).await?.ok_or(Refusal::NotFound)?;
     let name: String = format!("{} (copy)", original.name.chars().take(MAX_TITLE - 7).collect::<String>());
-    // Not what is copied: it may have changed between an attempt and its retry.
+    // Excludes the copied content: it may have changed between an attempt and its retry.
     let content = Fingerprint::of(["copy", &survey.to_string()]);
     make(app, scope, &name, original.draft, (key, content)).await
 }
 
-/// Publishes the draft that has the revision `seen`: checks it, freezes it as a version, and opens the survey to answers.
+/// Publishes the draft at revision `seen`: validates it, freezes it as a version, and opens the survey for answers.
 ///
 /// # Errors
-/// [`Refusal::Invalid`] with what stops it; [`Refusal::Conflict`] when the draft has changed.
+/// [`Refusal::Invalid`] with the obstacles; [`Refusal::Conflict`] if the draft has changed.
 pub async fn publish(app: &App, scope: &Scope, survey: SurveyId, seen: i64, key: &str) -> Result<PublishOutcome> {
     scope.require(Role::Admin)?;
     let (scope, now, version) = (*scope, app.now(), app.id::<VersionId>());
-    // What is published is the draft of this revision, which the scope names.
+    // The content is the draft of this revision, which the scope already names.
     let once = IdempotentWrite::form(format!("survey-publish:{survey}:{seen}"), key, Fingerprint::of([seen.to_string()]));
     app.store
         .write_idempotent(once, now, move |tx| {
@@ -155,16 +156,16 @@ pub async fn publish(app: &App, scope: &Scope, survey: SurveyId, seen: i64, key:
         .await
 }
 
-/// Another live survey that has a button, where a site shows only one.
+/// Another live survey with a button, where a site shows only one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompetingButton {
-    /// What the team calls it.
+    /// The team's name for it.
     pub name: String,
-    /// Whether its button is the one that is shown.
+    /// Whether its button is the one shown.
     pub is_shown: bool,
 }
 
-/// The live survey whose button competes with this one's.
+/// Returns the live survey whose button competes with this one's.
 ///
 /// # Errors
 /// When the database fails.
@@ -174,11 +175,11 @@ pub async fn competing_button(app: &App, scope: &Scope, survey: &Survey) -> Resu
     Ok(other.map(|other| CompetingButton { is_shown: (other.created_at, other.id) > (survey.created_at, survey.id), name: other.name }))
 }
 
-/// Pauses, resumes or closes a survey that was published. `was` is its status when the person looked.
+/// Pauses, resumes or closes a published survey. `was` is the status shown to the person.
 ///
 /// # Errors
-/// When the role is too low, the survey is not there, or it was never published; [`Refusal::Conflict`] when it is neither as it was nor
-/// as it shall be.
+/// Returns an error if the role is too low, the survey does not exist, or it was never published; [`Refusal::Conflict`] if its status is
+/// neither `was` nor the new one.
 pub async fn set_status(app: &App, scope: &Scope, survey: SurveyId, was: Option<SurveyStatus>, status: SurveyStatus) -> Result<()> {
     scope.require(Role::Admin)?;
     let (scope, now) = (*scope, app.now());

@@ -1,4 +1,4 @@
-//! Surveys as programs write them: whole drafts instead of one post of the editor after another.
+//! Survey updates by programs: whole drafts instead of single editor steps.
 
 use domain::{
     DomainError as Refusal,
@@ -16,10 +16,10 @@ use super::{
 };
 use crate::{error::Result, state::App};
 
-/// What becomes different in a draft; `None` stays as it is. A question or choice with an empty id is new.
+/// Changes to a draft; `None` leaves a value unchanged. A question or choice with an empty id is new.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct DraftPatch {
-    /// What the team calls the survey.
+    /// The team's name for the survey.
     pub name: Option<String>,
     /// The heading.
     pub title: Option<String>,
@@ -31,7 +31,7 @@ pub struct DraftPatch {
     pub thanks: Option<String>,
     /// Language of the texts.
     pub language: Option<String>,
-    /// What makes the widget show it.
+    /// The trigger that makes the widget show it.
     pub launch: Option<LaunchTrigger>,
 }
 
@@ -49,11 +49,11 @@ impl DraftPatch {
     }
 }
 
-/// Makes a survey from a template in the project's language, with what `wanted` puts in its place. A repeat with the same key gives the same
+/// Creates a survey from a template in the project's language, with the changes in `wanted`. A retry with the same key returns the same
 /// survey.
 ///
 /// # Errors
-/// When the role is too low, the template unknown, the name empty or too long, or the questions do not fit together.
+/// Returns an error if the role is too low, the template unknown, the name empty or too long, or the questions are inconsistent.
 pub async fn create_from(app: &App, scope: &Scope, name: &str, template: &str, wanted: DraftPatch, key: &str) -> Result<SurveyId> {
     scope.require(Role::Admin)?;
     let template = templates::find(template).ok_or_else(|| Refusal::field("template", "unknown", "There is no such template."))?;
@@ -61,18 +61,18 @@ pub async fn create_from(app: &App, scope: &Scope, name: &str, template: &str, w
     let content = Fingerprint::of(["program", name, template.key, &serde_json::to_string(&wanted)?]);
     let mut body = SurveyBody { language: project.language, ..(template.body)() };
     if wanted.questions.is_some() {
-        // Those of the template have no ids that anyone could name.
+        // The template's questions have no ids that a caller could name.
         body.questions.clear();
     }
     let draft = wanted.applied_to(body, &mut 0)?;
     make(app, scope, name, draft, (key, content)).await
 }
 
-/// Changes the draft that has the revision `seen`. The state before it can be gone back to in the editor.
+/// Changes the draft at revision `seen`. The editor can undo to the earlier state.
 ///
 /// # Errors
-/// When the role is too low or the survey is not there; [`Refusal::Conflict`] when the draft has changed; [`Refusal::Invalid`] for a name or
-/// questions that do not fit.
+/// Returns an error if the role is too low or the survey does not exist; [`Refusal::Conflict`] if the draft has changed;
+/// [`Refusal::Invalid`] for an invalid name or invalid questions.
 pub async fn patch_draft(app: &App, scope: &Scope, survey: SurveyId, seen: i64, wanted: DraftPatch) -> Result<()> {
     scope.require(Role::Admin)?;
     let name = wanted.name.as_deref().map(check_name).transpose()?;

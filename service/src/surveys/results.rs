@@ -1,4 +1,4 @@
-//! Use case of results: what was answered to a survey over all its versions, in a range of days.
+//! Survey results: all answers across all versions, in a range of days.
 
 use std::collections::HashMap;
 
@@ -18,31 +18,31 @@ use store::{
 
 use crate::{error::Result, state::App};
 
-/// Texts shown of each question.
+/// Texts shown per question.
 const TEXTS: i64 = 5;
-/// The most days that a chart goes back before the first response.
+/// Maximum days that a chart extends before the first response.
 const MOST_DAYS: i64 = 3660;
-/// Beyond this many days, the chart counts by week.
+/// Above this many days, the chart counts by week.
 const BY_WEEK: i64 = 92;
 
-/// The days that a page of results is about, as its address says.
+/// The range of days shown by a results page, as given in its address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DayRange {
-    /// First day, `2026-11-23`; empty for the beginning.
+    /// First day, `2026-11-23`; empty: from the beginning.
     pub from: String,
-    /// Last day; empty for today.
+    /// Last day; empty: today.
     pub to: String,
-    /// Instead of both: the last so many days.
+    /// The last so many days, instead of both.
     pub last: Option<i64>,
 }
 
 impl DayRange {
-    /// The moments in a zone; days that are none are named and left out.
+    /// Converts the range to timestamps in a zone; invalid days are reported and ignored.
     #[must_use]
     pub fn range(&self, now: Timestamp, zone: &Zone) -> (TimeRange, FieldErrors) {
         let mut errors = FieldErrors::default();
         let tomorrow = zone.day(now).plus(1);
-        // A clock of another machine may be ahead of ours.
+        // Another machine's clock may be ahead of ours.
         let mut range = TimeRange { from: Timestamp(0), until: zone.start_of_day(tomorrow.plus(1)) };
         if let Some(days) = self.last {
             range.from = zone.start_of_day(tomorrow.plus(-days.clamp(1, 36_500)));
@@ -69,38 +69,38 @@ impl DayRange {
     }
 }
 
-/// A text that someone wrote.
+/// A text answer.
 #[derive(Debug, Clone)]
 pub struct TextAnswer {
     /// The response it belongs to.
     pub response: ResponseId,
-    /// The words.
+    /// The text.
     pub text: String,
-    /// When.
+    /// When it was written.
     pub at: Timestamp,
 }
 
 /// One question with its answers.
 #[derive(Debug, Clone)]
 pub struct QuestionResult {
-    /// As it was last asked, with the choices of all versions.
+    /// Its newest wording, with the choices of all versions.
     pub question: Question,
     /// Whether the newest version asks it.
     pub is_asked: bool,
-    /// The answers, counted.
+    /// The answer counts.
     pub tally: QuestionTally,
-    /// The newest texts.
+    /// The newest text answers.
     pub texts: Vec<TextAnswer>,
 }
 
-/// Responses in one column of the chart.
+/// One column of the response chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChartColumn {
     /// Its first day.
     pub day: Day,
-    /// Begun.
+    /// Number of responses begun.
     pub started: i64,
-    /// Of these, finished.
+    /// Number of these finished.
     pub finished: i64,
 }
 
@@ -109,23 +109,23 @@ pub struct ChartColumn {
 pub struct SurveyResults {
     /// The survey.
     pub survey: Survey,
-    /// How many responses.
+    /// Response counts.
     pub counts: ResponseCounts,
-    /// Days or weeks without a gap.
+    /// Days or weeks without gaps.
     pub columns: Vec<ChartColumn>,
     /// Whether a column is a week.
     pub by_week: bool,
-    /// In the order asked, those that are not asked any more last.
+    /// In survey order, with questions that are no longer asked last.
     pub questions: Vec<QuestionResult>,
 }
 
 async fn survey(app: &App, scope: &Scope, id: SurveyId) -> Result<Survey> {
     scope.require(Role::Viewer)?;
-    // What people answered can be read where the draft cannot.
+    // Results stay readable even if the draft is not.
     app.store.listed_survey(scope, id).await?.ok_or_else(|| Refusal::NotFound.into())
 }
 
-/// Counts everything of a range, by the days of a zone.
+/// Computes all results of a range, by the days of a zone.
 ///
 /// # Errors
 /// Not found.
@@ -167,7 +167,7 @@ pub async fn results(app: &App, scope: &Scope, id: SurveyId, range: TimeRange, z
             let until = range.until.min(app.now().plus_ms(1)).max(first.plus_ms(1));
             let days = store.responses_by_day(scope, id, TimeRange { from: first, until }, zone).await?;
             let last = zone.day(until.plus_ms(-1));
-            // A chart of centuries before the first response shows nothing.
+            // A chart that starts centuries before the first response is useless.
             let from = if last.0 - zone.day(range.from).0 > MOST_DAYS { first } else { range.from };
             columns(&days, zone.day(from), last)
         }
@@ -175,12 +175,12 @@ pub async fn results(app: &App, scope: &Scope, id: SurveyId, range: TimeRange, z
     Ok(SurveyResults { survey, counts, columns, by_week, questions })
 }
 
-/// A stored answer; the texts of all responses are counted as the word `text`.
+/// Parses a stored answer; all text answers are counted together as the word `text`.
 fn read(value: &str) -> Option<Answer> {
     if value == "text" { Some(Answer::Text(String::new())) } else { serde_json::from_str(value).ok() }
 }
 
-/// Every day (or week, Monday first) of the range, those without responses too.
+/// Returns every day (or week, starting on Monday) of the range, including those without responses.
 fn columns(days: &[DayCount], mut first: Day, mut last: Day) -> (Vec<ChartColumn>, bool) {
     if let (Some(a), Some(b)) = (days.first(), days.last()) {
         (first, last) = (first.min(a.day), last.max(b.day));
@@ -190,7 +190,7 @@ fn columns(days: &[DayCount], mut first: Day, mut last: Day) -> (Vec<ChartColumn
     let step = if by_week { 7 } else { 1 };
     let mut columns: Vec<ChartColumn> = Vec::new();
     let mut at = start(first);
-    // A range of centuries needs no chart of its every week.
+    // Bounds a range of centuries.
     while at <= last && columns.len() < 1500 {
         columns.push(ChartColumn { day: at, started: 0, finished: 0 });
         at = at.plus(step);
@@ -205,27 +205,27 @@ fn columns(days: &[DayCount], mut first: Day, mut last: Day) -> (Vec<ChartColumn
     (columns, by_week)
 }
 
-/// A response with its answers in words, in the order of the questions.
+/// A response with its answers as text, in question order.
 #[derive(Debug, Clone)]
 pub struct AnsweredResponse {
     /// The response.
     pub row: ListedResponse,
-    /// Question and answer; `None` for an answer that cannot be read.
+    /// Question and answer; `None` for an unreadable answer.
     pub answers: Vec<(String, Option<String>)>,
 }
 
-/// A page of responses and where the next one starts.
+/// A page of responses with the cursor of the next one.
 #[derive(Debug, Clone)]
 pub struct ResponsesPage {
     /// The survey.
     pub survey: Survey,
-    /// The newest first.
+    /// Newest first.
     pub responses: Vec<AnsweredResponse>,
-    /// Where the next page goes on.
+    /// Cursor of the next page.
     pub next: Option<ResponseCursor>,
 }
 
-/// One page of the individual answers.
+/// Returns one page of individual responses.
 ///
 /// # Errors
 /// Not found.
@@ -247,7 +247,7 @@ pub async fn responses(
     Ok(ResponsesPage { responses: in_words(app, scope, id, rows).await?, survey, next })
 }
 
-/// One response.
+/// Returns one response.
 ///
 /// # Errors
 /// Not found.
@@ -297,7 +297,7 @@ mod tests {
         assert!(days("tomorrow", "").range(now, &UTC).1.message_for("from").is_some());
         let (range, _) = DayRange { last: Some(7), ..DayRange::default() }.range(now, &UTC);
         assert_eq!(range.from.rfc3339(), "2026-11-17T00:00:00Z");
-        // In Tokyo it is seven in the evening; in Kiritimati the next day has begun.
+        // In Tokyo it is seven in the evening; in Kiritimati it is already the next day.
         let from = |zone: &str| DayRange { last: Some(1), ..DayRange::default() }.range(now, &Zone::parse(zone).unwrap()).0.from.rfc3339();
         assert_eq!([from("Asia/Tokyo"), from("Pacific/Kiritimati")], ["2026-11-22T15:00:00Z", "2026-11-23T10:00:00Z"]);
         let (range, _) = days("2026-03-29", "2026-03-29").range(now, &Zone::parse("Europe/Berlin").unwrap());

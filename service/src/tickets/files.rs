@@ -1,4 +1,4 @@
-//! Files that arrive with messages, and what becomes of them before they are stored.
+//! Files uploaded with messages, and their processing before storage.
 
 use bytes::Bytes;
 use domain::{
@@ -41,43 +41,43 @@ impl UploadedFiles {
         }
     }
 
-    /// Bytes of all files.
+    /// Total bytes of all files.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// How many files there are.
+    /// Number of files.
     #[must_use]
     pub fn count(&self) -> usize {
         self.files.len()
     }
 
-    /// The cleaned name of the first file that was chosen and has no bytes.
+    /// Returns the cleaned name of the first chosen file that has no bytes.
     #[must_use]
     pub fn first_empty(&self) -> Option<String> {
         let empty = self.files.iter().find(|(name, bytes)| bytes.is_empty() && !name.is_empty())?;
         Some(sanitize_file_name(&empty.0, FileType::Other))
     }
 
-    /// Takes out a file without a byte: what a browser sends for an empty field.
+    /// Removes files without bytes: browsers send one for an empty field.
     pub fn drop_empty(&mut self) {
         self.files.retain(|(_, bytes)| !bytes.is_empty());
     }
 
-    /// Lets everything go.
+    /// Removes all files.
     pub fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// The files as they are stored. Pictures are re-encoded, at the cost of `payer`.
+    /// Returns the files in their stored form. Re-encodes images, charged to `payer`.
     ///
     /// # Errors
-    /// [`Refusal::Invalid`] for a picture that is too large or cannot be read; [`Refusal::Busy`] while too many are worked on;
-    /// a message at the files, or [`Refusal::RateLimited`], for who sent too many of late.
+    /// [`Refusal::Invalid`] for an image that is too large or unreadable; [`Refusal::Busy`] while too many are being processed;
+    /// a message at the files, or [`Refusal::RateLimited`], for senders of too many files recently.
     pub async fn prepare(mut self, app: &App, payer: QuotaOwner) -> Result<Vec<NewAttachment>> {
         self.drop_empty();
-        // As they came before any work, and what became more afterwards.
+        // Charge the original size before any work, and growth afterwards.
         count(app, payer, self.bytes).await?;
         let mut done: Vec<NewAttachment> = Vec::with_capacity(self.files.len());
         for (name, bytes) in std::mem::take(&mut self.files) {
@@ -89,13 +89,13 @@ impl UploadedFiles {
     }
 }
 
-/// Whether there is room for more files of a project: on the disk, and within what the installation is set to keep. The team has more of the disk
-/// than strangers.
+/// Whether there is room for more files of a project: on the disk, and within the installation's configured limits. The team may use more
+/// of the disk than strangers.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn is_room(app: &App, project: ProjectId, payer: QuotaOwner) -> Result<bool> {
-    // Elsewhere the database is on a disk that we do not see.
+    // With PostgreSQL the database is on a disk that we cannot see.
     if app.store.dialect() == Dialect::Sqlite {
         let keep = if payer == QuotaOwner::Team { app.settings.keep_free / 2 } else { app.settings.keep_free };
         if system_resources::free_space(&app.settings.data).is_some_and(|free| free < keep) {
@@ -119,10 +119,10 @@ pub async fn is_room(app: &App, project: ProjectId, payer: QuotaOwner) -> Result
     Ok(is_room)
 }
 
-/// Counts the bytes of files that an address wants stored.
+/// Counts bytes of files to be stored for an address.
 ///
 /// # Errors
-/// A message at the files when there were too many of late.
+/// A message at the files if there were too many recently.
 pub async fn count(app: &App, payer: QuotaOwner, bytes: usize) -> Result<()> {
     let Some(address) = payer.address().filter(|_| bytes > 0) else { return Ok(()) };
     match app.limits.files(address, bytes as u64, app.now()).await {

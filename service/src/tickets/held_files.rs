@@ -1,4 +1,4 @@
-//! Files that wait for a form which was not taken yet, so that nobody chooses them again.
+//! Files held for a form that was rejected, so that people need not choose them again.
 
 use domain::{
     DomainError as Refusal, Timestamp,
@@ -11,14 +11,14 @@ use store::{Tx, tickets::NewAttachment};
 
 use crate::{error::Result, limits::budget::QuotaOwner, state::App};
 
-/// The key under which files wait for a form to be sent.
+/// Returns the key under which files are held for a form.
 #[must_use]
 pub fn pending_form_key(project: &Project, place: &str, key: &str) -> String {
     store::hash::hash_token(&format!("{}\n{place}\n{key}", project.id))
 }
 
-/// Keeps files of a form that comes back with its faults, so that nobody chooses them again. Strangers' files are kept only as long as not too
-/// many wait; gives whether these are.
+/// Holds the files of a rejected form, so that people need not choose them again. Strangers' files are held only within a limit; returns
+/// whether these were.
 ///
 /// # Errors
 /// When the database fails.
@@ -47,7 +47,7 @@ pub async fn store_pending_files(app: &App, payer: QuotaOwner, project: &Project
         .await
 }
 
-/// The files that wait for a form, after those that the person does not keep are gone.
+/// Returns the files held for a form, after deleting those that the person does not keep.
 ///
 /// # Errors
 /// When the database fails.
@@ -70,10 +70,10 @@ pub async fn retain_pending_files(app: &App, project: &Project, form: &str, keep
     Ok(kept)
 }
 
-/// Stores the files of a message: new ones, and those that waited for its form. Gives how many there are.
+/// Stores the files of a message: new ones, and those held for its form. Returns their number.
 ///
 /// # Errors
-/// [`Refusal::Invalid`] when fewer waited than the form believes.
+/// [`Refusal::Invalid`] if fewer files are held than the form expects.
 pub(super) async fn keep_files(
     tx: &mut Tx<'_>,
     ticket: &Ticket,

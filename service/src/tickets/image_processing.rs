@@ -1,4 +1,4 @@
-//! Where pictures are worked on: each by a process of its own ([`super::image_worker`]), few at a time, and one of an address at a time.
+//! Image processing: one process per image ([`super::image_worker`]), few at a time, and one image per address at a time.
 
 use std::{
     collections::HashMap,
@@ -30,29 +30,29 @@ use crate::{
 };
 
 const MB: u64 = 1 << 20;
-/// A picture of so many pixels, decoded to so many bytes, is small: it waits behind no large one.
+/// Limits of a small image (pixels, decoded bytes): it never queues behind a large one.
 const SMALL: DecodingCost = DecodingCost { pixels: 2_000_000, bytes: 16 * MB };
-/// Memory for the process of a small picture, and of a large one at most.
+/// Memory limit of the process for a small image, and maximum for a large one.
 const SMALL_MEMORY: u64 = 96 * MB;
 const LARGE_MEMORY: u64 = 256 * MB;
-/// Processor time for one picture, in seconds. (Programs that are built to be debugged take twenty times as long.)
+/// Processor time per image, in seconds. (Debug builds take twenty times as long.)
 const SECONDS: u64 = if cfg!(debug_assertions) { 20 } else { 2 };
-/// How long a picture may take by the clock, however busy the machine is.
+/// Wall-clock timeout per image, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(10 * SECONDS);
-/// Pictures that may wait for a place, and how long.
+/// Maximum length of a queue, and the maximum waiting time.
 const LINE: usize = 16;
 const WAIT: Duration = Duration::from_secs(10);
-/// Pictures of one address at work and in line; a network has as many for each of its shares.
+/// Images of one address in process or queued; a network has as many for each of its shares.
 const LINE_OF_ONE: usize = 4;
-/// When to come back to a place that is full, in seconds.
+/// Retry delay when a queue is full, in seconds.
 const AGAIN: u64 = 10;
 
-/// Why there is no picture.
+/// Why an image could not be processed.
 #[derive(Debug)]
 pub enum ImageProcessingError {
-    /// It is not one that is taken.
+    /// The image was rejected.
     Wrong(ImageRejection),
-    /// It could not be worked on.
+    /// Processing failed.
     Error(Error),
 }
 
@@ -74,7 +74,7 @@ impl From<Error> for ImageProcessingError {
     }
 }
 
-/// A place for some pictures at a time, with a line before it.
+/// A limited number of workers with a queue.
 #[derive(Debug)]
 struct WorkerPool {
     hands: Semaphore,
@@ -88,7 +88,7 @@ impl WorkerPool {
     }
 }
 
-/// One more in a line; leaves it when dropped.
+/// A place in a queue, released when dropped.
 struct QueueSlot<'a>(&'a AtomicUsize);
 
 impl<'a> QueueSlot<'a> {
@@ -105,7 +105,7 @@ impl Drop for QueueSlot<'_> {
     }
 }
 
-/// The turn of one address, or of a network.
+/// The queue of one address or network.
 #[derive(Debug)]
 struct NetworkQueue {
     hands: Semaphore,
@@ -113,7 +113,7 @@ struct NetworkQueue {
     most: usize,
 }
 
-/// The places of this process.
+/// The worker pools of this process.
 #[derive(Debug)]
 pub struct ImageProcessing {
     /// The program that decodes: this one.
@@ -125,11 +125,11 @@ pub struct ImageProcessing {
 }
 
 impl ImageProcessing {
-    /// For the machine that this process runs on; `program` is where this program lies.
+    /// Creates the pools for this machine; `program` is the path of this program.
     #[must_use]
     pub fn new(program: &Path) -> Self {
         let large = system_resources::memory().map_or(LARGE_MEMORY, |bytes| LARGE_MEMORY.min(bytes / 4));
-        // Half of the processors are left to everything else.
+        // Leave half of the processors to everything else.
         let hands = (system_resources::processors() / 2).max(1);
         Self {
             program: program.to_owned(),
@@ -140,13 +140,13 @@ impl ImageProcessing {
         }
     }
 
-    /// Pictures in work, and pictures that wait or are in work.
+    /// Number of images being processed or queued.
     #[must_use]
     pub fn busy(&self) -> usize {
         [&self.small, &self.large, &self.team].iter().map(|place| place.line.load(Ordering::Relaxed)).sum()
     }
 
-    /// The picture as new bytes; see [`super::image_worker::reencode`]. Who drops this stops the work.
+    /// Re-encodes the image; see [`super::image_worker::reencode`]. Dropping the future stops the work.
     ///
     /// # Errors
     /// [`ImageProcessingError`]: the picture, or [`Refusal::Busy`] and [`Refusal::RateLimited`].
@@ -169,7 +169,7 @@ impl ImageProcessing {
         };
         let turns: Vec<Arc<NetworkQueue>> =
             payer.address().into_iter().flat_map(ClientNetwork::of).map(|network| self.turn(network)).collect();
-        // Their own lines first, so that one address has one place in the line of all.
+        // Per-address queues first, so that one address takes one place in the shared queue.
         let mut own = Vec::with_capacity(turns.len());
         for turn in &turns {
             let line = QueueSlot::stand(&turn.line, turn.most).ok_or_else(busy)?;
@@ -199,7 +199,7 @@ impl ImageProcessing {
         turn
     }
 
-    /// The work of a process, and the processor time that it took.
+    /// Runs a process; returns its result and the processor time used.
     async fn work(&self, memory: u64, bytes: Vec<u8>) -> (Result<(FileType, Vec<u8>), ImageProcessingError>, Duration) {
         let whole = Duration::from_secs(SECONDS);
         match timeout(PATIENCE, self.child(WorkerLimits { memory, seconds: SECONDS }, bytes)).await {
@@ -218,7 +218,7 @@ impl ImageProcessing {
         let WorkerLimits { memory, seconds } = means;
         let mut command = Command::new(&self.program);
         command.args(["decode-picture", "--memory", &memory.to_string(), "--seconds", &seconds.to_string()]);
-        // The allocator is not to take a gigabyte of addresses in advance, of which no limit would know how much is in use.
+        // Keep the allocator from reserving a gigabyte of addresses in advance: the limit could not tell how much of it is in use.
         command.env_clear().env("MIMALLOC_DISALLOW_ARENA_ALLOC", "1");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(WorkerError::Error)?;
@@ -226,35 +226,35 @@ impl ImageProcessing {
         let child = KillOnDrop(Arc::new(Mutex::new(child)));
         let (Some(into), Some(from)) = pipes else { return Err(WorkerError::Error(std::io::Error::other("it has no pipes"))) };
         let own = Arc::clone(&child.0);
-        // `child` stays here: who gives up waiting kills the process, and with it this thread's work ends.
+        // `child` stays here: a dropped future kills the process, which also ends this thread's work.
         let talk = tokio::task::spawn_blocking(move || talk(&own, into, from, &bytes));
         talk.await.map_err(|error| WorkerError::Error(std::io::Error::other(error)))?
     }
 }
 
-/// A process that ends when this is dropped.
+/// A process that is killed on drop.
 struct KillOnDrop(Arc<Mutex<Child>>);
 
 impl Drop for KillOnDrop {
     fn drop(&mut self) {
-        // One that has ended already cannot be killed.
+        // A process that has already ended cannot be killed.
         drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).kill());
     }
 }
 
-/// Gives a process its picture and takes its answer.
+/// Sends a process its image and reads its response.
 fn talk(
     child: &Mutex<Child>,
     mut into: ChildStdin,
     from: ChildStdout,
     bytes: &[u8],
 ) -> Result<([u8; RESULT_HEADER_BYTES], Vec<u8>), WorkerError> {
-    // One that ends early takes no more.
+    // A process that ends early stops reading.
     drop(into.write_all(bytes));
     drop(into);
     let mut answer = Vec::new();
     let read = from.take((RESULT_HEADER_BYTES + MAX_ENCODED) as u64 + 1).read_to_end(&mut answer);
-    // It has said all, and ends. Anyone who wants to kill it meanwhile can.
+    // It has sent everything and is ending. The lock is free in between, so that it can be killed meanwhile.
     let mut ended = None;
     for _ in 0..1000 {
         ended = child.lock().unwrap_or_else(PoisonError::into_inner).try_wait().map_err(WorkerError::Error)?;
@@ -269,7 +269,7 @@ fn talk(
         Some(1) => return Err(WorkerError::Error(std::io::Error::other("it could not set its limits or write its response"))),
         // The decoder panicked.
         Some(_) => return Err(WorkerError::Wrong(ImageRejection::Broken)),
-        // The system ended it, because it wanted more than it may have.
+        // Killed by the system for exceeding its limits.
         None => return Err(WorkerError::Wrong(ImageRejection::Large)),
     }
     let head = *answer.first_chunk::<RESULT_HEADER_BYTES>().ok_or(WorkerError::Wrong(ImageRejection::Broken))?;
@@ -277,10 +277,10 @@ fn talk(
     Ok((head, answer))
 }
 
-/// Why a process gave no answer.
+/// Why a process gave no result.
 enum WorkerError {
-    /// Because of the picture.
+    /// The image was rejected.
     Wrong(ImageRejection),
-    /// It could not be started, or heard.
+    /// It could not be started, or its response not read.
     Error(std::io::Error),
 }

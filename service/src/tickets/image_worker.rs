@@ -1,9 +1,9 @@
-//! Decodes a picture and encodes it anew: what is not a picture of it (place and time it was taken, a page hidden behind it) is not kept, and
-//! its bytes are of our making.
+//! Decodes and re-encodes an image: drops everything that is not visible (place and time it was taken, a page hidden behind it), so that
+//! all its bytes are our own output.
 //!
-//! This is done by a process of its own ([`serve`], started by [`super::image_processing`]), which takes away from itself, before it reads a byte, the
-//! right to more memory, processor time and files than a picture needs. So whatever a picture says about itself, and whatever a decoder makes
-//! of it, the program that serves loses nothing.
+//! A separate process does this ([`serve`], started by [`super::image_processing`]). Before it reads a byte, it gives up the right
+//! to more memory, processor time and files than an image needs. So whatever an image claims, and whatever a decoder does
+//! with it, the serving program is unaffected.
 
 use std::{
     io::{self, Cursor, Read, Write},
@@ -20,19 +20,19 @@ use image::{
     metadata::Orientation,
 };
 
-/// Most bytes that a picture may become.
+/// Maximum bytes of a re-encoded image.
 pub const MAX_ENCODED: usize = 2 * MAX_BYTES;
-/// Quality of JPEG, of 100.
+/// JPEG quality, out of 100.
 const JPEG_QUALITY: u8 = 88;
 /// Open files that the process needs.
 const FILES: u64 = 16;
-/// Bytes of an answer before those of the picture: what became of it, and the microseconds of processor time that it took.
+/// Bytes of a response before the image: the result, and the processor time in microseconds.
 pub const RESULT_HEADER_BYTES: usize = 9;
 
-/// What one picture may cost its process.
+/// Resource limits of an image process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkerLimits {
-    /// Bytes of memory beside the program itself.
+    /// Bytes of memory besides the program itself.
     pub memory: u64,
     /// Seconds of processor time.
     pub seconds: u64,
@@ -41,7 +41,7 @@ pub struct WorkerLimits {
 /// Reads a picture from standard input and writes it to standard output, after [`RESULT_HEADER_BYTES`].
 ///
 /// # Errors
-/// When limits cannot be set, or nothing can be read or written.
+/// Returns an error if limits cannot be set, or reading or writing fails.
 pub fn serve(means: WorkerLimits) -> io::Result<()> {
     confine(means)?;
     let mut bytes = Vec::new();
@@ -67,7 +67,7 @@ fn word(kind: FileType) -> u8 {
     }
 }
 
-/// What an answer begins with: the type of the picture, or what is wrong with it; and the processor time.
+/// Parses the start of a response: the image type or the rejection, and the processor time.
 #[must_use]
 pub fn read_head(head: &[u8; RESULT_HEADER_BYTES]) -> Option<(Result<FileType, ImageRejection>, Duration)> {
     let [word, micros @ ..] = head;
@@ -82,7 +82,7 @@ pub fn read_head(head: &[u8; RESULT_HEADER_BYTES]) -> Option<(Result<FileType, I
     Some((what, Duration::from_micros(u64::from_le_bytes(*micros))))
 }
 
-/// Gives up all rights that a picture does not need, for good.
+/// Permanently gives up all rights that an image does not need.
 #[cfg(unix)]
 fn confine(means: WorkerLimits) -> io::Result<()> {
     use rlimit::{Resource, setrlimit};
@@ -99,7 +99,7 @@ fn confine(_: WorkerLimits) -> io::Result<()> {
     Ok(())
 }
 
-/// The bytes of address space that this process has by now, where the system tells them as Linux does.
+/// Bytes of address space that this process currently has, where the system reports them as Linux does.
 #[cfg(unix)]
 fn address_space() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -107,18 +107,18 @@ fn address_space() -> Option<u64> {
     Some(kilobytes * 1024)
 }
 
-/// The processor time of this process so far; nothing where the system does not tell it as Linux does.
+/// Processor time of this process so far; zero where the system does not report it as Linux does.
 fn processor_time() -> Duration {
     let text = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
     Duration::from_nanos(text.split_whitespace().next().and_then(|nanos| nanos.parse().ok()).unwrap_or_default())
 }
 
-/// Why a decoder gave up.
+/// Converts a decoder error to the reason for rejection.
 fn why(error: &ImageError) -> ImageRejection {
     if matches!(error, ImageError::Limits(_)) { ImageRejection::Large } else { ImageRejection::Broken }
 }
 
-/// The picture as new bytes, turned as its metadata wanted it, without any metadata. WebP becomes PNG or JPEG.
+/// Re-encodes the image, rotated according to its metadata, without any metadata. WebP becomes PNG or JPEG.
 ///
 /// # Errors
 /// [`ImageRejection`].
@@ -161,14 +161,14 @@ fn still(kind: FileType, bytes: &[u8]) -> Result<(FileType, Vec<u8>), ImageError
                 picture.apply_orientation(orientation);
                 picture.write_with_encoder(encoder)?;
             }
-            // JPEG knows neither transparency nor more than eight bits.
+            // JPEG supports neither transparency nor more than eight bits.
             picture => encoder.encode_image(&OrientedImage { picture: picture.into_rgb8(), orientation })?,
         }
     }
     Ok((kind, out.into_inner()))
 }
 
-/// The same picture with eight bits for each colour: more cannot be seen.
+/// Converts the image to eight bits per colour channel: more is not visible.
 fn eight_bits(picture: DynamicImage) -> DynamicImage {
     match picture {
         DynamicImage::ImageLuma16(_) => DynamicImage::ImageLuma8(picture.into_luma8()),
@@ -179,7 +179,7 @@ fn eight_bits(picture: DynamicImage) -> DynamicImage {
     }
 }
 
-/// A picture as it is to be looked at, without a second one in memory.
+/// An image in its display orientation, without a second copy in memory.
 struct OrientedImage {
     picture: RgbImage,
     orientation: Orientation,
@@ -212,7 +212,7 @@ impl GenericImageView for OrientedImage {
     }
 }
 
-/// The frames of a GIF, each within the canvas, with their colours as they are: nothing is composed or mixed again.
+/// Re-encodes the frames of a GIF, each within the canvas, with unchanged colours: nothing is composed or blended again.
 fn animation(bytes: &[u8]) -> Result<Vec<u8>, ImageRejection> {
     let broken = |_| ImageRejection::Broken;
     let mut options = gif::DecodeOptions::new();
@@ -226,7 +226,7 @@ fn animation(bytes: &[u8]) -> Result<Vec<u8>, ImageRejection> {
     let mut frames = 0;
     for frame in decoder {
         let mut frame = frame.map_err(broken)?;
-        // Its lines come in order.
+        // The decoded lines are in order.
         frame.interlaced = false;
         encoder.write_frame(&frame).map_err(|_| ImageRejection::Broken)?;
         frames += 1;
@@ -317,7 +317,7 @@ mod tests {
         let colours: Vec<u8> = frames.map(|frame| frame.unwrap().buffer().get_pixel(5, 5)[0]).collect();
         assert_eq!(colours, [0, 80, 160]);
         assert_eq!(reencode(FileType::Gif, &bytes[..20]), Err(ImageRejection::Broken));
-        // The canvas says that it is smaller than its frames.
+        // The canvas claims to be smaller than its frames.
         bytes[6..10].copy_from_slice(&[1, 0, 1, 0]);
         assert_eq!(reencode(FileType::Gif, &bytes), Err(ImageRejection::Broken));
     }

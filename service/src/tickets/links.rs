@@ -1,4 +1,4 @@
-//! The secret links to tickets: how they are made, checked and renewed, and what the mail about a ticket holds of them.
+//! Secret ticket links: creation, verification and renewal, and their form in e-mails.
 
 use domain::{
     DomainError as Refusal, IdSource, Timestamp,
@@ -16,12 +16,12 @@ use crate::{
     state::App,
 };
 
-/// What is signed of a ticket's link. The first generation has no number, as in links of older programs.
+/// The signed text of a ticket's link. The first generation has no number, as in links of older programs.
 fn link_text(ticket: TicketId, generation: i64) -> String {
     if generation == 0 { ticket.to_string() } else { format!("{ticket} {generation}") }
 }
 
-/// The end of a ticket's secret address: its id, the generation of its link, and the proof that we made the address. Nothing of it is stored.
+/// Returns the end of a ticket's secret address: its id, the generation of its link, and our signature. Nothing of it is stored.
 ///
 /// # Errors
 /// Never in practice.
@@ -38,10 +38,10 @@ pub fn token(app: &App, ticket: TicketId) -> Result<String> {
     link_token(app, ticket, 0)
 }
 
-/// The ticket of a project that `token` leads to.
+/// Returns the ticket of a project for a `token`.
 ///
 /// # Errors
-/// Not found, also for a wrong token, one that was renewed since, or another project.
+/// Not found, also for a wrong token, one renewed since, or another project.
 pub async fn by_token(app: &App, project: &Project, wanted: &str) -> Result<Ticket> {
     let (named, proof) = wanted.split_once('-').ok_or(Refusal::NotFound)?;
     let (id, generation) = match named.split_once('.') {
@@ -56,13 +56,13 @@ pub async fn by_token(app: &App, project: &Project, wanted: &str) -> Result<Tick
     Ok(found.filter(|ticket| ticket.link_generation == generation).ok_or(Refusal::NotFound)?)
 }
 
-/// The path of a ticket's conversation as e-mails hold it until they leave: with the ticket's id alone. See [`link_at_send_time`].
+/// Returns the path of a ticket's conversation for queued e-mails: with the ticket's id only. See [`link_at_send_time`].
 pub(super) fn unsigned_path(project: &Project, ticket: TicketId) -> String {
     format!("/p/{}/t/{}", project.slug, ticket.0.simple())
 }
 
-/// The link of a letter about a ticket as it is sent: signed for the generation that works then, so that a letter that waited for the mail
-/// server does not carry a link that was renewed meanwhile. E-mails of older programs hold whole links; those stay.
+/// Returns the link of a ticket e-mail at the time it is sent: signed for the current generation, so that an e-mail that waited for the
+/// mail server does not contain an outdated link. E-mails of older programs contain complete links; those stay.
 ///
 /// # Errors
 /// When the database fails.
@@ -74,15 +74,15 @@ pub async fn link_at_send_time(app: &App, link: &str) -> Result<String> {
     Ok(format!("{front}/{}", link_token(app, ticket, generation)?))
 }
 
-/// The placeholder in a reply for the requester's link. It becomes the link where the requester reads the answer, and nowhere else: nobody of
-/// the team needs to see it.
+/// Placeholder for the requester's link in a reply. It is replaced only where the requester reads the answer: the team
+/// does not need to see the link.
 pub const LINK_PLACEHOLDER: &str = "{link}";
 
-/// Gives a ticket's link a new generation, once for each `key`, and gives that; what was sent before does not work any more. With `shown`, the
-/// person who asks is to see the new link; else the requester gets it by mail.
+/// Renews a ticket's link, once for each `key`, and returns the new generation; earlier links no longer work. With `shown`, the new link
+/// is shown to the person renewing it; otherwise the requester gets it by e-mail.
 ///
 /// # Errors
-/// A role too low; not found; [`Refusal::Conflict`] when it is to be mailed and no mail server is set.
+/// A role too low; not found; [`Refusal::Conflict`] if it must be e-mailed and no mail server is configured.
 pub async fn renew_link(app: &App, scope: &Scope, ticket: TicketId, key: &str, shown: bool) -> Result<i64> {
     scope.require(Role::Triager)?;
     let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
@@ -116,7 +116,7 @@ pub async fn renew_link(app: &App, scope: &Scope, ticket: TicketId, key: &str, s
     Ok(generation)
 }
 
-/// What e-mails with renewed links are written with, inside the transaction that renews them.
+/// Builder for e-mails with renewed links, used inside the transaction that renews them.
 pub struct LinkMailBuilder {
     project: Project,
     base: Option<String>,
@@ -124,7 +124,7 @@ pub struct LinkMailBuilder {
 }
 
 impl LinkMailBuilder {
-    /// For the scope's project.
+    /// Creates a builder for the scope's project.
     ///
     /// # Errors
     /// When the database fails.
@@ -134,7 +134,8 @@ impl LinkMailBuilder {
     }
 }
 
-/// Renews the links of a project that members of the team may have seen, and gives how many. Requesters of tickets that are not closed hear of it.
+/// Renews the project's links that team members may have seen, and returns their number. Requesters of tickets that are
+/// not closed get an e-mail.
 ///
 /// # Errors
 /// When the database fails.
@@ -151,7 +152,7 @@ pub async fn renew_shown_links(tx: &mut Tx<'_>, post: LinkMailBuilder, now: Time
     Ok(u64::try_from(renewed.len()).unwrap_or(u64::MAX))
 }
 
-/// What e-mails say of a ticket; `path` is that of its conversation.
+/// Returns the ticket data for e-mails; `path` is the path of its conversation.
 pub(super) fn letter_about<'a>(ticket: &'a Ticket, path: &'a str) -> TicketMailDetails<'a> {
     TicketMailDetails { ticket: ticket.id.0, number: ticket.number, subject: &ticket.subject, to: &ticket.email, path }
 }

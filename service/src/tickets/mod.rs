@@ -1,5 +1,5 @@
-//! Use cases of tickets: people ask for help without an account, the team answers. A ticket's feedback is what is triaged and searched of
-//! it; state and status change together, in one transaction, and every step is in the history.
+//! Use cases of tickets: people ask for help without an account, the team answers. Triage and search use a ticket's feedback;
+//! state and status change together, in one transaction, and every step is in the history.
 
 pub mod files;
 mod held_files;
@@ -31,7 +31,7 @@ use crate::{
     state::App,
 };
 
-/// A ticket with what was said.
+/// A ticket with its messages.
 #[derive(Debug, Clone)]
 pub struct TicketConversation {
     /// The ticket.
@@ -40,7 +40,7 @@ pub struct TicketConversation {
     pub messages: Vec<Message>,
 }
 
-/// What the requester may read of a ticket: everything but notes.
+/// Returns the requester's view of a ticket: everything except notes.
 ///
 /// # Errors
 /// When the database fails.
@@ -49,7 +49,7 @@ pub async fn public_conversation(app: &App, ticket: Ticket) -> Result<TicketConv
     Ok(TicketConversation { ticket, messages })
 }
 
-/// The ticket behind feedback, notes included; `None` for feedback that is none.
+/// Returns the ticket of feedback, including notes; `None` for feedback without a ticket.
 ///
 /// # Errors
 /// A role too low; the database.
@@ -60,12 +60,12 @@ pub async fn read(app: &App, scope: &Scope, feedback: FeedbackId) -> Result<Opti
     Ok(Some(TicketConversation { ticket, messages }))
 }
 
-/// The fingerprint of a message: its words, the files that wait for it, and the bytes of those that came with it.
+/// Returns the fingerprint of a message: its words, the held files, and the bytes of new files.
 async fn fingerprint(mut words: Vec<String>, kept: &[AttachmentId], files: &[NewAttachment]) -> Result<Fingerprint> {
-    // What is waiting is named by what was sent: after the first attempt it waits no more.
+    // Use the ids sent with the form: after the first attempt the files are no longer held.
     let kept = Fingerprint::of(kept.iter().map(ToString::to_string));
     let files = files.to_vec();
-    // Ten megabytes take a while.
+    // Hashing ten megabytes takes a while.
     let files = tokio::task::spawn_blocking(move || {
         Fingerprint::of(files.iter().flat_map(|new| [new.file.name.as_bytes(), new.file.media_type.as_bytes(), &new.bytes]))
     });
@@ -74,7 +74,7 @@ async fn fingerprint(mut words: Vec<String>, kept: &[AttachmentId], files: &[New
     Ok(Fingerprint::of(words))
 }
 
-/// Writes a step down: what was said, and the status if that goes with it.
+/// Records a step: the history entry, and a status change if there is one.
 async fn note(
     act: &mut Act<'_, '_>,
     ticket: &Ticket,
@@ -85,7 +85,7 @@ async fn note(
     if status != FeedbackStatus::Spam {
         act.publish_withheld_ticket(feedback).await?;
     }
-    // Before the status, which would move the ticket by itself: what happened says more.
+    // Before the status, which would otherwise move the ticket itself: this entry says more.
     act.update_ticket(ticket).await?;
     let before = feedback.status;
     feedback.status = status;

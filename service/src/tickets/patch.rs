@@ -1,4 +1,4 @@
-//! Several properties of one ticket changed at once, for programs: all or none, and only if nothing else changed it.
+//! Atomic API update of several properties of a ticket: all or none, and only if nothing else changed it.
 
 use domain::{
     DomainError as Refusal,
@@ -13,21 +13,21 @@ use domain::{
 use super::note;
 use crate::{error::Result, state::App, triage::patch::fits};
 
-/// What becomes different; `None` stays as it is.
+/// New values; `None` leaves a property unchanged.
 #[derive(Debug, Clone, Default)]
 pub struct TicketUpdate {
-    /// How urgent it is.
+    /// The priority.
     pub priority: Option<Priority>,
     /// Whether it is closed.
     pub closed: Option<bool>,
-    /// Who takes care of it, or nobody.
+    /// The assignee, or none.
     pub assignee: Option<Option<StaffId>>,
 }
 
-/// Changes a ticket whose feedback is at `version`.
+/// Updates a ticket whose feedback is at `version`.
 ///
 /// # Errors
-/// A role too low; not found; [`Refusal::Conflict`] at another version; an assignee who does not work in the project.
+/// A role too low; not found; [`Refusal::Conflict`] at another version; an assignee who is not a member of the project.
 pub async fn patch(app: &App, scope: &Scope, ticket: TicketId, version: i64, patch: TicketUpdate) -> Result<()> {
     scope.require(Role::Triager)?;
     app.store

@@ -1,4 +1,4 @@
-//! What requesters do with their tickets: reply, close, reopen.
+//! Requester actions on tickets: reply, close, reopen.
 
 use domain::{
     DomainError as Refusal,
@@ -19,25 +19,25 @@ use super::{
 };
 use crate::{error::Result, state::App};
 
-/// What the requester adds to their ticket.
+/// A requester's reply to their ticket.
 #[derive(Debug, Clone, Default)]
 pub struct RequesterReply {
     /// The text, as typed.
     pub body: String,
     /// Files.
     pub files: Vec<NewAttachment>,
-    /// Files that wait for this form and come along; see [`store_pending_files`](super::store_pending_files).
+    /// Held files of this form to include; see [`store_pending_files`](super::store_pending_files).
     pub kept: Vec<AttachmentId>,
 }
 
-/// Adds what the requester says to their ticket, once for each `key` and content; a closed one is open again.
+/// Adds the requester's reply to their ticket, once for each `key` and content; reopens a closed ticket.
 ///
 /// # Errors
-/// A message that does not fit; [`Refusal::Conflict`] when there are too many; not found.
+/// An invalid message; [`Refusal::Conflict`] if there are too many; not found.
 pub async fn requester_reply(app: &App, project: &Project, ticket: TicketId, key: &str, addition: RequesterReply) -> Result<()> {
     let RequesterReply { body, files, kept } = addition;
     let form = pending_form_key(project, &ticket.to_string(), key);
-    // Whether a file comes along is known once the key is: what a first attempt took waits no more.
+    // Whether there is a file is only known after the key check: a first attempt consumes the held files.
     let body = check_message(&body, true)?;
     let content = fingerprint(vec![body.clone()], &kept, &files).await?;
     app.store
@@ -75,7 +75,7 @@ pub async fn requester_reply(app: &App, project: &Project, ticket: TicketId, key
         .await
 }
 
-/// The requester says that their ticket is solved; nothing happens to one that is closed.
+/// Closes a ticket that the requester marks as solved; does nothing if it is already closed.
 ///
 /// # Errors
 /// Not found.
@@ -89,7 +89,7 @@ pub async fn requester_close(app: &App, project: &Project, ticket: TicketId) -> 
                     return Ok(());
                 }
                 (ticket.state, ticket.resolved_at, ticket.updated_at) = (TicketState::Closed, Some(now), now);
-                // What is taken for spam stays where the team put it.
+                // Suspected spam keeps its status.
                 let status = if feedback.status == FeedbackStatus::Spam { FeedbackStatus::Spam } else { FeedbackStatus::Resolved };
                 note(act, &ticket, &mut feedback, Some(&HistoryChange::Solved), status).await?;
                 act.ticket_event(EventKind::TicketClosed, &ticket, None).await
@@ -98,7 +98,7 @@ pub async fn requester_close(app: &App, project: &Project, ticket: TicketId) -> 
         .await
 }
 
-/// The requester opens their ticket again; nothing happens to one that is open.
+/// Reopens the requester's ticket; does nothing if it is open.
 ///
 /// # Errors
 /// Not found.

@@ -1,4 +1,4 @@
-//! Submission of a ticket: what the form says, how it came about, and what is stored of it.
+//! Submission of a ticket: the form's content, its spam signals, and the stored records.
 
 use domain::{
     DomainError as Refusal, Timestamp,
@@ -27,12 +27,12 @@ use crate::{
     state::App,
 };
 
-/// Where a ticket was written; hearsay from the page, cut to size.
+/// Where a ticket was written; unverified data from the page, truncated.
 #[derive(Debug, Clone, Default)]
 pub struct TicketContext {
-    /// The language that the portal was read in.
+    /// The portal's display language.
     pub language: String,
-    /// The page that led here.
+    /// The page that linked here.
     pub page_url: Option<String>,
     /// The release in use there.
     pub release: Option<String>,
@@ -42,35 +42,35 @@ pub struct TicketContext {
     pub user_agent: Option<String>,
 }
 
-/// A ticket as it is sent.
+/// A submitted ticket.
 #[derive(Debug, Clone, Default)]
 pub struct TicketSubmission {
-    /// What the form says, as typed.
+    /// The form's content, as typed.
     pub ticket: NewTicket,
     /// Its files.
     pub files: Vec<NewAttachment>,
-    /// Files that wait for this form and come along; see [`store_pending_files`](super::store_pending_files).
+    /// Held files of this form to include; see [`store_pending_files`](super::store_pending_files).
     pub kept: Vec<AttachmentId>,
-    /// How it came about, for the portal's rules against spam. `None`: a program with a key sent it, which those rules do not judge.
+    /// Signals for the portal's spam rules. `None`: sent by a program with a key, to which those rules do not apply.
     pub signals: Option<SpamSignals>,
-    /// Where.
+    /// Where it was written.
     pub context: TicketContext,
-    /// Whether no confirmation is mailed: strangers of this network, or of this project, had too many e-mails sent of late.
+    /// Whether to send no confirmation: this stranger's network, or this project, triggered too many e-mails recently.
     pub without_letter: bool,
 }
 
-/// A ticket that was taken.
+/// An accepted ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TicketReceipt {
-    /// Which.
+    /// Its id.
     pub ticket: TicketId,
     /// Its number.
     pub number: i64,
-    /// Its feedback.
+    /// The id of its feedback.
     pub feedback: FeedbackId,
 }
 
-/// A time, signed for a project's portal: when its form was made.
+/// Returns a signed timestamp for a project's portal: when its form was rendered.
 ///
 /// # Errors
 /// Never in practice.
@@ -78,7 +78,7 @@ pub fn start_token(app: &App, project: &Project, now: Timestamp) -> Result<Strin
     Ok(format!("{}.{}", now.0, app.sign("ticket-started", &format!("{} {}", project.id, now.0))?))
 }
 
-/// The signals of a form: its signed time, and the field that people do not see.
+/// Returns a form's spam signals: its signed time, and the hidden field.
 #[must_use]
 pub fn signals(app: &App, project: &Project, start: &str, honeypot: bool) -> SpamSignals {
     let at = start.split_once('.').and_then(|(ms, _)| ms.parse().ok()).map(Timestamp);
@@ -86,11 +86,11 @@ pub fn signals(app: &App, project: &Project, start: &str, honeypot: bool) -> Spa
     SpamSignals { honeypot, forged_start: genuine.is_none(), elapsed_ms: genuine.map(|at| app.now().0 - at.0) }
 }
 
-/// Takes a ticket, once for each `key` and content: a retry gets the first answer, and another message from the same form is another ticket.
-/// Suspected spam is stored as that.
+/// Accepts a ticket, once for each `key` and content: a retry gets the first result, and another message from the same form becomes another
+/// ticket. Suspected spam is stored as such.
 ///
 /// # Errors
-/// A message for each field that does not fit.
+/// A message for each invalid field.
 pub async fn submit(app: &App, project: &Project, key: &str, submission: TicketSubmission) -> Result<TicketReceipt> {
     let TicketSubmission { ticket, files, kept, signals, context, without_letter } = submission;
     let new = ticket.checked().map_err(Refusal::Invalid)?;
@@ -145,7 +145,7 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: TicketS
         updated_at: now,
     };
     let person = ClaimedContact { email: Some(new.email), name, ..ClaimedContact::default() };
-    // What looks like spam gets no e-mail: whoever is named as its sender most likely knows nothing of it.
+    // Suspected spam gets no e-mail: the named sender most likely knows nothing of it.
     let post =
         TicketMailBuilder::new(app, project, &ticket.language).filter(|_| feedback.status != FeedbackStatus::Spam && !without_letter);
     let path = unsigned_path(project, ticket.id);

@@ -1,4 +1,4 @@
-//! What the team does with tickets: reply, leave notes, set the priority, close, reopen.
+//! Team actions on tickets: reply, add notes, set the priority, close, reopen.
 
 use domain::{
     DomainError as Refusal,
@@ -24,18 +24,18 @@ use crate::{
     state::App,
 };
 
-/// What the team says to the requester.
+/// A team member's reply to the requester.
 #[derive(Debug, Clone, Default)]
 pub struct StaffReply {
     /// The text, as typed.
     pub body: String,
     /// Whether it also closes the ticket.
     pub close: bool,
-    /// The feedback's version that was read before; `None` where nobody looked. What others said since is not talked over.
+    /// The feedback's version that the author saw; `None` if unknown. The reply is refused if others wrote since.
     pub seen: Option<i64>,
     /// Files.
     pub files: Vec<NewAttachment>,
-    /// The key under which more files wait for this answer; see [`store_pending_files`](super::store_pending_files).
+    /// The key under which more files are held for this reply; see [`store_pending_files`](super::store_pending_files).
     pub held: String,
 }
 
@@ -59,10 +59,10 @@ async fn unheard(act: &mut Act<'_, '_>, feedback: &Feedback, seen: Option<i64>) 
     }
 }
 
-/// Replies to the requester, once for each `key` and content, and closes the ticket if asked to.
+/// Replies to the requester, once for each `key` and content, and closes the ticket if requested.
 ///
 /// # Errors
-/// A message that does not fit; [`Refusal::Conflict`] when someone else answered or the requester wrote since; a role too low; not found.
+/// An invalid message; [`Refusal::Conflict`] if someone else replied or the requester wrote since; a role too low; not found.
 pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, reply: StaffReply) -> Result<MessageId> {
     scope.require(Role::Triager)?;
     let StaffReply { body, close, seen, files, held } = reply;
@@ -80,7 +80,7 @@ pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, 
                 act.ensure_authorized(Role::Triager).await?;
                 let (mut ticket, mut feedback) = act.lock_ticket(ticket).await?.ok_or(Refusal::NotFound)?;
                 unheard(act, &feedback, seen).await?;
-                // Before the message, which is told by itself.
+                // Before the message, which has an event of its own.
                 let linked = act.link_count(feedback.id).await? > 0;
                 let status = status_after_reply(feedback.status, linked, close);
                 if status != FeedbackStatus::Spam {
@@ -114,10 +114,10 @@ pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, 
     Ok(sent)
 }
 
-/// Leaves a note for the team, once for each `key` and content. The requester never sees it.
+/// Adds a note for the team, once for each `key` and content. The requester never sees it.
 ///
 /// # Errors
-/// A text that does not fit; a role too low; not found.
+/// An invalid text; a role too low; not found.
 pub async fn add_note(app: &App, scope: &Scope, ticket: TicketId, key: &str, body: &str, files: Vec<NewAttachment>) -> Result<MessageId> {
     scope.require(Role::Triager)?;
     let body = check_message(body, !files.is_empty())?;
@@ -136,16 +136,16 @@ pub async fn add_note(app: &App, scope: &Scope, ticket: TicketId, key: &str, bod
         .await
 }
 
-/// A ticket that is more or less urgent than before.
+/// A change of a ticket's priority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PriorityChange {
-    /// How urgent it was.
+    /// The previous priority.
     pub from: Priority,
-    /// The feedback's version now.
+    /// The feedback's current version.
     pub version: i64,
 }
 
-/// Says how urgent a ticket is, whatever others said; `false` when it was so already.
+/// Sets a ticket's priority, regardless of changes by others; `false` if it already had this priority.
 ///
 /// # Errors
 /// A role too low; not found.
@@ -153,10 +153,10 @@ pub async fn set_priority(app: &App, scope: &Scope, ticket: TicketId, priority: 
     Ok(change_priority(app, scope, ticket, priority, None).await?.is_some())
 }
 
-/// Says how urgent a ticket is; `None` when it was so already. `seen` is the feedback's version that was read before, where someone looked.
+/// Sets a ticket's priority; `None` if it already had this priority. `seen` is the feedback's version that the person saw, if known.
 ///
 /// # Errors
-/// [`Refusal::Conflict`] when someone else changed the priority since; a role too low; not found.
+/// [`Refusal::Conflict`] if someone else has changed the priority since; a role too low; not found.
 pub async fn change_priority(
     app: &App,
     scope: &Scope,
@@ -191,7 +191,7 @@ pub async fn change_priority(
         .await
 }
 
-/// Closes a ticket without a word; `false` when it was closed already.
+/// Closes a ticket without a message; `false` if it was already closed.
 ///
 /// # Errors
 /// A role too low; not found.
@@ -199,7 +199,7 @@ pub async fn close(app: &App, scope: &Scope, ticket: TicketId) -> Result<bool> {
     turn(app, scope, ticket, true).await
 }
 
-/// Opens a ticket again; `false` when it was open already.
+/// Reopens a ticket; `false` if it was already open.
 ///
 /// # Errors
 /// A role too low; not found.

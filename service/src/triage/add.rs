@@ -1,4 +1,4 @@
-//! Feedback that a program brings.
+//! Feedback added by programs.
 
 use domain::{
     DomainError as Refusal, FieldErrors, Timestamp,
@@ -14,36 +14,36 @@ use store::{Fingerprint, IdempotentWrite};
 
 use crate::{error::Result, state::App};
 
-/// Most tags of one item that come along with it.
+/// Maximum tags of an item at creation.
 pub const MAX_TAGS: usize = 20;
 
-/// What is said about a piece of feedback when it is added.
+/// A new piece of feedback.
 #[derive(Debug, Clone, Default)]
 pub struct FeedbackInput {
-    /// What was said.
+    /// The text.
     pub text: String,
     /// The score and the top of its scale.
     pub score: Option<(f64, f64)>,
-    /// Who said it.
+    /// The author.
     pub person: Option<ClaimedContact>,
-    /// The page it was said on.
+    /// The page it was written on.
     pub page_url: Option<String>,
     /// The release it is about.
     pub release: Option<String>,
     /// The environment.
     pub environment: Option<String>,
-    /// BCP 47; detected from the text when left out.
+    /// BCP 47 code; detected from the text when omitted.
     pub language: Option<String>,
     /// As typed.
     pub tags: Vec<String>,
-    /// When it was said; now when left out.
+    /// When it was written; the current time when omitted.
     pub created_at: Option<Timestamp>,
-    /// What the program that brings it calls it: one record for each in a project, imported ones included.
+    /// The calling program's id for it: one record for each in a project, imported ones included.
     pub external_id: Option<String>,
 }
 
 impl FeedbackInput {
-    /// Of all that was said, with text and tags as they are stored.
+    /// Returns the fingerprint of all input, with text and tags as stored.
     fn fingerprint(&self, text: &str, tags: &[String]) -> Fingerprint {
         let person = self.person.as_ref();
         let score = self.score.map(|(value, max)| format!("{value} of {max}"));
@@ -66,12 +66,12 @@ impl FeedbackInput {
     }
 }
 
-/// Reads tags as typed; what does not fit is refused at `tags/{n}`.
+/// Parses tags as typed; invalid ones are reported at `tags/{n}`.
 pub fn tags(typed: &[String]) -> Result<Vec<String>, FieldErrors> {
     let mut errors = FieldErrors::default();
     let mut tags = Vec::with_capacity(typed.len());
     for (at, text) in typed.iter().enumerate() {
-        // Programs are taken at their word: what is too long as sent is not made to fit.
+        // Input from programs is taken literally: a tag that is too long is not shortened.
         let is_plain = text.chars().count() <= feedback::MAX_TAG && !text.chars().any(char::is_control);
         match feedback::normalize_tag(text).filter(|_| is_plain) {
             Some(tag) => tags.push(tag),
@@ -89,8 +89,8 @@ pub fn tags(typed: &[String]) -> Result<Vec<String>, FieldErrors> {
     if errors.is_empty() { Ok(tags) } else { Err(errors) }
 }
 
-/// What a record with an id of its own from elsewhere is known by; the same for imports, so that what came by one way does not come again
-/// by the other.
+/// Returns the source key of a record with an external id; imports use the same key, so that a record added one way is not added again
+/// the other way.
 #[must_use]
 pub fn source_key(external_id: &str) -> String {
     format!("id:{external_id}")
@@ -99,7 +99,7 @@ pub fn source_key(external_id: &str) -> String {
 /// Adds feedback, once for each `key`.
 ///
 /// # Errors
-/// A role too low; a message for each field that does not fit.
+/// A role too low; a message for each invalid field.
 pub async fn add(app: &App, scope: &Scope, key: &str, new: FeedbackInput) -> Result<FeedbackId> {
     scope.require(Role::Triager)?;
     let mut errors = FieldErrors::default();

@@ -1,4 +1,4 @@
-//! One page of the inbox: from the index, or from the database while there is none.
+//! One page of the inbox: from the index, or from the database if the index is not available.
 
 use std::collections::HashMap;
 
@@ -22,28 +22,28 @@ use crate::{
 pub struct FeedbackPage {
     /// The items in order.
     pub items: Vec<Feedback>,
-    /// How many on all pages; unknown without the index.
+    /// Total number of items; unknown without the index.
     pub total: Option<usize>,
     /// Counts by field; none without the index.
     pub facets: Vec<Facet>,
-    /// The cursor of the page after.
+    /// The cursor of the next page.
     pub next: Option<String>,
-    /// The cursor of the page before.
+    /// The cursor of the previous page.
     pub prev: Option<String>,
-    /// How the index is doing, when this page comes without it.
+    /// The index status, if this page was built without it.
     pub without_index: Option<search::IndexStatus>,
-    /// Without the index: whether this page goes on from another.
+    /// Without the index: whether this page continues another.
     pub goes_on: bool,
 }
 
-/// Records read at once, when the database is searched by reading.
+/// Records read at once by a database scan.
 const BATCH: i64 = 200;
-/// Records read at most, when the database is searched by reading.
+/// Maximum records read by a database scan.
 pub const MAX_SCANNED_RECORDS: usize = 4000;
-/// What cursors of pages without the index begin with.
+/// Prefix of cursors of pages without the index.
 const PLAIN: &str = "plain.";
 
-/// One page of the scope's project. A cursor that does not fit gives the first page.
+/// Returns one page of the scope's project. An invalid cursor returns the first page.
 ///
 /// # Errors
 /// When the database fails.
@@ -61,13 +61,13 @@ pub async fn list(app: &App, scope: &Scope, ask: SearchRequest) -> Result<Feedba
     }
 }
 
-/// One page of the scope's project, for programs: a cursor goes on where it was given, and nowhere else.
+/// Returns one page of the scope's project, for programs: a cursor is valid only for the query that returned it.
 ///
 /// # Errors
-/// [`domain::DomainError::Invalid`] for a cursor that does not fit; when the database fails.
+/// [`domain::DomainError::Invalid`] for an invalid cursor; an error if the database fails.
 pub async fn page(app: &App, scope: &Scope, ask: SearchRequest) -> Result<FeedbackPage> {
     scope.require(Role::Viewer)?;
-    // What was begun without the index goes on without it.
+    // A listing begun without the index continues without it.
     if ask.cursor.as_deref().is_some_and(|c| c.starts_with(PLAIN)) {
         return plain(app, scope, &ask).await;
     }
@@ -89,9 +89,9 @@ pub async fn page(app: &App, scope: &Scope, ask: SearchRequest) -> Result<Feedba
     }
 }
 
-/// The page by reading: newest first (or oldest), each record held against the query.
+/// Builds the page by a database scan: newest first (or oldest), each record matched against the query.
 async fn plain(app: &App, scope: &Scope, ask: &SearchRequest) -> Result<FeedbackPage> {
-    // Nothing to look for is found nowhere.
+    // A query without anything to search for has no results.
     if search::matches_nothing(&ask.query) {
         let without_index = Some(app.search.status());
         return Ok(FeedbackPage {
@@ -140,7 +140,7 @@ async fn plain(app: &App, scope: &Scope, ask: &SearchRequest) -> Result<Feedback
     Ok(FeedbackPage { items, total: None, facets: Vec::new(), next, prev: None, without_index: Some(app.search.status()), goes_on })
 }
 
-/// A query held against one record at a time. Words are looked for as written, but for case, accents and how characters are encoded.
+/// Matches a query against single records. Compares words as written, ignoring case, accents and Unicode form.
 struct RecordMatcher<'a> {
     ask: &'a SearchRequest,
     now: Timestamp,
@@ -181,7 +181,7 @@ impl RecordMatcher<'_> {
 
     fn passes(&self, listed: &ListedFeedback, test: &FieldFilter) -> bool {
         let item = &listed.feedback;
-        // As the index has them.
+        // Compare values as the index does.
         let same = |have: Option<&str>, asked: &str| have.is_some_and(|have| search::value(have) == search::value(asked));
         match test {
             FieldFilter::Status(status) => item.status == *status,
@@ -212,7 +212,7 @@ impl RecordMatcher<'_> {
     }
 }
 
-/// Whether a text, made plain, has a word, a phrase, or any of several.
+/// Whether a normalized text contains a word, a phrase, or one of several.
 fn says(said: &str, what: &QueryTerm) -> bool {
     match what {
         QueryTerm::Word(words) | QueryTerm::Phrase(words) => said.contains(&tokenizer::normalize(words)),
@@ -221,7 +221,7 @@ fn says(said: &str, what: &QueryTerm) -> bool {
     }
 }
 
-/// The parts of a query that can be left out, each with what is left.
+/// Returns the parts of a query that can be dropped, each with the remaining query.
 #[must_use]
 pub fn relaxed_queries(query: &TriageQuery) -> Vec<(String, TriageQuery)> {
     let without = |n: usize| {

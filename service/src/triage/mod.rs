@@ -1,7 +1,7 @@
-//! Use cases of triage: status, assignee, tags, comments, one item or many at a time, and taking it back.
+//! Use cases of triage: status, assignee, tags, comments, for one item or many, and undo.
 //!
-//! Each change names the version that the person saw. Where another person changed the same part meanwhile, it is refused and
-//! nobody's work is overwritten; tags, comments and links add up.
+//! Each change names the version that the person saw. If another person changed the same property meanwhile, the change is refused and
+//! nobody's work is overwritten; tags, comments and links are merged.
 
 pub mod add;
 pub mod list;
@@ -34,21 +34,21 @@ pub const MAX_BULK: usize = 500;
 /// Longest comment, in characters.
 pub const MAX_COMMENT: usize = 10_000;
 
-/// An item as the person saw it.
+/// An item at the version that the person saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ItemVersion {
-    /// Which.
+    /// Its id.
     pub id: FeedbackId,
-    /// In which version.
+    /// Its version.
     pub version: i64,
 }
 
-/// What a person wants changed.
+/// A requested change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FeedbackEdit {
-    /// Another status.
+    /// Sets the status.
     Status(FeedbackStatus),
-    /// Another assignee, or none.
+    /// Sets or clears the assignee.
     Assign(Option<StaffId>),
     /// Tags to add and to remove, as typed.
     Tags {
@@ -59,24 +59,24 @@ pub enum FeedbackEdit {
     },
 }
 
-/// What came of it.
+/// Result of an edit.
 #[derive(Debug, Clone, Default)]
 pub struct FeedbackEditOutcome {
     /// Items changed.
     pub changed: usize,
-    /// Items that were so already.
+    /// Items that already had the value.
     pub same: usize,
-    /// Why the other items were left alone, a sentence each.
+    /// Why the other items were not changed, one sentence each.
     pub conflicts: Vec<String>,
-    /// What takes it back.
+    /// Undoes the edit.
     pub undo: Option<UndoId>,
 }
 
-/// Changes items, all in one transaction. Items that someone else changed meanwhile in the same respect are left alone.
+/// Changes items, all in one transaction. Skips items whose same property someone else changed meanwhile.
 ///
 /// # Errors
-/// [`Refusal::NotFound`] when one of the items is not in the project, [`Refusal::Conflict`] when every item was changed by
-/// someone else, [`Refusal::Invalid`] for a status, tag or person that cannot be.
+/// [`Refusal::NotFound`] if an item is not in the project, [`Refusal::Conflict`] if someone else changed every
+/// item, [`Refusal::Invalid`] for an invalid status, tag or person.
 pub async fn edit(app: &App, scope: &Scope, items: &[ItemVersion], edit: FeedbackEdit) -> Result<FeedbackEditOutcome> {
     scope.require(Role::Triager)?;
     let edit = checked(edit)?;
@@ -96,12 +96,12 @@ pub async fn edit(app: &App, scope: &Scope, items: &[ItemVersion], edit: Feedbac
     Ok(outcome)
 }
 
-/// Changes all items that match a query, as they are now, in pieces of [`MAX_BULK`] so that nobody waits long for the database; all
-/// pieces are taken back together.
+/// Changes all items that currently match a query, in batches of [`MAX_BULK`] so that nobody waits long for the database; all
+/// batches are undone together.
 ///
 /// # Errors
-/// As [`edit`]; [`Refusal::Invalid`] when more than [`MAX_MATCHING`] match, [`Refusal::SearchUnavailable`] without an index. Pieces
-/// that were done before the database failed stay done.
+/// As [`edit`]; [`Refusal::Invalid`] if more than [`MAX_MATCHING`] match, [`Refusal::SearchUnavailable`] without an index. Batches
+/// completed before the database failed stay.
 pub async fn edit_matching(app: &App, scope: &Scope, query: &TriageQuery, edit: FeedbackEdit) -> Result<FeedbackEditOutcome> {
     scope.require(Role::Triager)?;
     let edit = checked(edit)?;
@@ -119,7 +119,7 @@ pub async fn edit_matching(app: &App, scope: &Scope, query: &TriageQuery, edit: 
     Ok(all)
 }
 
-/// Every item that matches, before anything is changed: a change may take items out of the search.
+/// Returns every matching item before anything is changed: a change may remove items from the results.
 async fn matching(app: &App, scope: &Scope, query: &TriageQuery) -> Result<Vec<FeedbackId>> {
     let (mut ids, mut cursor) = (Vec::new(), None);
     let zone = app.store.zone(scope).await?;
@@ -138,7 +138,7 @@ async fn matching(app: &App, scope: &Scope, query: &TriageQuery) -> Result<Vec<F
             return Err(Refusal::field("item", "too_many", why).into());
         }
         ids.extend(found.ids);
-        // What arrives while we look could make the search endless.
+        // Items that arrive meanwhile could make the search endless.
         cursor = found.next.filter(|_| ids.len() < MAX_MATCHING);
         if cursor.is_none() {
             return Ok(ids);
@@ -146,7 +146,7 @@ async fn matching(app: &App, scope: &Scope, query: &TriageQuery) -> Result<Vec<F
     }
 }
 
-/// One transaction's worth of a change. Items that come without a version are changed as they are, and left out when they are gone.
+/// Applies one transaction's part of a change. Items without a version are changed as they are, and skipped if deleted.
 async fn apply(
     app: &App,
     scope: &Scope,
@@ -154,14 +154,14 @@ async fn apply(
     edit: FeedbackEdit,
     follows: Option<UndoId>,
 ) -> Result<FeedbackEditOutcome> {
-    // One order for everyone, so that two transactions cannot wait for each other.
+    // A fixed order, so that two transactions cannot deadlock.
     items.sort_by_key(|(id, _)| *id);
     items.dedup_by_key(|(id, _)| *id);
     app.store
         .act(app.context(scope), move |act| {
             Box::pin(async move {
                 let (project, staff, now) = (act.project(), act.staff(), act.now());
-                // What is done in pieces asks before each.
+                // A change in batches is authorized again before each.
                 act.ensure_authorized(Role::Triager).await?;
                 if let FeedbackEdit::Assign(Some(assignee)) = edit
                     && !act.is_member(project, assignee).await?
@@ -202,7 +202,7 @@ async fn apply(
 /// Adds a comment; a retry with the same key adds none.
 ///
 /// # Errors
-/// [`Refusal::NotFound`], or [`Refusal::Invalid`] for an empty or overlong text.
+/// [`Refusal::NotFound`], or [`Refusal::Invalid`] for an empty text or one that is too long.
 pub async fn comment(app: &App, scope: &Scope, feedback: FeedbackId, body: &str, key: &str) -> Result<CommentId> {
     scope.require(Role::Triager)?;
     let staff = scope.staff().ok_or(Refusal::Forbidden)?;
@@ -230,7 +230,7 @@ fn undo<'t>(act: &'t mut Act<'_, '_>, steps: String) -> BoxFuture<'t, Result<Und
     async move { undo_steps(act, serde_json::from_str(&steps)?).await }.boxed()
 }
 
-/// Undoes changes to feedback, except where it was changed again since.
+/// Undoes changes to feedback, except where it has changed again since.
 async fn undo_steps(act: &mut Act<'_, '_>, steps: Vec<FeedbackUndo>) -> Result<UndoOutcome> {
     let now = act.now();
     let mut outcome = UndoOutcome::default();
@@ -273,7 +273,7 @@ fn checked(edit: FeedbackEdit) -> Result<FeedbackEdit> {
     }
 }
 
-/// The tags in `typed`, with commas between them, that no feedback of the project has yet.
+/// Returns the tags in the comma-separated `typed` that no feedback of the project has yet.
 ///
 /// # Errors
 /// When the database fails.
@@ -287,7 +287,7 @@ pub async fn new_tags(app: &App, scope: &Scope, typed: &str) -> Result<Vec<Strin
     Ok(new)
 }
 
-/// What the edit changes in this item; `None` when it is so already.
+/// Returns the edit's change to this item; `None` if it already has the value.
 fn change(held: &Feedback, edit: &FeedbackEdit) -> Option<FeedbackChange> {
     match edit {
         FeedbackEdit::Status(to) => FeedbackChange::Status { from: held.status, to: *to },
@@ -297,7 +297,7 @@ fn change(held: &Feedback, edit: &FeedbackEdit) -> Option<FeedbackChange> {
     .rebased(held)
 }
 
-/// Why the change must not happen: the same was changed since this version, by anyone but `except`.
+/// Returns why the change must not happen: someone other than `except` changed the same property since this version.
 async fn contested(
     act: &mut Act<'_, '_>,
     held: &Feedback,

@@ -1,4 +1,4 @@
-//! Several properties of one piece of feedback changed at once, for programs: all or none, and only if nothing else changed it.
+//! Atomic API update of several properties of a piece of feedback: all or none, and only if nothing else changed it.
 
 use domain::{
     DomainError as Refusal,
@@ -10,21 +10,21 @@ use store::Act;
 
 use crate::{error::Result, state::App};
 
-/// What becomes different; `None` stays as it is.
+/// New values; `None` leaves a property unchanged.
 #[derive(Debug, Clone, Default)]
 pub struct FeedbackUpdate {
     /// The status.
     pub status: Option<FeedbackStatus>,
-    /// Who takes care of it, or nobody.
+    /// The assignee, or none.
     pub assignee: Option<Option<StaffId>>,
     /// All tags, as stored.
     pub tags: Option<Vec<String>>,
 }
 
-/// Changes feedback that is at `version`.
+/// Updates feedback at `version`.
 ///
 /// # Errors
-/// A role too low; not found; [`Refusal::Conflict`] at another version; a message for each property that does not fit.
+/// A role too low; not found; [`Refusal::Conflict`] at another version; a message for each invalid property.
 pub async fn patch(app: &App, scope: &Scope, feedback: FeedbackId, version: i64, patch: FeedbackUpdate) -> Result<()> {
     scope.require(Role::Triager)?;
     app.store
@@ -57,7 +57,7 @@ pub async fn patch(app: &App, scope: &Scope, feedback: FeedbackId, version: i64,
         .await
 }
 
-/// What every patch asks: that nothing else changed what is `held`, and that whoever is to take care of it works here.
+/// Checks common to all patches: nothing else changed `held`, and the assignee is a member of the project.
 pub(crate) async fn fits(act: &mut Act<'_, '_>, held: &Feedback, version: i64, assignee: Option<Option<StaffId>>) -> Result<()> {
     let project = act.project();
     if held.version != version {

@@ -1,8 +1,8 @@
-//! The one way in which the program calls an address that someone typed in.
+//! The only HTTP client for user-supplied addresses.
 //!
-//! The address is checked when connecting, not when the URL is stored: a name may lead elsewhere by then. So each request resolves the name
-//! anew (no connection is kept), drops what must not be called, and follows no redirect. An IP address in the URL passes by the resolver, so
-//! it is checked here as well.
+//! Checks the address when connecting, not when the URL is stored: a name may resolve differently by then. So each request resolves the
+//! name again (no connection is kept), drops forbidden addresses, and follows no redirects. An IP address in the URL bypasses the
+//! resolver, so it is checked here too.
 
 use std::{error::Error as StdError, fmt, io, net::IpAddr, sync::Arc, time::Duration};
 
@@ -19,22 +19,22 @@ use reqwest::{
 };
 use url::{Host, Url};
 
-/// How long a receiver may take for all of it.
+/// Timeout of a whole request.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How long connecting may take.
+/// Timeout of connecting.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Bytes of an answer that are read.
+/// Maximum bytes of a response that are read.
 const READ: usize = 64 * 1024;
-/// Bytes of an answer that are kept.
+/// Maximum bytes of a response that are kept.
 const EXCERPT: usize = 1024;
 
-/// Where names lead.
+/// Resolves host names.
 #[async_trait]
 pub trait HostResolver: Send + Sync {
-    /// The addresses of a name.
+    /// Returns the addresses of a name.
     ///
     /// # Errors
-    /// When it has none.
+    /// Returns an error if it has none.
     async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>>;
 }
 
@@ -49,20 +49,20 @@ impl HostResolver for SystemHostResolver {
     }
 }
 
-/// What came of a request.
+/// Result of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WebhookResponse {
-    /// The status, if there was an answer.
+    /// The status, if there was a response.
     pub status: Option<u16>,
     /// The beginning of the body.
     pub excerpt: String,
-    /// Seconds that the receiver asked us to wait.
+    /// Seconds after which the receiver asked for a retry.
     pub retry_after: Option<i64>,
-    /// Why there was no answer.
+    /// Why there was no response.
     pub error: Option<String>,
 }
 
-/// The headers that make a request a webhook.
+/// The webhook headers of a request.
 #[derive(Debug, Clone)]
 pub struct WebhookHeaders {
     /// `webhook-id`.
@@ -80,7 +80,7 @@ pub struct WebhookClient {
     allowed: Arc<[IpNetwork]>,
 }
 
-/// Why an address was not called.
+/// An address was blocked.
 #[derive(Debug)]
 struct AddressBlocked(bool);
 
@@ -96,11 +96,11 @@ impl fmt::Display for AddressBlocked {
 
 impl StdError for AddressBlocked {}
 
-/// Which addresses one kind of request may reach.
+/// The addresses allowed for one kind of request.
 #[derive(Clone)]
 struct AddressPolicy {
     allowed: Arc<[IpNetwork]>,
-    /// Plain http: only what the operator allowed, since anyone on the way can read it.
+    /// Plain HTTP: only addresses allowed by the operator, since anyone on the network path can read it.
     only_allowed: bool,
 }
 
@@ -110,7 +110,7 @@ impl AddressPolicy {
     }
 }
 
-/// Resolves names and drops the addresses that must not be called.
+/// Resolves names and drops forbidden addresses.
 struct GuardedResolver {
     lookup: Arc<dyn HostResolver>,
     rule: AddressPolicy,
@@ -132,16 +132,16 @@ impl Resolve for GuardedResolver {
 }
 
 impl WebhookClient {
-    /// A sender that may reach the public internet and what the operator allows besides.
+    /// Creates a client for the public internet and the addresses allowed by the operator.
     #[must_use]
     pub fn new(allowed: &[IpNetwork], lookup: Arc<dyn HostResolver>) -> Self {
         Self::trusting(allowed, lookup, &[])
     }
 
-    /// As [`WebhookClient::new`], that trusts these authorities (certificates in DER) besides those of the machine.
+    /// As [`WebhookClient::new`], also trusting these authorities (certificates in DER).
     #[must_use]
     pub fn trusting(allowed: &[IpNetwork], lookup: Arc<dyn HostResolver>, authorities: &[Vec<u8>]) -> Self {
-        // Someone else may have installed it before; it is the same.
+        // Fails if a provider is already installed; it is the same one.
         drop(rustls::crypto::ring::default_provider().install_default());
         let allowed: Arc<[IpNetwork]> = allowed.into();
         let client = |only_allowed: bool| {
@@ -157,7 +157,7 @@ impl WebhookClient {
                 .connect_timeout(CONNECT)
                 .http1_only()
                 .user_agent(concat!("Earshot/", env!("CARGO_PKG_VERSION")));
-            // Plain http needs no certificates, so it works where the machine has none.
+            // Plain HTTP needs no certificates, so it works on machines without any.
             let trusted = authorities.iter().filter_map(|der| Certificate::from_der(der).ok());
             let builder = if only_allowed { builder.tls_certs_only([]) } else { builder.https_only(true).tls_certs_merge(trusted) };
             builder.build().map_err(|error| {
@@ -168,7 +168,7 @@ impl WebhookClient {
         Self { https: client(false), http: client(true), allowed }
     }
 
-    /// Posts a body and says what came of it. Never fails: that nobody answered is an answer too.
+    /// Posts a body and returns the result. Never fails: a missing response is a result too.
     pub async fn send(&self, url: &str, head: &WebhookHeaders, body: String) -> WebhookResponse {
         let failed = |error: String| WebhookResponse { error: Some(error), ..WebhookResponse::default() };
         let url = match check_url(url, &self.allowed) {
@@ -193,7 +193,7 @@ impl WebhookClient {
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|h| h.to_str().ok()?.trim().parse().ok());
         let (mut kept, mut read) = (Vec::new(), 0);
-        // What comes after the status cannot change the outcome.
+        // Errors after the status do not change the outcome.
         while let Ok(Some(piece)) = response.chunk().await {
             let room = EXCERPT.saturating_sub(kept.len()).min(piece.len());
             kept.extend_from_slice(&piece[..room]);
@@ -202,13 +202,13 @@ impl WebhookClient {
                 break;
             }
         }
-        // PostgreSQL's text cannot hold NUL.
+        // PostgreSQL text cannot contain NUL.
         let excerpt = String::from_utf8_lossy(&kept).replace('\0', "\u{fffd}");
         WebhookResponse { status: Some(status), excerpt, retry_after, error: None }
     }
 }
 
-/// The messages of an error and its causes. The URL is left out: it may hold a secret.
+/// Joins the messages of an error and its causes. Omits the URL: it may contain a secret.
 fn chain(error: &dyn StdError) -> String {
     let mut parts = Vec::new();
     let mut next = Some(error);
@@ -236,10 +236,10 @@ fn explain(error: &reqwest::Error) -> String {
     if error.is_connect() { format!("Could not connect: {why}.") } else { format!("Invalid response: {why}.") }
 }
 
-/// The URL, if it may be called as far as the URL itself tells.
+/// Parses the URL if the URL itself gives no reason to block it.
 ///
 /// # Errors
-/// With what is wrong and what to do.
+/// A message with the problem and the remedy.
 pub fn check_url(text: &str, allowed: &[IpNetwork]) -> Result<Url, String> {
     let text = text.trim();
     if text.chars().count() > MAX_URL {
@@ -337,7 +337,7 @@ mod tests {
         for url in ["https://10.1.2.3/", "http://10.1.2.3:8080/", "http://127.0.0.1:3000/", "http://localhost:3000/", "http://hooks.lan/"] {
             assert!(check_url(url, &allowed).is_ok(), "{url}");
         }
-        // Plain http to anything else stays refused, as far as the URL tells; the rest is for the guard.
+        // Plain HTTP to anything else stays blocked, as far as the URL shows; the resolver checks the rest.
         for url in ["http://8.8.8.8/", "http://192.168.0.1/", "https://127.0.0.2/", "https://169.254.169.254/", "http://u:p@10.1.2.3/"] {
             assert!(check_url(url, &allowed).is_err(), "{url}");
         }

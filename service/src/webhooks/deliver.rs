@@ -1,5 +1,5 @@
-//! Sends what is due. Each process has one such worker beside those of the other jobs, so that a receiver that is slow, or away, holds up
-//! nothing else; and a receiver that fails has few places, so that it does not hold up the others.
+//! Sends due deliveries. Each process has one such worker besides the job workers, so that a slow or unavailable receiver blocks
+//! nothing else; failing receivers have few slots, so that they do not block the others.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -22,22 +22,22 @@ use crate::{
     state::{App, AppState},
 };
 
-/// How long a claimed delivery is left to its worker: more than a request can take.
+/// Lease of a claimed delivery: longer than a request can take.
 const LEASE_MS: i64 = 60_000;
-/// Requests at a time to receivers that answer well, …
+/// Maximum concurrent requests to healthy receivers, …
 const PLACES: usize = 16;
 /// … to each of them, …
 const PER_ENDPOINT: usize = 4;
-/// … and to receivers that failed last, each of which gets one.
+/// … and to receivers whose last delivery failed, one each.
 const FAILING_PLACES: usize = 8;
-/// How often the database is looked at.
+/// Polling interval of the database.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long requests may still take when the program stops. What is cut off is sent again later.
+/// Grace period for running requests at shutdown. Interrupted ones are sent again later.
 const FAREWELL: Duration = Duration::from_secs(3);
-/// The longest pause that a receiver may ask for.
+/// Maximum delay that a receiver may request.
 const LONGEST_PAUSE_S: i64 = 24 * 3600;
 
-/// Requests that are on their way: to which endpoint, and whether it was failing.
+/// Running requests: their endpoints, and whether these were failing.
 #[derive(Default)]
 struct InFlightDeliveries {
     tasks: JoinSet<(EndpointId, bool)>,
@@ -67,9 +67,9 @@ impl InFlightDeliveries {
     }
 }
 
-/// Follows feedback and sends what is due, until `stopping`.
+/// Follows feedback changes and sends due deliveries, until `stopping`.
 pub async fn run(app: AppState, mut stopping: watch::Receiver<bool>) {
-    // Made when first needed: most installations never call anyone.
+    // Created on first use: most installations have no webhooks.
     let mut sender: Option<Arc<WebhookClient>> = None;
     let mut running = InFlightDeliveries::default();
     while !*stopping.borrow() {
@@ -100,7 +100,7 @@ fn note(running: &mut InFlightDeliveries, ended: std::result::Result<(EndpointId
     match ended {
         Ok((endpoint, failing)) => running.ended(endpoint, failing),
         Err(panic) => {
-            // Whose it was is not known any more: begin to count again when all have ended.
+            // The endpoint is unknown: restart counting when all tasks have ended.
             tracing::error!(error = %panic, "sending a webhook panicked");
             if running.tasks.is_empty() {
                 running.by_endpoint.clear();
@@ -125,7 +125,7 @@ async fn start_due(app: &AppState, sender: &mut Option<Arc<WebhookClient>>, runn
             running.failing += usize::from(failing);
             running.tasks.spawn(async move {
                 if let Err(error) = attempt(&app, &sender, &endpoint, &delivery).await {
-                    // The lease ends, and it is sent again.
+                    // The lease expires, and it is sent again.
                     tracing::warn!(error = %error, "the result of a webhook delivery could not be recorded");
                 }
                 (endpoint.id, failing)
@@ -135,7 +135,7 @@ async fn start_due(app: &AppState, sender: &mut Option<Arc<WebhookClient>>, runn
     Ok(())
 }
 
-/// Takes what is due, if whoever the endpoint acts for may still have anything sent. Else it is turned off.
+/// Claims due deliveries if the endpoint's owner is still authorized. Otherwise the endpoint is turned off.
 async fn claim(app: &App, endpoint: &Endpoint, room: usize) -> Result<Vec<ClaimedDelivery>> {
     let (endpoint, now, limit, fresh) = (endpoint.clone(), app.now(), i64::try_from(room).unwrap_or(1), sign::new_secret(app));
     app.store
@@ -152,7 +152,7 @@ async fn claim(app: &App, endpoint: &Endpoint, room: usize) -> Result<Vec<Claime
         .await
 }
 
-/// Tells of feedback and sends everything that is due, one after the other; says how many tries that were.
+/// Publishes feedback events and sends all due deliveries sequentially; returns the number of attempts.
 ///
 /// # Errors
 /// When the database fails.
@@ -173,7 +173,7 @@ pub async fn deliver_due(app: &AppState, sender: &WebhookClient) -> Result<usize
     }
 }
 
-/// Sends one delivery and writes down how it went.
+/// Sends one delivery and records the result.
 async fn attempt(app: &App, sender: &WebhookClient, endpoint: &Endpoint, delivery: &ClaimedDelivery) -> Result<()> {
     let at = app.now();
     let signature = sign::header(endpoint, delivery.event, &delivery.body, at)?;
@@ -196,7 +196,7 @@ async fn attempt(app: &App, sender: &WebhookClient, endpoint: &Endpoint, deliver
     app.store
         .write(move |tx| {
             Box::pin(async move {
-                // The endpoint before the delivery, as those do who turn one off.
+                // The endpoint before the delivery: the same lock order as when an endpoint is turned off.
                 let (failures, since) = tx.record_endpoint_result(id, after == DeliveryOutcome::Delivered, now).await?;
                 if !tx.record_attempt(&delivery, &tried, after).await? {
                     return Ok(());
@@ -223,7 +223,7 @@ async fn attempt(app: &App, sender: &WebhookClient, endpoint: &Endpoint, deliver
     Ok(())
 }
 
-/// What it takes to write to the admins of an endpoint's project.
+/// Creates the builder for e-mails to the admins of an endpoint's project.
 async fn post(app: &App, endpoint: &Endpoint) -> Result<Option<WebhookMailBuilder>> {
     let Some(project) = app.store.project_by_id(endpoint.project).await? else { return Ok(None) };
     let members = app.store.members(&Scope::system(project.id)).await?;
@@ -232,7 +232,7 @@ async fn post(app: &App, endpoint: &Endpoint) -> Result<Option<WebhookMailBuilde
     Ok(WebhookMailBuilder::new(app, project, (endpoint.id, host), admins.map(|member| member.email).collect()))
 }
 
-/// Why a try counts as failed; `None` for a 2xx.
+/// Returns why an attempt counts as failed; `None` for a 2xx.
 fn why(answer: &WebhookResponse) -> Option<String> {
     match answer.status {
         None => Some(answer.error.clone().unwrap_or_default()),
@@ -242,13 +242,13 @@ fn why(answer: &WebhookResponse) -> Option<String> {
     }
 }
 
-/// Milliseconds that the receiver asked us to wait.
+/// Delay requested by the receiver, in milliseconds.
 fn asked_for(answer: &WebhookResponse) -> i64 {
     let asks = matches!(answer.status, Some(429 | 503));
     answer.retry_after.filter(|_| asks).unwrap_or_default().clamp(0, LONGEST_PAUSE_S) * 1000
 }
 
-/// Up to a fifth more, so that many do not come back at once.
+/// Adds up to a fifth, so that many deliveries do not retry at once.
 fn jittered(app: &App, pause: i64) -> i64 {
     let mut random = [0_u8; 2];
     app.ids.random(&mut random);

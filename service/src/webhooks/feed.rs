@@ -1,6 +1,6 @@
-//! Tells webhooks about feedback by following the change sequence, so that a submission itself pays nothing for it.
+//! Publishes feedback events to webhooks by following the change sequence, so that submissions bear no cost.
 //!
-//! Any node may do this at any time: the place moves in the transaction that stores the events, and only from where it was read.
+//! Any node may do this at any time: the transaction that stores the events also moves the cursor, and only from where it was read.
 
 use std::collections::{HashMap, hash_map::Entry};
 
@@ -18,10 +18,10 @@ use store::{
 
 use crate::{error::Result, state::App};
 
-/// Changes that are told in one transaction.
+/// Changes processed in one transaction.
 const BATCH: i64 = 200;
 
-/// Tells of the next changes; `true` when there may be more.
+/// Publishes the next changes; `true` if there may be more.
 ///
 /// # Errors
 /// When the database fails.
@@ -34,7 +34,7 @@ pub async fn publish_next_batch(app: &App) -> Result<bool> {
     let changes = app.store.changes_after(from.0, from.1, BATCH).await?;
     let Some(last) = changes.last() else { return Ok(false) };
     let to = (last.tx, last.seq);
-    // Several changes in one batch are one event, which tells how things are now.
+    // Several changes to one record in a batch become one event with its current state.
     let mut order: Vec<FeedbackId> = Vec::new();
     let mut made: HashMap<FeedbackId, bool> = HashMap::new();
     for change in changes.iter().filter(|c| listening.contains(&c.project)) {
@@ -62,13 +62,13 @@ pub async fn publish_next_batch(app: &App) -> Result<bool> {
     Ok(i64::try_from(changes.len()).unwrap_or(BATCH) >= BATCH)
 }
 
-/// What is told of a batch of changes.
+/// The events of a batch of changes.
 #[derive(Default)]
 struct FeedBatch {
     events: Vec<NewEvent>,
-    /// New, but spam by now: told of when it is set free.
+    /// New, but now spam: published once released.
     withheld: Vec<FeedbackId>,
-    /// Told of now, and held back no more.
+    /// Published now, and no longer withheld.
     released: Vec<FeedbackId>,
 }
 
@@ -84,15 +84,15 @@ async fn told(app: &App, order: &[FeedbackId], made: &HashMap<FeedbackId, bool>)
     let mut slugs: HashMap<ProjectId, String> = HashMap::new();
     let now = app.now();
     for id in order {
-        // What is gone by now is not told of.
+        // Deleted records have no event.
         let Some(row) = rows.get(id) else { continue };
         let made = made.get(id).copied().unwrap_or_default();
-        // A file of a million lines is no million events.
+        // An import of a million rows must not cause a million events.
         if made && imported.contains(id) {
             continue;
         }
         let (is_withheld, is_spam) = (withheld.contains(id), row.feedback.status == FeedbackStatus::Spam);
-        // Spam is not told of, unless it was before it was taken for that.
+        // Spam is not published, unless it was published before it became spam.
         if is_spam && (made || is_withheld) {
             told.withheld.push(*id);
             continue;
@@ -113,7 +113,7 @@ async fn told(app: &App, order: &[FeedbackId], made: &HashMap<FeedbackId, bool>)
 
 type StoredIdentity = (i64, Option<String>, Option<String>);
 
-/// The feedback with every field that the API's `Feedback` has, under the same names.
+/// Returns the feedback with all fields of the API's `Feedback`, under the same names.
 fn data(row: &IndexRow, identity: Option<&StoredIdentity>, url: Option<String>) -> Value {
     let (verified, stored, claimed) = identity.cloned().unwrap_or_default();
     let claimed = claimed.and_then(|json| serde_json::from_str::<Value>(&json).ok());

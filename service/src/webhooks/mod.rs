@@ -1,4 +1,4 @@
-//! Webhooks: other programs are told what happens in a project, as <https://www.standardwebhooks.com> has it.
+//! Webhooks: notify other programs of a project's events, following <https://www.standardwebhooks.com>.
 
 pub mod client;
 pub mod deliver;
@@ -20,18 +20,18 @@ use store::{
 
 use crate::{error::Result, state::App};
 
-/// What a person says about an endpoint.
+/// User input for an endpoint.
 #[derive(Debug, Clone, Default)]
 pub struct EndpointInput {
-    /// Where to.
+    /// The URL.
     pub url: String,
-    /// What the team calls it; may be empty.
+    /// The team's name for it; may be empty.
     pub note: String,
-    /// The words of the kinds that it wants.
+    /// The subscribed event kinds, as strings.
     pub kinds: Vec<String>,
 }
 
-/// What an endpoint stores of that.
+/// Validated endpoint input.
 struct ValidEndpoint {
     url: String,
     note: String,
@@ -59,10 +59,10 @@ fn check(app: &App, input: &EndpointInput) -> Result<ValidEndpoint> {
     Ok(errors.into_result(ValidEndpoint { url, note, kinds })?)
 }
 
-/// Makes an endpoint; it hears of what happens from now on.
+/// Creates an endpoint; it receives events from now on.
 ///
 /// # Errors
-/// Values that do not fit; too many endpoints; a role too low.
+/// Invalid values; too many endpoints; a role too low.
 pub async fn create(app: &App, scope: &Scope, key: &str, input: &EndpointInput) -> Result<EndpointId> {
     scope.require(Role::Admin)?;
     let ValidEndpoint { url, note, kinds } = check(app, input)?;
@@ -101,7 +101,7 @@ pub async fn create(app: &App, scope: &Scope, key: &str, input: &EndpointInput) 
         .await
 }
 
-/// Changes an endpoint; `work` is told whether the person that it acts for is an admin still.
+/// Changes an endpoint; `work` gets whether the person it acts for is still an admin.
 async fn change(
     app: &App,
     scope: &Scope,
@@ -113,7 +113,7 @@ async fn change(
     app.store
         .write(move |tx| {
             Box::pin(async move {
-                // Before the endpoint is held: whoever begins to tell waits for this first.
+                // Before locking the endpoint, as the publisher also acquires this first.
                 tx.start_feedback_events().await?;
                 let mut held = tx.lock_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
                 tx.ensure_authorized(&scope, Role::Admin, now).await?;
@@ -129,15 +129,15 @@ async fn change(
         .await
 }
 
-/// Changes where to, what it is called and what it wants to hear of.
+/// Changes the URL, name and subscribed event kinds.
 ///
 /// # Errors
-/// Not found; values that do not fit; [`Refusal::Conflict`] when someone else changed it since `version`; a role too low.
+/// Not found; invalid values; [`Refusal::Conflict`] if someone else has changed it since `version`; a role too low.
 pub async fn edit(app: &App, scope: &Scope, endpoint: EndpointId, version: i64, input: &EndpointInput) -> Result<()> {
     scope.require(Role::Admin)?;
     let ValidEndpoint { url, note, kinds } = check(app, input)?;
     change(app, scope, endpoint, move |held, _| {
-        // Wanting what is already so is no conflict.
+        // A change that is already in place is no conflict.
         if held.url == url && held.note == note && held.kinds == kinds {
             return Ok(());
         }
@@ -150,8 +150,8 @@ pub async fn edit(app: &App, scope: &Scope, endpoint: EndpointId, version: i64, 
     .await
 }
 
-/// Turns an endpoint on or off. Off, what is on its way is given up; it can be sent again later. Who turns on what acted for someone who is
-/// not an admin any more stands in for it from then on, with a new secret.
+/// Turns an endpoint on or off. Turning it off drops pending deliveries, which can be sent again later. If the endpoint acted for a former
+/// admin, it acts for the person who turns it on from then on, with a new secret.
 ///
 /// # Errors
 /// Not found; a role too low.
@@ -164,7 +164,7 @@ pub async fn set_enabled(app: &App, scope: &Scope, endpoint: EndpointId, on: boo
     .await
 }
 
-/// Turns an endpoint that is held on or off; see [`set_enabled`].
+/// Turns a locked endpoint on or off; see [`set_enabled`].
 fn turn(held: &mut Endpoint, on: bool, backed: bool, me: Option<StaffId>, fresh: Secret<String>, now: Timestamp) {
     if on && !backed {
         held.answers_to = me;
@@ -177,8 +177,8 @@ fn turn(held: &mut Endpoint, on: bool, backed: bool, me: Option<StaffId>, fresh:
     }
 }
 
-/// Makes an endpoint act for the project instead of a person, so that it goes on when that person leaves. It gets a new secret, because
-/// that person knows the one before.
+/// Makes an endpoint act for the project instead of a person, so that it keeps working after that person leaves. It gets a new secret,
+/// because that person knows the old one.
 ///
 /// # Errors
 /// Not found; a role below owner.
@@ -186,7 +186,7 @@ pub async fn hand_over(app: &App, scope: &Scope, endpoint: EndpointId) -> Result
     scope.require(Role::Owner)?;
     let (fresh, now) = (sign::new_secret(app), app.now());
     change(app, scope, endpoint, move |held, _| {
-        // Twice is once: a second secret would surprise.
+        // Idempotent: a second new secret would surprise.
         if held.answers_to.is_some() {
             held.answers_to = None;
             held.rotate_endpoint_secret(fresh, now);
@@ -196,7 +196,7 @@ pub async fn hand_over(app: &App, scope: &Scope, endpoint: EndpointId) -> Result
     .await
 }
 
-/// Replaces the secret; the one before signs along for a day.
+/// Rotates the secret; the previous one keeps signing as well for a day.
 ///
 /// # Errors
 /// Not found; a role too low.
@@ -216,7 +216,7 @@ pub async fn rotate(app: &App, scope: &Scope, key: &str, endpoint: EndpointId) -
         .await
 }
 
-/// Removes an endpoint with everything that was sent to it.
+/// Deletes an endpoint with its delivery log.
 ///
 /// # Errors
 /// Not found; a role too low.
@@ -230,7 +230,7 @@ pub async fn delete(app: &App, scope: &Scope, endpoint: EndpointId) -> Result<()
         .await
 }
 
-/// Sends an event that means nothing, to try out an endpoint. Gives its id.
+/// Sends a test event to an endpoint. Returns its id.
 ///
 /// # Errors
 /// Not found; [`Refusal::Conflict`] when the endpoint is off; a role too low.
@@ -252,14 +252,14 @@ pub async fn test(app: &App, scope: &Scope, key: &str, endpoint: EndpointId) -> 
         .await
 }
 
-/// Locks an endpoint that something is to be sent to.
+/// Locks an endpoint before sending to it; it must be on.
 async fn hold_enabled(tx: &mut Tx<'_>, scope: &Scope, endpoint: EndpointId) -> Result<()> {
     let held = tx.lock_endpoint(scope, endpoint).await?.ok_or(Refusal::NotFound)?;
     if held.enabled { Ok(()) } else { Err(Refusal::Conflict("This webhook is turned off. Turn it on first.".into()).into()) }
 }
 
-/// Puts one delivery, or all that were given up, on their way once more, once for each `key`: a repeat would send again what has arrived
-/// meanwhile. Gives how many.
+/// Retries one delivery, or all that were given up, once for each `key`: repeating it would resend deliveries that have arrived
+/// meanwhile. Returns their number.
 ///
 /// # Errors
 /// Not found; [`Refusal::Conflict`] when the endpoint is off; a role too low.

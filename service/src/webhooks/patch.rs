@@ -1,4 +1,4 @@
-//! Several properties of a webhook changed at once, for programs: all or none, and only if nothing else changed it.
+//! Atomic API update of several properties of a webhook: all or none, and only if nothing else changed it.
 
 use domain::{
     DomainError as Refusal,
@@ -10,23 +10,23 @@ use domain::{
 use super::{EndpointInput, ValidEndpoint, change, check, sign, turn};
 use crate::{error::Result, state::App};
 
-/// What becomes different; `None` stays as it is.
+/// New values; `None` leaves a property unchanged.
 #[derive(Debug, Clone, Default)]
 pub struct EndpointUpdate {
-    /// Where to.
+    /// The URL.
     pub url: Option<String>,
-    /// What the team calls it.
+    /// The team's name for it.
     pub note: Option<String>,
-    /// The kinds of events that it wants.
+    /// The subscribed event kinds.
     pub kinds: Option<Vec<EventKind>>,
-    /// Whether anything is sent; see [`super::set_enabled`].
+    /// Whether it is on; see [`super::set_enabled`].
     pub enabled: Option<bool>,
 }
 
-/// Changes an endpoint that is at `version`.
+/// Updates an endpoint at `version`.
 ///
 /// # Errors
-/// A role too low; not found; [`Refusal::Conflict`] at another version; a message for each property that does not fit.
+/// A role too low; not found; [`Refusal::Conflict`] at another version; a message for each invalid property.
 pub async fn patch(app: &App, scope: &Scope, endpoint: EndpointId, version: i64, patch: EndpointUpdate) -> Result<()> {
     scope.require(Role::Admin)?;
     let now = app.store.endpoint(scope, endpoint).await?.ok_or(Refusal::NotFound)?;

@@ -1,4 +1,4 @@
-//! Secrets and signatures as <https://www.standardwebhooks.com> has them.
+//! Secrets and signatures as specified by <https://www.standardwebhooks.com>.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{Secret, Timestamp, ids::EventId};
@@ -13,7 +13,7 @@ use crate::{
 
 const PREFIX: &str = "whsec_";
 
-/// A fresh secret of 256 bits.
+/// Creates a secret of 256 bits.
 #[must_use]
 pub fn new_secret(app: &App) -> Secret<String> {
     let mut bytes = [0_u8; 32];
@@ -21,10 +21,10 @@ pub fn new_secret(app: &App) -> Secret<String> {
     Secret(format!("{PREFIX}{}", STANDARD.encode(bytes)))
 }
 
-/// One signature: `v1,` and the HMAC of id, time in seconds, and body, joined by dots.
+/// Returns one signature: `v1,` and the HMAC of id, time in seconds, and body, joined by dots.
 ///
 /// # Errors
-/// When the secret is none.
+/// Returns an error if the secret is invalid.
 pub fn sign(secret: &Secret<String>, id: &str, seconds: i64, body: &str) -> Result<String> {
     let key = secret.0.strip_prefix(PREFIX).and_then(|key| STANDARD.decode(key).ok());
     let key = key.ok_or_else(|| Error::Internal("a stored webhook secret is not valid base64".into()))?;
@@ -33,7 +33,7 @@ pub fn sign(secret: &Secret<String>, id: &str, seconds: i64, body: &str) -> Resu
     Ok(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
 }
 
-/// The header `webhook-signature`: one signature for each secret that counts now.
+/// Returns the header `webhook-signature`: one signature for each currently valid secret.
 ///
 /// # Errors
 /// As [`sign`].
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn signs_as_the_libraries_of_the_specification_do() {
-        // The vector that the reference libraries test themselves with.
+        // The test vector of the reference libraries.
         let secret = Secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned());
         let signature = sign(&secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#).unwrap();
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");

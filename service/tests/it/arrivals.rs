@@ -1,4 +1,4 @@
-//! Who listens is told of everything that can be found from now on, whatever the index was doing when it came.
+//! Subscribers are notified of every newly searchable record, whatever state the index was in when it arrived.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use testing::{TestApp, on_both, sample};
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// The store, whose records cannot be counted before somebody lets it: that is how building an index begins.
+/// The store, blocking the count of records until released: building an index begins with it.
 struct Waiting {
     store: Arc<dyn DocumentSource>,
     go: Arc<Semaphore>,
@@ -86,13 +86,13 @@ on_both!(what_came_before_the_index_was_read_is_told, |t: TestApp| async move {
     let mut arrivals = search.subscribe_new_records();
     let mut told = async || tokio::time::timeout(SOON, arrivals.recv()).await.expect("nobody was told").unwrap().feedback;
     search.start().await.unwrap();
-    // It is in the index as soon as there is one, and no change that is followed afterwards.
+    // The initial build indexes it, so it is not a change followed afterwards.
     let early = add("while the index was begun").await;
     go.add_permits(1);
     assert!(search.ready(SOON).await);
     assert_eq!(told().await, [early], "and not {old}, which nobody waits for");
 
-    // The same when a broken index is built again; and once it follows, each is told once, as ever.
+    // The same when a broken index is rebuilt; once it follows changes, each record is notified once.
     search.rebuild();
     let meanwhile = add("while it was built again").await;
     go.add_permits(1);

@@ -1,4 +1,4 @@
-//! Use cases over both databases, without pages and HTTP.
+//! Use cases on both databases, without pages and HTTP.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -79,7 +79,7 @@ on_both!(words_in_their_forms, |t: TestApp| async move {
     ] {
         assert_eq!(hits(&t, p, &ids, query).await, expected, "{query}");
     }
-    // A stem matches in its own language only.
+    // A stem matches only in its own language.
     let ids = add_feedback(&t, p, &[("Wartende Kunden", de), ("rating rates", &plain)]).await;
     assert_eq!(find(&t, p, "kunde").await.ids, ids[..1]);
 });
@@ -171,7 +171,7 @@ on_both!(every_field, |t: TestApp| async move {
     assert_eq!(hits(&t, p.id, &ids, &format!("assignee:{owner}")).await, [1]);
     let mine = t.app.search.search(&Scope::system(p.id), SearchRequest { me: Some(owner), ..ask("assignee:me") }).await.unwrap();
     assert_eq!(mine.ids, [ids[1]]);
-    // Without the index the database is read, and the same is found.
+    // Without the index the database is scanned, with the same results.
     t.app.search.stop().await;
     for (query, expected) in cases {
         let page = service::triage::list::list(&t.app, &Scope::system(p.id), ask(query)).await.unwrap();
@@ -225,7 +225,7 @@ on_both!(one_project_never_shows_in_another, |t: TestApp| async move {
 
 on_both!(pages_have_no_gaps_and_no_repeats, |t: TestApp| async move {
     let p = project(&t).await.id;
-    // Many of one instant, so that the time alone does not order them.
+    // Many with the same timestamp, so that time alone does not order them.
     let mut items = Vec::new();
     for n in 0..57 {
         if n % 10 == 0 {
@@ -300,10 +300,10 @@ on_both!(pages_and_counts_agree_with_the_whole, |t: TestApp| async move {
             items.push(item);
         }
         add(&t, items).await;
-        // So that there are several segments.
+        // Creates several segments.
         assert!(t.app.search.ready(INDEX_TIMEOUT).await && t.app.search.wait_until_caught_up(INDEX_TIMEOUT).await, "{round}");
     }
-    // Some are taken out of their segments again.
+    // Deletes some from their segments.
     let some: Vec<FeedbackId> = find(&t, p, "wait").await.ids.into_iter().step_by(5).collect();
     t.app
         .store
@@ -350,7 +350,7 @@ on_both!(pages_and_counts_agree_with_the_whole, |t: TestApp| async move {
             }
             assert_eq!(ids, whole.ids, "{sort:?} {query}");
         }
-        // Each count is what is found with that value asked for.
+        // Each count equals the number of results with that filter.
         let found = find(&t, p, query).await;
         let asked = TriageQuery::parse(query).unwrap();
         for (field, values) in found.facets.iter().map(|f| (f.field, &f.values)) {
@@ -414,7 +414,7 @@ on_both!(what_was_committed_while_the_index_was_away_is_found, |t: TestApp| asyn
         add(&t, vec![sample(&t.app, p, &format!("during the crash {n}"))]).await;
         let mut arrivals = search.subscribe_new_records();
         search.start().await.unwrap();
-        // It answers at once, from where it was, and takes in only what is new.
+        // It is ready at once, from its last position, and adds only new records.
         assert_eq!(search.status(), Health::Ready);
         assert!(search.wait_until_caught_up(INDEX_TIMEOUT).await);
         assert_eq!(arrivals.recv().await.unwrap().feedback.len(), 1);
@@ -432,7 +432,7 @@ on_both!(a_commit_repeated_after_a_crash_changes_nothing, |t: TestApp| async mov
     t.app.search.start().await.unwrap();
     add_feedback(&t, p, &[("two", &plain), ("three", &plain)]).await;
     t.app.search.stop().await;
-    // As if the machine had died with the database written and the index not.
+    // Simulates a crash after the database was written and before the index was.
     std::fs::remove_dir_all(&index).unwrap();
     std::fs::rename(&copy, &index).unwrap();
     t.app.search.start().await.unwrap();
@@ -466,13 +466,13 @@ on_both!(a_broken_index_is_built_again, |t: TestApp| async move {
             }
         },
         &|| std::fs::remove_dir_all(&index).unwrap(),
-        // An index of an earlier version.
+        // An index of an earlier schema version.
         &|| {
             let text = std::fs::read_to_string(&meta).unwrap();
             assert!(text.contains("\\\"version\\\":"), "{text}");
             std::fs::write(&meta, text.replace("\\\"version\\\":", "\\\"version\\\":9")).unwrap();
         },
-        // An index of a database that has since been set back.
+        // An index of a database that was since restored to an earlier state.
         &|| {
             let text = std::fs::read_to_string(&meta).unwrap();
             let text = text.replace("\\\"tx\\\":", "\\\"tx\\\":99").replace("\\\"seq\\\":", "\\\"seq\\\":99");
@@ -505,10 +505,10 @@ on_both!(old_changes_are_removed_and_who_missed_them_starts_over, |t: TestApp| a
     let kept =
         async || -> i64 { sqlx::query_scalar("SELECT COUNT(*) FROM feedback_changes").fetch_one(t.app.store.reader()).await.unwrap() };
     add_feedback(&t, p, &[("card one", &plain)]).await;
-    // A node that looks away here.
+    // A node that is offline here.
     t.app.search.stop().await;
     add(&t, vec![sample(&t.app, p, "card two"), sample(&t.app, p, "card three")]).await;
-    // On PostgreSQL other transactions may hold the end of the sequence back for a moment.
+    // On PostgreSQL other transactions may hold back the end of the sequence for a moment.
     while t.app.store.last_change(ChangeVisibility::Settled).await.unwrap()
         != t.app.store.last_change(ChangeVisibility::Committed).await.unwrap()
     {
@@ -522,7 +522,7 @@ on_both!(old_changes_are_removed_and_who_missed_them_starts_over, |t: TestApp| a
     t.app.search.start().await.unwrap();
     assert!(t.app.search.ready(INDEX_TIMEOUT).await && t.app.search.wait_until_caught_up(INDEX_TIMEOUT).await);
     assert_eq!(find(&t, p, "card").await.total, 3);
-    // Who follows all the time notices nothing.
+    // A node that follows continuously is unaffected.
     add_feedback(&t, p, &[("card four", &plain)]).await;
     let mut status = t.app.search.watch_status();
     for days in [1, 8, 1] {
@@ -593,7 +593,7 @@ on_one!(a_transaction_that_commits_late_is_not_skipped, Postgres, |t: TestApp| a
         written.notified().await;
         let before = find(&t, p, "").await.total;
         add(&t, vec![sample(&t.app, p, "quick to commit")]).await;
-        // The quick one waits for the slow one, which could still get in before it.
+        // The quick one waits for the slow one, which could still be placed before it.
         assert!(!t.app.search.wait_until_caught_up(Duration::from_millis(700)).await);
         assert_eq!(find(&t, p, "").await.total, before);
         go.notify_one();
@@ -709,7 +709,7 @@ on_both!(ten_thousand_odd_queries_are_answered, |t: TestApp| async move {
             let cursor = random.random_bool(0.1).then(|| text.clone());
             let (scope, ask) =
                 (Scope::system(p), SearchRequest { query: query.clone(), me: None, zone: Zone::default(), sort, cursor, limit: 5 });
-            // One that takes for ever is named; how long each takes is for the benchmarks.
+            // Reports a query that never ends; benchmarks measure the duration.
             let result = tokio::time::timeout(INDEX_TIMEOUT, t.app.search.search(&scope, ask)).await;
             match result.unwrap_or_else(|_| panic!("{text:?} was not answered")) {
                 Ok(found) => {
@@ -763,7 +763,7 @@ on_both!(what_is_found_is_what_is_marked, |t: TestApp| async move {
     }
 });
 
-/// Reads the file that `EARSHOT_TEST_QUERIES` names: lines of `text,category`.
+/// Reads the file named by `EARSHOT_TEST_QUERIES`: lines of `text,category`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_real_messages() {
     #[expect(clippy::disallowed_methods, reason = "what to measure with is told by the environment")]
@@ -822,7 +822,7 @@ on_both!(an_index_of_another_course_of_the_database_is_not_believed, |t: TestApp
     t.app.search.start().await.unwrap();
     assert_eq!(t.app.search.status(), Health::Ready, "the same course");
     t.app.search.stop().await;
-    // As after a file was put back by hand and written to: the place is there, and about something else.
+    // Simulates a database file restored by hand and then written to: the position exists but refers to another record.
     t.app
         .store
         .write(move |tx| {

@@ -1,4 +1,4 @@
-//! The store's contract: the same on both databases.
+//! The store's contract, identical on both databases.
 
 use std::{
     sync::{
@@ -139,18 +139,18 @@ on_both!(a_full_queue_is_busy_and_loses_nothing_it_took, |t: TestApp| async move
         let job =
             t.app.store.write(move |tx| Box::pin(async move { tx.insert_staff(id, &format!("q{n}@example.com"), "Q", "x", now).await }));
         let mut job = job.map(move |result| (n, result)).boxed();
-        // Polled once, every job has either its place in the queue or its refusal.
+        // Polled once, every job is either queued or rejected.
         match futures_util::poll!(&mut job) {
             Poll::Ready(refused) => results.push(refused),
             Poll::Pending => waiting.push(job),
         }
     }
-    // PostgreSQL counts those that are worked on, too.
+    // PostgreSQL also counts running jobs.
     assert_eq!(waiting.len(), if t.database == Database::Sqlite { 1024 } else { 1024 - writers.count() });
     assert!(results.iter().all(|(_, r)| matches!(r.as_ref().unwrap_err().refusal(), Some(domain::DomainError::Busy(_)))));
     writers.release().await;
     let done = join_all(waiting).await;
-    // On PostgreSQL a place is given up after some seconds, which a slow machine may need for so many.
+    // On PostgreSQL a queued job times out after some seconds, which a slow machine may exceed with this many.
     let is_busy = |r: &service::error::Result<bool>| matches!(r.as_ref().map_err(|e| e.refusal()), Err(Some(domain::DomainError::Busy(_))));
     assert!(done.iter().all(|(_, result)| result.is_ok() || t.database == Database::Postgres && is_busy(result)));
     assert!(done.iter().any(|(_, result)| result.is_ok()));
@@ -184,7 +184,7 @@ on_one!(a_database_that_is_held_refuses_all_that_wait_at_once, Sqlite, |t: TestA
         });
         insert.await
     }
-    // The first to be refused lets go of the database, and asks again before any other was told.
+    // The first rejected job releases the database and retries before the others are rejected.
     let (app, (sender, again)) = (t.app.clone(), tokio::sync::oneshot::channel());
     let first = OnDrop(Some(move || {
         drop(holder);
@@ -193,7 +193,7 @@ on_one!(a_database_that_is_held_refuses_all_that_wait_at_once, Sqlite, |t: TestA
         assert!(sender.send(job).is_ok());
     }));
     let jobs = std::iter::once(write(t.app.clone(), 0, first).boxed()).chain((1..5).map(|n| write(t.app.clone(), n, ()).boxed()));
-    // All of them after the wait of the first: a wait for each would find the database free and store the others.
+    // All of them after the first one's wait: separate waits would find the database free and store the others.
     let refused = join_all(jobs.map(|job| async move { job.await.unwrap_err() })).await;
     assert!(refused.iter().all(|error| matches!(error.refusal(), Some(domain::DomainError::Busy(_)))));
     assert!(again.await.unwrap().await.unwrap(), "it heals by itself, and who asks again is not refused with the others");
@@ -202,7 +202,7 @@ on_one!(a_database_that_is_held_refuses_all_that_wait_at_once, Sqlite, |t: TestA
     }
 });
 
-/// Rows that have served their time, `n` of each kind, and one of each that has not.
+/// Inserts `n` expired rows of each kind, and one unexpired row of each.
 async fn old_rows(t: &TestApp, n: usize) {
     let project = service::projects::create(&t.app, "Old", vec![], None).await.unwrap().id;
     let (young, mark) = (t.app.now().plus_days(1).0, t.app.now().plus_days(-8).0);
@@ -266,7 +266,7 @@ async fn old_rows(t: &TestApp, n: usize) {
         .unwrap();
 }
 
-/// How many rows each kind has in its tables.
+/// Counts a kind's rows in its tables.
 async fn rows_of(t: &TestApp, what: PurgeTarget) -> i64 {
     let tables: &[&str] = match what {
         PurgeTarget::Sessions => &["sessions"],
@@ -291,7 +291,7 @@ on_both!(the_clean_up_works_in_bounded_pieces_to_its_end, |t: TestApp| async mov
     const MANY: usize = 2_300;
     old_rows(&t, MANY).await;
     let now = t.app.now();
-    // One piece removes what it is given and no more.
+    // One batch deletes at most its given number.
     for (what, usual) in PurgeTarget::ALL {
         assert!((1..=1_000).contains(&usual));
         let before = rows_of(&t, what).await;
@@ -301,13 +301,13 @@ on_both!(the_clean_up_works_in_bounded_pieces_to_its_end, |t: TestApp| async mov
         let left = rows_of(&t, what).await;
         assert!(left >= before - 7, "{what:?}: {before} {left}");
     }
-    // The program comes to its end between two pieces.
+    // Stop between two batches.
     let asked = AtomicUsize::new(0);
     let stop = || asked.fetch_add(1, Ordering::SeqCst) >= 3;
     assert_eq!(jobs::purge(&t.app, &stop).await.unwrap(), jobs::JobOutcome::Stopped);
     let left = rows_of(&t, PurgeTarget::Keys).await;
     assert!(rows_of(&t, PurgeTarget::Sessions).await <= 1 + 7 && left > 2_000, "{left}");
-    // The next run goes on to the end, in as many transactions as it takes.
+    // The next run finishes, in as many transactions as necessary.
     let asked = AtomicUsize::new(0);
     let count = || {
         asked.fetch_add(1, Ordering::SeqCst);

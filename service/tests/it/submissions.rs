@@ -1,4 +1,4 @@
-//! Submissions that are stored together: each has a fate of its own.
+//! Submissions stored together: each has its own outcome.
 
 use domain::{
     accounts::Scope,
@@ -89,7 +89,7 @@ impl Setup {
         }
     }
 
-    /// What becomes of submissions that wait at the same time, after two others.
+    /// Returns the outcomes of submissions queued at the same time, after two others.
     async fn together(&self, batch: Vec<ResponseSubmission>) -> Vec<Result<SubmissionOutcome>> {
         let submit = |submission| {
             let store = self.t.app.store.clone();
@@ -104,7 +104,7 @@ impl Setup {
             writers.release().await;
             return join_all(waiting).await.split_off(2);
         };
-        // On PostgreSQL two batches run side by side, and the third gathers while they do: they wait for keys that somebody else holds.
+        // On PostgreSQL two batches run concurrently while the third collects: they wait for keys that another connection has locked.
         let mut holder = sqlx::AnyConnection::connect(url).await.unwrap();
         sqlx::raw_sql("BEGIN").execute(&mut holder).await.unwrap();
         for ResponseSubmission { place, .. } in &warm {
@@ -146,7 +146,7 @@ fn stored(fates: &[Result<SubmissionOutcome>]) -> Vec<bool> {
 on_both!(a_poisoned_one_harms_nobody_else, |t: TestApp| async move {
     let s = setup(t).await;
     let mut batch: Vec<ResponseSubmission> = (0..8).map(|n| s.submission(&format!("key-{n}-long-enough"), &format!("text {n}"))).collect();
-    // A version that is not there: the database refuses the row.
+    // A version that does not exist: the database rejects the row.
     batch[3].version = s.t.app.id();
     let fates = s.together(batch.clone()).await;
     assert_eq!(stored(&fates), [true, true, true, false, true, true, true, true]);
@@ -168,7 +168,7 @@ on_both!(the_same_key_twice_in_a_batch_is_one_response, |t: TestApp| async move 
         assert!(matches!(fate, Ok(SubmissionOutcome::Stored(begun)) if begun.id == first && begun.id != again), "{fate:?}");
     }
     assert_eq!(s.count("SELECT COUNT(*) FROM feedback WHERE text IN ('first', 'again')").await, 1);
-    // And once more later, even when the survey is closed.
+    // And once more later, even if the survey is closed.
     let late = ResponseSubmission { is_live: false, ..s.submission("the-same-key", "late") };
     assert!(matches!(s.t.app.store.submit(late).await, Ok(SubmissionOutcome::Stored(begun)) if begun.id == first));
 });
@@ -191,7 +191,7 @@ on_both!(a_key_with_other_content_is_told_apart, |t: TestApp| async move {
         );
     }
     assert_eq!(s.count("SELECT COUNT(*) FROM feedback WHERE text IN ('a', 'b')").await, 1);
-    // Also when it is closed, but not against a survey as it was remembered.
+    // Also if it is closed, but not with a stale snapshot.
     let late = ResponseSubmission { is_live: false, ..with("b", Some("p")) };
     assert!(matches!(s.t.app.store.submit(late).await, Ok(SubmissionOutcome::KeyConflict { same_page: true, .. })));
     let moved = ResponseSubmission { checked: Some(SurveySnapshot { live: s.t.app.id(), ..s.checked() }), ..with("b", Some("p")) };
@@ -267,7 +267,7 @@ on_both!(a_batch_meets_a_person_once, |t: TestApp| async move {
 
 on_both!(the_index_sees_what_was_just_made_and_never_an_older_state, |t: TestApp| async move {
     let s = setup(t).await;
-    // This test is the index.
+    // This test acts as the index.
     s.t.app.search.stop().await;
     let store = &s.t.app.store;
     let submission = |key: &str, name: Option<&str>| {
@@ -286,15 +286,15 @@ on_both!(the_index_sees_what_was_just_made_and_never_an_older_state, |t: TestApp
         seen.sort();
         seen
     };
-    // Both as they are handed over and as they are read, they are the same.
+    // Rows handed over directly equal rows read from the database.
     let made = ids.map(|id| (id, true));
     let handed_over = seen(store.changed_rows(&made).await.unwrap());
     assert_eq!(handed_over, seen(store.index_rows(&ids).await.unwrap()));
     assert_eq!(handed_over.len(), 2);
-    // Handed over once: from then on it is read.
+    // Handed over only once: from then on they are read.
     s.run("UPDATE feedback SET text = 'changed'").await;
     assert!(store.changed_rows(&made).await.unwrap().iter().all(|row| row.feedback.text == "changed"));
-    // What was changed since it was made, or is changed and nothing else, is read.
+    // Rows changed after creation, or only changed, are read.
     let again = [submission("again-1", None), submission("again-2", Some("Bob"))];
     let [one, two] = [&again[0], &again[1]].map(|s| s.feedback.as_ref().unwrap().0.id);
     for submission in again {

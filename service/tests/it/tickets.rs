@@ -1,4 +1,4 @@
-//! Tickets: what the requester and the team do, and what stays in step.
+//! Tickets: actions of requester and team, and the consistency between ticket and feedback.
 
 use domain::{
     DomainError as Refusal,
@@ -109,7 +109,7 @@ on_both!(a_conversation_from_beginning_to_end, |t: TestApp| async move {
         ]
     );
 
-    // The team reads all of it; what the requester reads has no notes.
+    // The team reads everything; the requester's view has no notes.
     let whole = tickets::read(&t.app, &scope, made.feedback).await.unwrap().unwrap();
     assert_eq!(whole.messages.len(), 6);
     assert_eq!(whole.messages.iter().filter(|m| m.author == MessageAuthor::Note).count(), 1);
@@ -132,11 +132,11 @@ on_both!(triage_and_conversation_stay_in_step, |t: TestApp| async move {
     service::undo::undo(&t.app, &scope, done.undo.unwrap()).await.unwrap();
     let (ticket, status, _) = now(&t, &project, &made).await;
     assert_eq!((ticket.state, ticket.resolved_at, status), (TicketState::Open, None, FeedbackStatus::New));
-    // An answer to what was taken for spam says that it is none.
+    // A reply to suspected spam marks it as not spam.
     edit(FeedbackStatus::Spam).await;
     tickets::staff_reply(&t.app, &scope, made.ticket, "reply-000001", reply("Hello.")).await.unwrap();
     assert_eq!(now(&t, &project, &made).await.1, FeedbackStatus::Triaged);
-    // What is linked stays linked while it is open.
+    // A linked ticket stays linked while it is open.
     let item = service::backlog::create(&t.app, &scope, "item-0000001", "Draw the map", "").await.unwrap();
     let quoting = service::backlog::LinkInput { quote: String::new(), importance: domain::backlog::Importance::Normal };
     service::backlog::link(&t.app, &scope, made.feedback, item, quoting).await.unwrap();
@@ -158,7 +158,7 @@ on_both!(a_repeated_key_is_one_ticket_and_numbers_have_no_gaps_or_doubles, |t: T
     numbers.sort_unstable();
     assert_eq!(numbers, (2..22).collect::<Vec<i64>>());
     assert_eq!(ticket(&t, &other, "key-00000001").await.number, 1, "another project counts by itself");
-    // Replies and notes once for each key, too.
+    // Replies and notes too are stored once for each key.
     let scope = Scope::system(project.id);
     for _ in 0..2 {
         tickets::staff_reply(&t.app, &scope, first.ticket, "reply-000001", reply("Hello.")).await.unwrap();
@@ -189,7 +189,7 @@ on_both!(refusals_of_the_team, |t: TestApp| async move {
     assert!(tickets::read(&t.app, &eve, made.feedback).await.unwrap().is_some(), "a viewer reads");
     assert!(tickets::read(&t.app, &bob, foreign.feedback).await.unwrap().is_none());
     assert!(t.app.store.ticket_messages(&bob, foreign.ticket, true).await.unwrap().is_empty());
-    // Nobody talks over what they have not read.
+    // A reply must not ignore unread messages.
     let seen = StaffReply { seen: Some(1), ..reply("Hello.") };
     tickets::requester_reply(&t.app, &project, made.ticket, "answer-00001", adding("One more thing.")).await.unwrap();
     let refused = tickets::staff_reply(&t.app, &bob, made.ticket, "reply-000002", seen.clone()).await.unwrap_err();
