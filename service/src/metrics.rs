@@ -65,7 +65,7 @@ fn word(method: &str) -> &'static str {
 /// Open connections.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionCounts {
-    /// All of them.
+    /// All connections.
     pub all: usize,
     /// Live update streams of inboxes.
     pub streams: usize,

@@ -21,7 +21,7 @@ use crate::{error::Result, state::App};
 pub struct NewStaff {
     /// Their new id.
     pub id: StaffId,
-    /// Lower case.
+    /// The e-mail address, in lower case.
     pub email: String,
     /// Display name.
     pub name: String,

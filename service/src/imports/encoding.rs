@@ -130,7 +130,7 @@ impl CharsetDetector {
     }
 }
 
-/// Whether the bytes may be the start of a UTF-8 character.
+/// Whether the bytes may be the start of a UTF-8 character that continues in the next chunk.
 fn is_beginning(bytes: &[u8]) -> bool {
     match bytes {
         [] => false,

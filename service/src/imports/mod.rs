@@ -45,7 +45,7 @@ const MAX_WAITING: i64 = 20;
 
 /// A file being uploaded.
 pub struct ImportUpload {
-    /// Its import.
+    /// The import's id.
     pub id: ImportId,
     hash: Sha256,
     detector: CharsetDetector,
@@ -243,7 +243,7 @@ pub async fn reopen(app: &App, scope: &Scope, import: &Import) -> Result<()> {
     scope.require(Role::Admin)?;
     let (scope, id, now) = (*scope, import.id, app.now());
     let done = app.store.write(move |tx| Box::pin(async move { tx.reopen_import(&scope, id, now).await })).await?;
-    // A second click.
+    // A second click finds it already reopened.
     if !done && app.store.import(&scope, id).await?.is_none_or(|i| i.status != ImportStatus::Ready) {
         return Err(Refusal::Conflict("The file of this import is no longer stored. Upload it again to change the columns.".into()).into());
     }

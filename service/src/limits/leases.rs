@@ -31,7 +31,7 @@ const LANES: usize = 16;
 struct RateLimitLease {
     left: u32,
     until: Timestamp,
-    /// The tokens left in the bucket besides, and the seconds until it is full.
+    /// The tokens still left in the bucket, and the seconds until it is full.
     beyond: u32,
     reset: u64,
     /// The bucket was empty; no tokens are available before then.

@@ -149,7 +149,7 @@ impl ImageProcessing {
     /// Re-encodes the image; see [`super::image_worker::reencode`]. Dropping the future stops the work.
     ///
     /// # Errors
-    /// [`ImageProcessingError`]: the picture, or [`Refusal::Busy`] and [`Refusal::RateLimited`].
+    /// [`ImageProcessingError`]: a rejected image, or [`Refusal::Busy`] and [`Refusal::RateLimited`].
     pub async fn encode_anew(
         &self,
         app: &App,

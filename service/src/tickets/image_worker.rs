@@ -38,7 +38,7 @@ pub struct WorkerLimits {
     pub seconds: u64,
 }
 
-/// Reads a picture from standard input and writes it to standard output, after [`RESULT_HEADER_BYTES`].
+/// Reads an image from standard input and writes it to standard output, after [`RESULT_HEADER_BYTES`].
 ///
 /// # Errors
 /// Returns an error if limits cannot be set, or reading or writing fails.

@@ -52,7 +52,7 @@ pub async fn public_conversation(app: &App, ticket: Ticket) -> Result<TicketConv
 /// Returns the ticket of feedback, including notes; `None` for feedback without a ticket.
 ///
 /// # Errors
-/// A role too low; the database.
+/// A role too low; a database failure.
 pub async fn read(app: &App, scope: &Scope, feedback: FeedbackId) -> Result<Option<TicketConversation>> {
     scope.require(Role::Viewer)?;
     let Some(ticket) = app.store.ticket_for_feedback(scope, feedback).await? else { return Ok(None) };

@@ -89,7 +89,7 @@ pub async fn requester_close(app: &App, project: &Project, ticket: TicketId) -> 
                     return Ok(());
                 }
                 (ticket.state, ticket.resolved_at, ticket.updated_at) = (TicketState::Closed, Some(now), now);
-                // Suspected spam keeps its status.
+                // Spam stays spam, as the team decided.
                 let status = if feedback.status == FeedbackStatus::Spam { FeedbackStatus::Spam } else { FeedbackStatus::Resolved };
                 note(act, &ticket, &mut feedback, Some(&HistoryChange::Solved), status).await?;
                 act.ticket_event(EventKind::TicketClosed, &ticket, None).await

@@ -34,7 +34,7 @@ pub struct FeedbackInput {
     pub environment: Option<String>,
     /// BCP 47 code; detected from the text when omitted.
     pub language: Option<String>,
-    /// As typed.
+    /// The tags, as typed.
     pub tags: Vec<String>,
     /// When it was written; the current time when omitted.
     pub created_at: Option<Timestamp>,

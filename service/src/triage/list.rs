@@ -61,7 +61,7 @@ pub async fn list(app: &App, scope: &Scope, ask: SearchRequest) -> Result<Feedba
     }
 }
 
-/// Returns one page of the scope's project, for programs: a cursor is valid only for the query that returned it.
+/// Returns one page of the scope's project, for programs: a cursor only continues the listing that returned it.
 ///
 /// # Errors
 /// [`domain::DomainError::Invalid`] for an invalid cursor; an error if the database fails.

@@ -29,9 +29,9 @@ use crate::{
 /// Undoes changes to feedback.
 pub(crate) const UNDO: UndoHandler = UndoHandler { kind: "feedback", run: undo };
 
-/// Most items in one change.
+/// Maximum items in one change.
 pub const MAX_BULK: usize = 500;
-/// Longest comment, in characters.
+/// Maximum comment length, in characters.
 pub const MAX_COMMENT: usize = 10_000;
 
 /// An item at the version that the person saw.

@@ -150,7 +150,7 @@ pub async fn edit(app: &App, scope: &Scope, endpoint: EndpointId, version: i64, 
     .await
 }
 
-/// Turns an endpoint on or off. Turning it off drops pending deliveries, which can be sent again later. If the endpoint acted for a former
+/// Turns an endpoint on or off. Turning it off stops pending deliveries, which can be sent again later. If the endpoint acted for a former
 /// admin, it acts for the person who turns it on from then on, with a new secret.
 ///
 /// # Errors
