@@ -16,15 +16,15 @@ use store::{
     files,
 };
 
-/// The database in its directory.
+/// File name of the database in the data directory.
 const DATABASE: &str = "earshot.db";
 
-/// Writes a backup of the installation in `data` into `file`. The server may be serving meanwhile.
+/// Writes a backup of the installation in `data` into `file`. The server may be running meanwhile.
 ///
-/// The copy is made under another name, read from end to end, and takes its name only when it is whole and on disk.
+/// Writes under a temporary name, reads the copy from end to end, and renames it only once it is complete and on disk.
 ///
 /// # Errors
-/// When there is nothing to copy, `file` exists, or it cannot be written.
+/// Returns an error if there is no database to copy, `file` exists, or it cannot be written.
 pub async fn back_up(data: &Path, file: &Path) -> Result<BackupContents> {
     let from = data.join(DATABASE);
     if !from.is_file() {
@@ -34,7 +34,7 @@ pub async fn back_up(data: &Path, file: &Path) -> Result<BackupContents> {
         return Err(Error::internal("the file already exists", format_args!("{}; choose another name", file.display())));
     }
     let part = with_suffix(file, ".part");
-    // In the place of a leftover of a backup that was cut off.
+    // Replaces a leftover of an interrupted backup.
     files::private_file(&part).map_err(|e| fault(file, &e))?;
     let made = async {
         backup::copy(&from, &part).await?;
@@ -51,20 +51,21 @@ pub async fn back_up(data: &Path, file: &Path) -> Result<BackupContents> {
     made
 }
 
-/// What a restore did.
+/// Result of a restore.
 #[derive(Debug, Clone)]
 pub struct RestoreOutcome {
-    /// What is there now.
+    /// Contents of the restored database.
     pub contents: BackupContents,
-    /// Where the database that was there before is now.
+    /// New path of the previous database, if there was one.
     pub set_aside: Option<PathBuf>,
 }
 
-/// Puts the backup `file` in the place of the installation's database in `data`. With `replace`, one that is there is set aside, never deleted.
-/// The search index builds itself again at the next start.
+/// Replaces the installation's database in `data` with the backup `file`. With `replace`, moves an existing database aside; never deletes
+/// it. The search index rebuilds itself at the next start.
 ///
 /// # Errors
-/// When a server uses the directory, the backup is damaged or newer than this program, or there is a database and `replace` is not set.
+/// Returns an error if a server uses the directory, the backup is damaged or newer than this program, or there is a database and `replace`
+/// is not set.
 pub async fn restore(data: &Path, file: &Path, replace: bool, instance: &str, now: Timestamp) -> Result<RestoreOutcome> {
     backup::check(file).await?;
     let lock = state::lock_data_dir(data)?;
@@ -73,10 +74,10 @@ pub async fn restore(data: &Path, file: &Path, replace: bool, instance: &str, no
         let hint = format_args!("{}; use --replace to move it aside and put the backup in its place", place.display());
         return Err(Error::internal("there is already a database", hint));
     }
-    // Whole and on disk before anything is moved.
+    // Complete and on disk before anything is moved.
     let part = with_suffix(&place, ".part");
     files::private_file(&part).map_err(|e| fault(&part, &e))?;
-    // Not the file's bytes: of a database that was set aside after a crash, the newest writes stand in the log beside it.
+    // Not a plain file copy: if the file was moved aside after a crash, its newest writes are in the write-ahead log beside it.
     backup::copy(file, &part).await?;
     File::open(&part).and_then(|f| f.sync_all()).map_err(|e| fault(&part, &e))?;
     let mut set_aside = None;
@@ -92,7 +93,7 @@ pub async fn restore(data: &Path, file: &Path, replace: bool, instance: &str, no
     }
     fs::rename(&part, &place).map_err(|e| fault(&place, &e))?;
     sync_directory(&place)?;
-    // Another identity: an index of what was here before is not followed.
+    // A new identity, so that an index of the previous database is not continued.
     let store = Store::open_sqlite(data).await?;
     let instance = instance.to_owned();
     store.write(move |tx| Box::pin(async move { tx.set_instance(&instance).await })).await?;
@@ -106,7 +107,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// A name is on disk only when its directory is.
+/// Syncs the parent directory: a renamed file survives a crash only if its directory is on disk.
 fn sync_directory(file: &Path) -> Result<()> {
     let parent = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! `earshot doctor`: what is wrong with an installation, and what to do about it. It changes nothing.
+//! `earshot doctor`: finds problems of an installation and suggests fixes. It changes nothing.
 
 use std::{fs, path::Path};
 
@@ -19,15 +19,15 @@ use crate::{
     http::serve::{MOST_CONNECTIONS, connections},
 };
 
-/// Bytes on the disk under which it is time to make room.
+/// Free disk space, in bytes, below which doctor reports a problem.
 const LITTLE_ROOM: u64 = 500 << 20;
 
-/// One thing that was looked at.
+/// Result of one check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// What is so.
+    /// The observation.
     pub what: String,
-    /// What to do about it; `None` when all is well.
+    /// Suggested fix; `None` if there is no problem.
     pub todo: Option<String>,
 }
 
@@ -41,7 +41,7 @@ impl Finding {
     }
 }
 
-/// Looks at the data directory, the database, the index and the settings. Each step that fails leaves out what depends on it.
+/// Checks the data directory, the database, the index and the settings. If a step fails, the steps that depend on it are skipped.
 pub async fn examine(config: &Config) -> Vec<Finding> {
     let mut found = vec![directory(&config.settings.data)];
     if found.iter().all(|f| f.todo.is_none()) {
@@ -87,20 +87,20 @@ fn directory(data: &Path) -> Finding {
     }
 }
 
-/// What people wrote, and the hashes of passwords, are nobody else's business.
+/// Checks that other accounts on the machine cannot read submissions and password hashes.
 fn open_to_others(data: &Path) -> Option<Finding> {
     let shown = data.display();
     let what = || format!("Every account on this machine can read the data directory {shown}.");
     system_resources::is_open_to_others(data).then(|| Finding::wrong(what(), format!("chmod -R go= {shown}")))
 }
 
-/// The bytes of the embedded database, with what is not yet in its main file.
+/// Size of the embedded database in bytes, including its write-ahead log.
 fn database_size(config: &Config) -> u64 {
     let size = |name: &str| fs::metadata(config.settings.data.join(name)).map_or(0, |file| file.len());
     size("earshot.db") + size("earshot.db-wal")
 }
 
-/// Room for what comes: when there is none, nothing is taken in.
+/// Checks the free disk space: on a full disk, writes are refused.
 fn room(free: u64, database: u64) -> Finding {
     let megabytes = free >> 20;
     if free < LITTLE_ROOM {
@@ -115,7 +115,7 @@ fn room(free: u64, database: u64) -> Finding {
     })
 }
 
-/// Connections are open files.
+/// Checks the open file limit, because each connection is an open file.
 fn files(connections: usize) -> Finding {
     if connections < MOST_CONNECTIONS {
         return Finding::wrong(

@@ -16,11 +16,11 @@ use service::{
 };
 use tokio::net::TcpListener;
 
-/// Serves and works on background jobs until `shutdown` resolves, then lets running requests end and jobs come to a good place to
-/// stop, and closes the search index.
+/// Serves requests and runs background jobs until `shutdown` resolves. Then waits for running requests to end and for jobs to reach a safe
+/// stopping point, and closes the search index.
 ///
 /// # Errors
-/// When the listener fails, or another process uses the data directory.
+/// Returns an error if the listener fails, or another process uses the data directory.
 pub async fn serve(listener: TcpListener, web: http::WebState, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
     web.app.search.start().await.map_err(error::from_search)?;
     let search = web.app.search.clone();

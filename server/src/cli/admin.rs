@@ -1,4 +1,4 @@
-//! `earshot admin`: owners and projects without a browser.
+//! `earshot admin`: manages owners and projects without a browser.
 
 use std::io::Read;
 
@@ -52,7 +52,8 @@ pub(super) enum AdminCommand {
         #[arg(long, value_name = "ORIGIN")]
         origin: Vec<String>,
     },
-    /// Create a new secret for signing links; it takes effect after 10 minutes, and links signed with older secrets keep working. Prints one line of JSON
+    /// Create a new secret for signing links; it takes effect after 10 minutes, and links signed with older secrets keep working.
+    /// Prints one line of JSON
     RotateSecret {
         /// Create nothing, but revoke all secrets except the newest: links that they signed stop working
         #[arg(long)]
@@ -79,10 +80,10 @@ fn access(text: &str) -> std::result::Result<Access, String> {
     Access::parse(text).ok_or_else(|| "choose read, write or admin".to_owned())
 }
 
-/// The project that someone means.
+/// Finds a project by ID, slug or name.
 async fn project(app: &App, wanted: &str) -> Result<Project> {
     let mut all = app.store.all_projects().await?;
-    // An id or a slug names one; a name may be that of several.
+    // IDs and slugs are unique; names need not be.
     if let Some(at) = all.iter().position(|p| p.slug == wanted || p.id.to_string() == wanted) {
         return Ok(all.swap_remove(at));
     }
@@ -95,7 +96,7 @@ async fn project(app: &App, wanted: &str) -> Result<Project> {
 }
 
 impl AdminCommand {
-    /// Does it.
+    /// Runs the command.
     pub(super) async fn run(self, app: &App) -> Result<()> {
         let line = match self {
             Self::CreateOwner { email, name, password_stdin: _, promote } => {
@@ -142,7 +143,7 @@ impl AdminCommand {
     }
 }
 
-/// A password from standard input, without the end of its line.
+/// Reads a password from standard input, without the line ending.
 fn read_password() -> Result<String> {
     let mut password = String::new();
     let limit = u64::try_from(accounts::password::MAX_BYTES).unwrap_or(u64::MAX) + 2;
@@ -150,7 +151,7 @@ fn read_password() -> Result<String> {
     Ok(password.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// A refusal with the messages that a form would show at its fields.
+/// Joins the field messages of a refusal into one error text.
 fn spoken(error: Error) -> Error {
     match error.refusal() {
         Some(domain::DomainError::Invalid(errors)) => {

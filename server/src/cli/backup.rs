@@ -31,7 +31,7 @@ pub(super) struct RestoreArgs {
     replace: bool,
 }
 
-/// The embedded database is a file; PostgreSQL has tools of its own, which know more than we could.
+/// Refuses PostgreSQL, which has better backup tools of its own.
 fn embedded(config: &Config, tool: &str) -> Result<()> {
     match &config.database_url {
         None => Ok(()),

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::{config::Config, doctor};
 
-/// Prints what was found; fails when something is to be done.
+/// Prints the findings; fails if one needs action.
 pub(super) async fn run(config: &Config) -> ExitCode {
     let found = doctor::examine(config).await;
     for finding in &found {

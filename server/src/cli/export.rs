@@ -32,10 +32,10 @@ pub struct ExportArgs {
     out: Option<PathBuf>,
 }
 
-/// Writes an export. A file takes its place when it is complete, not before.
+/// Writes an export. The file appears under its name only once it is complete.
 ///
 /// # Errors
-/// When the project or survey is not there, the database fails or nothing can be written.
+/// Returns an error if the project or survey does not exist, the database fails, or the output cannot be written.
 pub async fn run(app: &AppState, args: ExportArgs) -> Result<()> {
     match export(app, &args).await {
         Err(Error::Domain(Refusal::Invalid(errors))) => {
@@ -71,7 +71,7 @@ async fn export(app: &AppState, args: &ExportArgs) -> Result<()> {
     copied
 }
 
-/// Where the file grows.
+/// Path of the temporary file.
 fn beside(file: &Path) -> PathBuf {
     let mut name = file.file_name().unwrap_or_default().to_owned();
     name.push(".part");

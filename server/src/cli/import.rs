@@ -1,4 +1,4 @@
-//! `earshot import`: a file of any size from the command line, carried on by running the same command again.
+//! `earshot import`: imports a file of any size; running the same command again resumes an interrupted import.
 
 use std::{
     io::{IsTerminal, Write},
@@ -66,11 +66,11 @@ fn header_rows(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| (1..=MAX_HEADER_ROWS).contains(n)).ok_or_else(|| format!("choose a number from 1 to {MAX_HEADER_ROWS}"))
 }
 
-/// Imports a file and reports on standard output; progress goes to standard error when that is a terminal. The exit code is 2 when no
+/// Imports a file and reports on standard output; progress goes to standard error if that is a terminal. The exit code is 2 if no
 /// row could be imported.
 ///
 /// # Errors
-/// A sentence for the person at the terminal.
+/// Returns an error whose text is meant for the person at the terminal.
 pub async fn run(app: &AppState, args: ImportArgs) -> Result<ExitCode> {
     let summary = match import(app, &args).await {
         Ok(summary) => summary,
@@ -113,10 +113,10 @@ fn spoken(error: &Error) -> String {
     }
 }
 
-/// Does the work of [`run`] and gives the numbers.
+/// Does the work of [`run`] and returns the counts.
 ///
 /// # Errors
-/// As [`import_file`], and when the project is not there.
+/// As [`import_file`]; also returns an error if the project does not exist.
 pub async fn import(app: &AppState, args: &ImportArgs) -> Result<ImportSummary> {
     let project = by_name_or_id(app, &args.project).await?;
     let mut mapping = ColumnMapping::parse(&args.map.join(","))?;
@@ -147,7 +147,7 @@ pub async fn import(app: &AppState, args: &ImportArgs) -> Result<ImportSummary> 
     Ok(summary)
 }
 
-/// Adds which flag decides between two readings of the dates.
+/// Names the flag that chooses between two readings of the dates.
 fn name_dates_flag(error: Error) -> Error {
     match error {
         Error::Domain(Refusal::Invalid(mut errors)) if errors.message_for("dates").is_some() => {

@@ -1,4 +1,4 @@
-//! The command line. A subcommand is a variant of `Command` and a file of its own; all of them open the program with [`open`].
+//! The command line. Each subcommand is a variant of `Command` with a file of its own; all of them open the program with [`open`].
 
 mod admin;
 mod backup;
@@ -69,7 +69,7 @@ struct DecodePictureArgs {
 }
 
 impl Cli {
-    /// What a picture may cost, if one is to be decoded: that needs nothing of the rest.
+    /// Resource limits for `decode-picture`; `None` for other subcommands. Image decoding needs none of the program's other parts.
     #[must_use]
     pub fn picture(&self) -> Option<WorkerLimits> {
         if let Command::DecodePicture(means) = &self.command {
@@ -79,10 +79,10 @@ impl Cli {
         }
     }
 
-    /// Runs the subcommand and gives the exit code.
+    /// Runs the subcommand and returns the exit code.
     ///
     /// # Errors
-    /// With a sentence for the person at the terminal.
+    /// Returns an error whose text is meant for the person at the terminal.
     pub async fn run(self) -> Result<ExitCode> {
         let Self { store, command } = self;
         match command {
@@ -124,7 +124,7 @@ impl Cli {
     }
 }
 
-/// The settings of a subcommand that ends by itself: it logs only what went wrong, unless told otherwise.
+/// Settings of a subcommand that is not a server: it logs only warnings and errors by default.
 fn quiet(mut store: StoreArgs) -> Result<Config> {
     store.log.get_or_insert_with(|| "warn".into());
     let config = Config::load(store, ServeArgs::default())?;
@@ -135,7 +135,7 @@ fn quiet(mut store: StoreArgs) -> Result<Config> {
 /// Opens the application over its database.
 ///
 /// # Errors
-/// When the database cannot be opened or migrated.
+/// Returns an error if the database cannot be opened or migrated.
 pub async fn open(config: &Config) -> Result<AppState> {
     let store = match &config.database_url {
         Some(Secret(url)) => Store::open_postgres(url).await?,

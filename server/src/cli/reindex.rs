@@ -6,12 +6,12 @@ use service::{
     state::App,
 };
 
-/// Builds the search index again, telling how far it is.
+/// Rebuilds the search index and reports progress.
 pub(super) async fn run(app: &App) -> Result<()> {
     let mut told = None;
     let indexed = search::reindex(&app.search, |status| {
         if let IndexStatus::Building { done, total } = status {
-            // A line for each tenth, not for each thousand.
+            // One line per tenth, not per thousand.
             let tenth = done.saturating_mul(10).checked_div(total).unwrap_or_default();
             if total > 0 && told != Some(tenth) {
                 told = Some(tenth);

@@ -16,7 +16,7 @@ use crate::{
     http::{self, WebState},
 };
 
-/// Serves until a signal asks to stop; with the demonstration when it has a place for its site.
+/// Serves until a signal asks it to stop; with the demonstration if its site has an address.
 pub(super) async fn run(config: Config, demo_site: Option<SocketAddr>) -> Result<()> {
     config.start_log();
     for name in unknown_variables() {
@@ -25,7 +25,9 @@ pub(super) async fn run(config: Config, demo_site: Option<SocketAddr>) -> Result
     let asked = config.http.listen;
     let listener =
         http::serve::listen(asked).map_err(|e| Error::Internal(format!("cannot listen on {asked} (--listen, EARSHOT_LISTEN): {e}")))?;
-    // Before the database is opened, which may change it: another server may be using it. Held until serving begins, which takes it for good.
+    // Lock before opening the database, which may change it while another server uses it. Held until serving begins, which takes the same
+    // lock for good.
+    // lock.
     let claimed = state::lock_data_dir(&config.settings.data)?;
     let app = open(&config).await?;
     let mut address = listener.local_addr().map_err(|e| Error::internal("listen", e))?;
@@ -44,7 +46,7 @@ pub(super) async fn run(config: Config, demo_site: Option<SocketAddr>) -> Result
         demo::offer(&app, &base, site).await?;
     }
     if let Some(token) = setup::offer(&app).await? {
-        // The one secret that is meant for the log: it is how the operator proves to be the operator.
+        // The only secret that belongs in the log: reading it proves access to the server.
         tracing::info!("There are no accounts yet. Set up at {base}/setup?token={token}");
     }
     drop(claimed);

@@ -10,7 +10,7 @@ use service::error::{Error, Result};
 
 use super::{Hsts, LogFormat, TrustedProxies};
 
-/// What the file may say. Unknown names are refused: a misspelt setting must not be taken for the default.
+/// The settings in the file. Unknown names are refused: a misspelt setting must not silently fall back to its default.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConfigFile {
@@ -40,7 +40,7 @@ pub(super) fn read(path: &Path) -> Result<ConfigFile> {
     let shown = path.display();
     let text = std::fs::read_to_string(path).map_err(|e| Error::Internal(format!("cannot read the settings file {shown}: {e}")))?;
     toml::from_str(&text).map_err(|error| {
-        // The line's text is left out: it may hold the database's password.
+        // Leaves out the line's text, which may contain the database's password.
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let name = text.lines().nth(line - 1).and_then(|l| l.split_once('=')).map_or("", |(name, _)| name.trim());

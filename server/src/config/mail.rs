@@ -1,4 +1,4 @@
-//! The settings of mail, from an URL and addresses as an operator writes them.
+//! Mail settings, parsed from a URL and addresses.
 
 use domain::Secret;
 use lettre::{AsyncSmtpTransport, Tokio1Executor};
@@ -10,10 +10,10 @@ use url::{Host, Url};
 
 use super::wrong;
 
-/// Puts the settings together; `None` without a mail server.
+/// Combines the settings; `None` without a mail server.
 ///
 /// # Errors
-/// With the name of the setting that is wrong, and never with the password.
+/// Returns an error with the name of the wrong setting, never with the password.
 pub(super) fn read(smtp_url: Option<String>, from: Option<String>, public_url: Option<&str>) -> Result<Option<MailSettings>> {
     let Some(smtp_url) = smtp_url.filter(|url| !url.is_empty()) else { return Ok(None) };
     let (server, exposed) = server(&smtp_url)?;
@@ -28,7 +28,7 @@ pub(super) fn read(smtp_url: Option<String>, from: Option<String>, public_url: O
     Ok(Some(MailSettings { server: Secret(server), from, base, exposed, authorities: Vec::new() }))
 }
 
-/// The URL with the encryption that we insist on: `smtps` encrypts from the start, `smtp` by STARTTLS unless the server is this machine or
+/// The URL with its required encryption: `smtps` encrypts from the start; `smtp` uses STARTTLS unless the server is this machine or
 /// `?tls=` says `none` or `opportunistic`.
 fn server(text: &str) -> Result<(String, bool)> {
     let refuse = |why: &str| wrong("smtp_url", "EARSHOT_SMTP_URL", why);
@@ -49,13 +49,13 @@ fn server(text: &str) -> Result<(String, bool)> {
     };
     let exposed = url.scheme() == "smtp" && tls != Some("required") && !here && url.password().is_some();
     url.set_query(tls.map(|tls| format!("tls={tls}")).as_deref());
-    // Whatever lettre does not take is found at the start and not at the first letter. Its message may hold the URL.
+    // Finds URLs that lettre rejects at start-up, not at the first e-mail. Its message may contain the URL.
     AsyncSmtpTransport::<Tokio1Executor>::from_url(url.as_str()).map_err(|_| refuse(form))?;
     Ok((url.into(), exposed))
 }
 
 fn is_this_machine(url: &Url) -> bool {
-    // `smtp` is none of the schemes whose hosts the library reads as addresses.
+    // The library parses hosts as addresses only for certain schemes, and `smtp` is not one of them.
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback()),
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
@@ -72,10 +72,10 @@ pub fn mail_for_tests(port: u16) -> Result<MailSettings> {
     mail_for_tests_at(&format!("smtp://127.0.0.1:{port}"), Vec::new())
 }
 
-/// For tests: the server at a URL, trusting these authorities as well.
+/// For tests: the server at a URL, with additional trusted certificate authorities.
 ///
 /// # Errors
-/// When the URL does not fit.
+/// Returns an error if the URL is invalid.
 pub fn mail_for_tests_at(url: &str, authorities: Vec<Vec<u8>>) -> Result<MailSettings> {
     let url = url.to_owned();
     let mail = read(Some(url), Some("Earshot <feedback@earshot.test>".into()), Some("http://earshot.test"))?;

@@ -1,6 +1,6 @@
-//! Settings: read once at start, from flags, `EARSHOT_*` variables and a TOML file; a wrong one is named at once.
+//! Settings: read once at start from flags, `EARSHOT_*` variables and a TOML file. Errors name the wrong setting.
 //!
-//! A flag wins over a variable, a variable over the file, the file over the default.
+//! Flags override variables, variables override the file, the file overrides the defaults.
 
 mod file;
 mod mail;
@@ -23,33 +23,33 @@ use service::{
 };
 use tracing_subscriber::EnvFilter;
 
-/// All settings of `earshot serve`, checked.
+/// All settings of `earshot serve`, validated.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// What the use cases need.
+    /// Settings of the use cases.
     pub settings: Settings,
-    /// `postgres://…` instead of SQLite. Holds a password: never logged.
+    /// `postgres://…` instead of SQLite. Contains a password: never logged.
     pub database_url: Option<Secret<String>>,
-    /// What only HTTP decides.
+    /// Settings of HTTP only.
     pub http: HttpConfig,
-    /// What is logged, in the syntax of `tracing`'s filters.
+    /// Log filter, in the syntax of `tracing`.
     pub log: String,
-    /// How it is written.
+    /// Log format.
     pub log_format: LogFormat,
 }
 
 /// The settings of HTTP.
 #[derive(Debug, Clone)]
 pub struct HttpConfig {
-    /// Where to listen.
+    /// Address and port to listen on.
     pub listen: SocketAddr,
-    /// Which reverse proxies in front of us are believed about `X-Forwarded-For` and `X-Forwarded-Proto`.
+    /// Reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted.
     pub trusted_proxies: TrustedProxies,
-    /// What browsers are told about HTTPS; only sent when the public URL is https.
+    /// `Strict-Transport-Security`; only sent if the public URL is https.
     pub hsts: Hsts,
-    /// Connections at once from one address; only where no proxy stands in front.
+    /// Maximum simultaneous connections from one address; only without a proxy.
     pub connections_per_address: usize,
-    /// What a program must present to read `/metrics`; nobody reads them when unset.
+    /// Bearer token for `/metrics`; without it, `/metrics` does not exist.
     pub metrics_token: Option<Secret<String>>,
 }
 
@@ -138,7 +138,8 @@ pub struct ServeArgs {
     /// Maximum requests per minute with one API key [default: 600]
     #[arg(long, env = "EARSHOT_RATE_PER_API_KEY", value_name = "N")]
     pub rate_per_api_key: Option<u32>,
-    /// Maximum simultaneous connections from one network address, without a proxy; connections of signed-in people do not count [default: 64]
+    /// Maximum simultaneous connections from one network address, without a proxy; connections of signed-in people do not
+    /// count [default: 64]
     #[arg(long, env = "EARSHOT_CONNECTIONS_PER_ADDRESS", value_name = "N")]
     pub connections_per_address: Option<usize>,
     /// Megabytes of stored files in one project above which visitors cannot attach more [default: 5000]
@@ -171,10 +172,10 @@ pub struct ServeArgs {
 }
 
 impl Config {
-    /// Puts flags and variables (both in the arguments) together with the file, and checks the whole.
+    /// Merges flags and variables (both in the arguments) with the file, and validates the result.
     ///
     /// # Errors
-    /// With the name of the setting that is wrong, and how to fix it.
+    /// Returns an error that names the wrong setting and how to fix it.
     pub fn load(store: StoreArgs, serve: ServeArgs) -> Result<Self> {
         let file = match &store.config {
             Some(path) => file::read(path)?,
@@ -248,11 +249,11 @@ impl Config {
         Ok(())
     }
 
-    /// Starts the log as configured, on standard error. Only the first call counts.
+    /// Starts the log as configured, on standard error. Calls after the first have no effect.
     pub fn start_log(&self) {
-        // The filter was checked; anything else would have stopped the start.
+        // The filter was validated at start.
         let filter = EnvFilter::try_new(&self.log).unwrap_or_default();
-        // A log that cannot be written, as on a full disk, is no reason to stop: told on standard error as well, it would be.
+        // A failed write, as on a full disk, must not stop the program; reporting it on standard error as well would.
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
         let started = match self.log_format {
             LogFormat::Text => log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).try_init(),
@@ -280,13 +281,13 @@ impl Config {
     }
 }
 
-/// Names the wrong setting in all the ways it can be set.
+/// An error that names a wrong setting as it is written in the file, as a flag and as a variable.
 fn wrong(name: &str, variable: &str, why: &str) -> Error {
     let flag = name.replace('_', "-");
     Error::Internal(format!("the setting {name} (--{flag}, {variable}) is wrong: {why}"))
 }
 
-/// The secret in a file, without the white space around it.
+/// Reads the secret in a file, without surrounding white space.
 fn secret(path: &Path) -> Result<Secret<Vec<u8>>> {
     let why = |why: &str| wrong("secret_file", "EARSHOT_SECRET_FILE", &format!("{} {why}", path.display()));
     let bytes = std::fs::read(path).map_err(|e| why(&format!("cannot be read: {e}")))?;
@@ -301,13 +302,13 @@ fn blocks(text: &str) -> Result<Vec<IpNetwork>> {
     proxies::blocks(text).map_err(|e| wrong("webhook_allow", "EARSHOT_WEBHOOK_ALLOW", &e.to_string()))
 }
 
-/// The URL as browsers write an origin: without the scheme's own port, and names in ASCII.
+/// The URL as browsers write an origin: without the scheme's default port, and with host names in ASCII.
 fn public_url(text: &str) -> Result<String> {
     parse_origin(text.trim_end_matches('/'))
         .map_err(|_| wrong("public_url", "EARSHOT_PUBLIC_URL", "write it like https://feedback.example.com, without a path"))
 }
 
-/// `EARSHOT_*` variables of this process that are no setting, most likely misspelt.
+/// `EARSHOT_*` variables of this process that are not settings, most likely misspelt.
 #[must_use]
 pub fn unknown_variables() -> Vec<String> {
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]

@@ -1,4 +1,4 @@
-//! Which reverse proxies are believed about where a request came from.
+//! Reverse proxies that are trusted to report the client's address.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
@@ -8,23 +8,23 @@ use serde::{Deserialize, Deserializer, de};
 /// Reverse proxies in front of us.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum TrustedProxies {
-    /// There is none: no header is believed.
+    /// No proxy: no header is trusted.
     #[default]
     None,
-    /// So many in a row. Right only where nobody but the last of them reaches our port: everyone who connects is taken for it.
+    /// Number of proxies in a row. Safe only if the last proxy alone can reach our port: every peer is taken for it.
     Hops(usize),
-    /// The proxies by address. What anyone else says about where a request came from is not believed.
+    /// Addresses of the proxies. Headers from other peers are ignored.
     Addresses(Vec<IpNetwork>),
 }
 
 impl TrustedProxies {
-    /// Whether nobody is believed.
+    /// Whether no header is trusted.
     #[must_use]
     pub fn is_none(&self) -> bool {
         *self == Self::None
     }
 
-    /// Whether what `peer`, who opened the connection, says about a request is believed.
+    /// Whether headers from `peer`, the other end of the connection, are trusted.
     #[must_use]
     pub fn trusts(&self, peer: IpAddr) -> bool {
         match self {
@@ -35,12 +35,12 @@ impl TrustedProxies {
     }
 
     /// The client's address: `peer` opened the connection, and `forwarded` are the entries of `X-Forwarded-For` from left to right,
-    /// `None` for those that are no address. Entries further left than those of trusted proxies are the client's own words.
+    /// `None` for those that are not an address. The client itself may have written the entries to the left of the trusted proxies'.
     #[must_use]
     pub fn client(&self, peer: IpAddr, forwarded: &[Option<IpAddr>]) -> IpAddr {
         match self {
             Self::None => peer,
-            // Entries are counted whether they can be read or not.
+            // Unreadable entries count too.
             Self::Hops(hops) => forwarded.len().checked_sub(*hops).and_then(|at| forwarded.get(at).copied().flatten()).unwrap_or(peer),
             Self::Addresses(blocks) => {
                 let mut client = peer;
@@ -48,7 +48,7 @@ impl TrustedProxies {
                     if !holds(blocks, client) {
                         break;
                     }
-                    // A trusted proxy wrote something that is no address: nothing to the left of it can be believed.
+                    // A trusted proxy wrote something that is not an address: nothing to the left of it can be trusted.
                     let Some(entry) = *entry else { break };
                     client = entry;
                 }
@@ -58,7 +58,7 @@ impl TrustedProxies {
     }
 }
 
-/// A list of addresses and networks, with commas between.
+/// Parses a comma-separated list of addresses and networks.
 pub(super) fn blocks(text: &str) -> Result<Vec<IpNetwork>, IpNetworkParseError> {
     text.split(',').filter(|part| !part.trim().is_empty()).map(IpNetwork::parse).collect()
 }
@@ -91,7 +91,7 @@ impl FromStr for TrustedProxies {
 }
 
 impl<'de> Deserialize<'de> for TrustedProxies {
-    /// A number, or a text as on the command line.
+    /// Accepts a number, or the same text as on the command line.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
@@ -137,16 +137,16 @@ mod tests {
     #[test]
     fn only_proxies_that_are_named_are_believed() {
         let proxies = "10.0.0.0/8, 127.0.0.1, fd00::/8";
-        // Someone who reaches the port past the proxies says what they like, and is not believed.
+        // A client that bypasses the proxies can write any header, and is not trusted.
         assert_eq!(client(proxies, "203.0.113.9", &["198.51.100.7"]), "203.0.113.9");
         assert_eq!(client(proxies, "10.0.0.1", &["198.51.100.7"]), "198.51.100.7");
         assert_eq!(client(proxies, "::ffff:10.0.0.1", &["198.51.100.7"]), "198.51.100.7");
-        // What the client itself wrote to the left of its own address is not believed either.
+        // Entries that the client wrote to the left of its own address are not trusted either.
         assert_eq!(client(proxies, "10.0.0.1", &["10.9.9.9", "198.51.100.7", "10.0.0.2"]), "198.51.100.7");
         assert_eq!(client(proxies, "fd00::1", &["2001:db8::7"]), "2001:db8::7");
         assert_eq!(client(proxies, "10.0.0.1", &[]), "10.0.0.1");
         assert_eq!(client(proxies, "10.0.0.1", &["198.51.100.7", "unknown"]), "10.0.0.1");
-        // Everyone in the chain is a proxy: the client is one of our own machines.
+        // Every entry is a proxy: the client is one of our own machines.
         assert_eq!(client(proxies, "10.0.0.1", &["10.0.0.3"]), "10.0.0.3");
     }
 }

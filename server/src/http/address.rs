@@ -1,4 +1,4 @@
-//! Where a request came from, for limits and the list of sessions. No header is believed unless proxies are configured.
+//! Client addresses, for limits and the list of sessions. No header is trusted unless proxies are configured.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,12 +10,13 @@ use service::limits::budget::narrow;
 
 use crate::http::WebState;
 
-/// The client's address: who opened the connection, or whom trusted proxies name in `X-Forwarded-For`, with or without a port.
+/// The client's address: the peer of the connection, or the address that trusted proxies report in `X-Forwarded-For`, with or without
+/// a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
 impl ClientAddress {
-    /// What limits count by: the address, for IPv6 its /64, since a household or server has at least that.
+    /// The unit that limits count by: the address, or for IPv6 its /64, since a household or server has at least that.
     #[must_use]
     pub fn bucket(self) -> IpAddr {
         narrow(self.0)
@@ -30,12 +31,12 @@ impl FromRequestParts<WebState> for ClientAddress {
     }
 }
 
-/// Who opened the connection.
+/// Address of the other end of the connection.
 fn peer(parts: &Parts) -> IpAddr {
     parts.extensions.get::<ConnectInfo<SocketAddr>>().map_or(IpAddr::from([127, 0, 0, 1]), |c| c.0.ip())
 }
 
-/// The entries of `X-Forwarded-For` from left to right, over all headers of the name; `None` for those that are no address.
+/// The entries of `X-Forwarded-For` from left to right, across repeated headers; `None` for those that are not an address.
 fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let entries = headers.get_all("x-forwarded-for").iter().flat_map(|h| h.as_bytes().split(|b| *b == b','));
     entries.map(|entry| entry_address(std::str::from_utf8(entry).ok()?.trim())).collect()
@@ -46,7 +47,8 @@ fn entry_address(entry: &str) -> Option<IpAddr> {
     entry.parse().ok().or_else(|| Some(entry.parse::<SocketAddr>().ok()?.ip())).or_else(bracketed)
 }
 
-/// How the browser reached us, `https://feedback.example.com` without a slash at the end: as configured, else as this request says.
+/// The URL under which the browser reached us, `https://feedback.example.com` without a trailing slash: configured, or taken from the
+/// request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl(pub String);
 
@@ -60,7 +62,7 @@ impl FromRequestParts<WebState> for BaseUrl {
         let text = |name: &str| parts.headers.get(name).and_then(|h| h.to_str().ok());
         let plain = |host: &&str| !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c));
         let host = text("host").filter(plain).map_or_else(|| web.http.listen.to_string(), ToOwned::to_owned);
-        // A proxy in front says how it was reached, if we were told to believe it.
+        // A trusted proxy reports the scheme that the browser used.
         let https =
             web.http.trusted_proxies.trusts(peer(parts)) && text("x-forwarded-proto").is_some_and(|p| p.eq_ignore_ascii_case("https"));
         Ok(Self(format!("{}://{host}", if https { "https" } else { "http" })))

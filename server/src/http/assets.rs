@@ -1,4 +1,4 @@
-//! Stylesheets, scripts and wasm: inside the binary, under hashed names, compressed ahead of time.
+//! Stylesheets, scripts and wasm: built into the binary, under hashed names, compressed ahead of time.
 
 use axum::{
     Router,
@@ -20,27 +20,27 @@ pub struct Asset {
     pub mime: &'static str,
     /// The bytes.
     pub raw: &'static [u8],
-    /// The bytes, brotli; empty in debug builds.
+    /// The bytes compressed with brotli; empty in debug builds.
     pub brotli: &'static [u8],
-    /// The bytes, gzip; empty in debug builds.
+    /// The bytes compressed with gzip; empty in debug builds.
     pub gzip: &'static [u8],
 }
 
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// The file by its plain name.
+/// Finds a file by its plain name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Asset> {
     ASSETS.iter().find(|a| a.name == name)
 }
 
-/// The URL of a file by its plain name, with the hash.
+/// The URL of a file, including its hash, by its plain name.
 #[must_use]
 pub fn url(name: &str) -> String {
     find(name).map_or_else(|| format!("/assets/{name}"), |a| format!("/assets/{}", a.hashed))
 }
 
-/// `/assets/*`, and the few files whose names the world knows.
+/// `/assets/*`, and the few files with fixed public names.
 pub fn routes() -> Router<WebState> {
     Router::new()
         .route("/assets/{file}", get(hashed))
@@ -55,7 +55,7 @@ async fn hashed(Path(file): Path<String>, headers: HeaderMap) -> Response {
     }
 }
 
-/// A file under its plain name, to be asked about again after an hour.
+/// Serves a file under its plain name, cached for one hour.
 pub fn plain(name: &str, headers: &HeaderMap) -> Response {
     match find(name) {
         Some(asset) => serve(asset, headers, "public, max-age=3600"),
@@ -88,7 +88,7 @@ fn serve(asset: &'static Asset, headers: &HeaderMap, caching: &'static str) -> R
         response
     };
     let out = response.headers_mut();
-    // Public files. A survey in a sandboxed frame has no origin, so its own files come from another one.
+    // Public files. A survey in a sandboxed frame has an opaque origin, so even our own files are cross-origin to it.
     out.insert(HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("cross-origin"));
     out.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.mime));
     out.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));

@@ -1,4 +1,4 @@
-//! Files of messages: how forms bring them, and how they are handed out, to requesters and to the team.
+//! Attachments of messages: upload in forms, and download for requesters and the team.
 
 use axum::{
     body::Body,
@@ -29,26 +29,26 @@ use super::{
     upload::{MultipartField, MultipartForm},
 };
 
-/// Largest body that is read to its end: a browser that is answered before it has sent everything shows no page. What is too much is
-/// thrown away as it comes.
+/// Largest body that is read to its end: browsers show no page if they get the response before they have sent everything. Excess bytes
+/// are discarded as they arrive.
 pub const BODY_LIMIT: usize = 4 * MAX_BYTES;
-/// The field that files come in.
+/// Name of the form field with files.
 const FILES: &str = "files";
-/// Most bytes of all texts of a form.
+/// Maximum bytes of all text fields of a form together.
 const MAX_TEXT: usize = super::BODY_LIMIT;
-/// Most fields of a form.
+/// Maximum fields of a form.
 const MAX_FIELDS: usize = 100;
 
-/// A form with files, as far as it could be read.
+/// A form with files, as far as it was readable.
 #[derive(Debug, Default)]
 pub struct FormWithFiles {
-    /// The texts, in order.
+    /// The text fields, in order.
     pub form: Form,
-    /// The files, when all is well with them; those that came empty left out.
+    /// The files, if all are acceptable; empty ones removed.
     pub files: UploadedFiles,
-    /// Whether files came at all, kept or not.
+    /// Whether any file content arrived, kept or not.
     pub had_files: bool,
-    /// Why something was not taken, and with which status to say so.
+    /// Status and reason, if something was rejected.
     pub refused: Option<(StatusCode, Error)>,
 }
 
@@ -70,14 +70,14 @@ impl FormWithFiles {
     }
 }
 
-/// Whether the files of a form are kept, or read and thrown away.
+/// Whether the files of a form are kept, or read and discarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FilePolicy {
-    /// They are wanted.
+    /// Files are kept.
     Kept,
-    /// The form is refused whatever it says; only what was typed comes back.
+    /// The form is rejected in any case; only its texts are shown again.
     Ignored,
-    /// There is no room for them; without any, the form is taken.
+    /// Storage is full: the form is accepted only without files.
     NoRoom,
 }
 
@@ -85,7 +85,7 @@ fn too_large() -> Refusal {
     Refusal::field(FILES, "too_large", format!("Files can be up to {} MB in total. Attach fewer or smaller ones.", MAX_BYTES >> 20))
 }
 
-/// The refusal of files that would find no room where they are stored.
+/// The refusal of files for which there is no storage space.
 #[must_use]
 pub fn no_room() -> Refusal {
     Refusal::field(
@@ -95,7 +95,7 @@ pub fn no_room() -> Refusal {
     )
 }
 
-/// Reads all of a form as it arrives, so that texts after a file that is refused are not lost, and keeps never more of it than fits.
+/// Reads the form to its end, so that texts after a rejected file are not lost. Never holds more than the limits allow.
 pub async fn receive(room: &BodyMemory, mut body: MultipartForm, files: FilePolicy) -> FormWithFiles {
     room.by_hand();
     let mut got = FormWithFiles::default();
@@ -140,7 +140,7 @@ async fn file(room: &BodyMemory, got: &mut FormWithFiles, mut part: MultipartFie
         got.had_files |= matches!(&piece, Ok(Some(bytes)) if !bytes.is_empty());
         match piece {
             Ok(None) => break,
-            // Read on, so that the browser gets to see our page; keep nothing.
+            // Read on, keeping nothing, so that the browser shows our page.
             Ok(Some(_)) if got.refused.is_some() || files == FilePolicy::Ignored => {}
             Ok(Some(_)) if files == FilePolicy::NoRoom => got.refuse(room, StatusCode::INSUFFICIENT_STORAGE, no_room()),
             Ok(Some(bytes)) if got.files.bytes() + bytes.len() > MAX_BYTES => got.refuse(room, StatusCode::PAYLOAD_TOO_LARGE, too_large()),
@@ -183,15 +183,15 @@ async fn text(room: &BodyMemory, got: &mut FormWithFiles, texts: &mut usize, nam
     got.form.0.push((name, value));
 }
 
-/// Hands a file of a ticket out, piece by piece; `notes`: those of the team's notes as well. Only pictures that we encoded are shown in the
-/// browser, everything else is a download of bytes without a meaning; nothing in it runs, whatever it is.
+/// Streams a ticket's file; with `notes`, also files of internal notes. Only images that we encoded are displayed in the browser; anything
+/// else is downloaded as untyped bytes, and no content can run.
 ///
 /// # Errors
-/// Not found.
+/// Returns an error if there is no such file.
 pub async fn send(app: &AppState, scope: &Scope, ticket: TicketId, id: &str, notes: bool) -> Result<Response> {
     let id = id.parse().map_err(|_| Refusal::NotFound)?;
     let file = app.store.attachment(scope, ticket, id, notes).await?.ok_or(Refusal::NotFound)?;
-    // The first piece before the head: a fault is an answer then, and no download that breaks off.
+    // Read the first chunk before sending the head, so that a failure becomes an error response and not a broken download.
     let first = app.store.attachment_chunk(scope, id, 0).await?.unwrap_or_default();
     let (app, scope) = (app.clone(), *scope);
     let rest = stream::try_unfold(1_i64, move |n| {

@@ -1,9 +1,9 @@
-//! Which responses are compressed.
+//! Selects which responses are compressed.
 //!
-//! Compressing a secret together with text that a stranger chooses tells the stranger the secret, a character for each guess, by the length of the
-//! response (BREACH, CVE-2013-3587). So compression is a layer of routes: those whose pages show secrets (keys, webhook and identity secrets, links of
-//! invitations, password resets and tickets) do not have it. The API has it, because a foreign page cannot make a browser send an API key. An idempotency
-//! key in a form is new on each page and of no use to anybody else.
+//! Compressing a secret together with text that an attacker chooses reveals the secret through the response length, one character per guess
+//! (BREACH, CVE-2013-3587). So compression is a layer of routes, and routes whose pages show secrets (keys, webhook and identity secrets,
+//! links of invitations, password resets and tickets) do not have it. The API has it, because a foreign page cannot make a browser send an
+//! API key. The idempotency key in a form is new on each page and of no use to an attacker.
 
 use axum::{
     body::HttpBody,
@@ -17,15 +17,15 @@ use tower_http::{
     },
 };
 
-/// Bytes below which a response is sent as it is: with its headers it fits into one packet anyway.
+/// Size in bytes below which a response is not compressed: with its headers it fits into one packet anyway.
 const SMALL: u64 = 1024;
 
-/// The layer for routes that show no secret.
+/// The layer for routes that show no secrets.
 pub(super) fn layer() -> CompressionLayer<impl Predicate> {
     CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(SizeAbove::new(SMALL).and(Text))
 }
 
-/// Pages and JSON. Assets are compressed when the program is built; files, exports and live events are sent as they are.
+/// Matches pages and JSON. Assets are compressed at build time; files, exports and live events are sent uncompressed.
 #[derive(Debug, Clone, Copy)]
 struct Text;
 

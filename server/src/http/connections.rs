@@ -1,4 +1,4 @@
-//! Connections at once: how many one address may have, and who goes when there are too many.
+//! Limits on simultaneous connections: the maximum per address, and which connection is closed when there are too many.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 /// The connections of this process.
 #[derive(Debug)]
 pub struct ConnectionLimiter {
-    /// The most of one address; `None` where all come through a proxy.
+    /// Maximum per address; `None` if all connections come through a proxy.
     each: Option<usize>,
     inside: Mutex<ConnectionTable>,
 }
@@ -23,9 +23,9 @@ pub struct ConnectionLimiter {
 #[derive(Debug, Default)]
 struct ConnectionTable {
     next: u64,
-    /// In the order in which they came.
+    /// In order of arrival.
     open: BTreeMap<u64, Arc<ConnectionEntry>>,
-    /// Those that count for their address.
+    /// Connections that count toward their address's limit.
     by: HashMap<ClientNetwork, BTreeMap<u64, Arc<ConnectionEntry>>>,
 }
 
@@ -35,12 +35,12 @@ struct ConnectionEntry {
     address: IpAddr,
     /// Whether it has sent the head of a request.
     was_heard: AtomicBool,
-    /// Whether one of the team uses it.
+    /// Whether a signed-in person or an API key uses it.
     of_the_team: AtomicBool,
     leave: Notify,
 }
 
-/// An open connection; ends being counted when it is dropped.
+/// An open connection; counted until dropped.
 #[derive(Debug)]
 pub struct ConnectionGuard {
     door: Arc<ConnectionLimiter>,
@@ -48,7 +48,7 @@ pub struct ConnectionGuard {
 }
 
 impl ConnectionLimiter {
-    /// With so many connections for each address, if that is limited.
+    /// With a maximum number of connections per address, or without a limit.
     #[must_use]
     pub fn new(each: Option<usize>) -> Arc<Self> {
         Arc::new(Self { each, inside: Mutex::default() })
@@ -58,7 +58,8 @@ impl ConnectionLimiter {
         self.inside.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets a connection in; `None` when its address has too many. One of them that never said anything makes place first.
+    /// Admits a connection; `None` if its address has too many. Closes one of its connections that never sent a request first, if there is
+    /// one.
     pub fn accept_connection(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionGuard> {
         let mut inside = self.lock();
         if let Some(each) = self.each {
@@ -82,7 +83,7 @@ impl ConnectionLimiter {
         Some(ConnectionGuard { door: Arc::clone(self), guest })
     }
 
-    /// Asks the connection that has been silent for longest to go, if there is one.
+    /// Closes the oldest connection that never sent a request, if there is one.
     pub fn evict_idle(&self) {
         let mut inside = self.lock();
         if let Some(silent) = silent(&inside.open).cloned() {
@@ -90,7 +91,7 @@ impl ConnectionLimiter {
         }
     }
 
-    /// How many are open.
+    /// Number of open connections.
     #[must_use]
     pub fn count(&self) -> usize {
         self.lock().open.len()
@@ -125,19 +126,20 @@ impl ConnectionTable {
 }
 
 impl ConnectionGuard {
-    /// It has sent the head of a request.
+    /// Marks that the connection has sent the head of a request.
     pub fn mark_active(&self) {
         self.guest.was_heard.store(true, Ordering::Relaxed);
     }
 
-    /// One of the team uses it: it counts for its address no more, since all of an office may have the same.
+    /// Marks that the team uses the connection: it no longer counts toward its address's limit, since a whole office may share
+    /// one.
     pub fn of_the_team(&self) {
         if !self.guest.of_the_team.swap(true, Ordering::Relaxed) {
             self.door.lock().count_no_more(&self.guest);
         }
     }
 
-    /// Resolves when it has to make place.
+    /// Resolves when the connection must close to make room.
     pub async fn evicted(&self) {
         self.guest.leave.notified().await;
     }
@@ -173,7 +175,7 @@ mod tests {
         fourth.mark_active();
         assert!(door.accept_connection(ONE).is_none(), "all that are left have said something");
         let other = door.accept_connection(OTHER).unwrap();
-        // The team's do not count.
+        // Connections of the team do not count.
         visits[0].of_the_team();
         visits[0].of_the_team();
         let fifth = door.accept_connection(ONE).unwrap();

@@ -1,4 +1,4 @@
-//! What a console page needs of its request: who acts, in which project, and how to answer with a page.
+//! Extractor for console pages: the actor, the project, and helpers to respond with a page.
 
 use std::collections::HashMap;
 
@@ -33,19 +33,19 @@ use super::{assets, cookies, error::PageError, security::Nonce};
 use crate::http::WebState;
 
 const FLASH: &str = "earshot_flash";
-/// How long a flash may be shown, in milliseconds.
+/// Lifetime of a flash, in milliseconds.
 const FLASH_MS: i64 = 60_000;
-/// Which project's pages were seen last: a convenience, not a secret, and worth no write to the database.
+/// Cookie with the last visited project: a convenience, not a secret, and not worth a write to the database.
 const LAST_PROJECT: &str = "earshot_project";
-/// A session is renewed this long after its last renewal.
+/// Minimum time between two renewals of a session, in milliseconds.
 const RENEW_AFTER_MS: i64 = 3_600_000;
 
-/// A request of a signed-in person. Taking it as an argument is what makes a handler ask for sign-in; with a `{slug}` in the
-/// path, also for membership of that project.
+/// A request of a signed-in person. A handler with this argument requires sign-in and, if the path has a `{slug}`, membership of that
+/// project.
 pub struct ConsoleRequest {
-    /// The program.
+    /// The application.
     pub app: AppState,
-    /// Who acts, with their roles.
+    /// The person with their roles.
     pub actor: Actor,
     /// Their own record.
     pub staff: StaffRow,
@@ -85,7 +85,7 @@ impl FromRequestParts<WebState> for ConsoleRequest {
     }
 }
 
-/// Lets a session that is in use live on. Only on requests that write anyway.
+/// Extends a session that is in use. Only on requests that write anyway.
 async fn renew(app: &AppState, session: &Session) -> Result<()> {
     let last: i64 = session.get(RENEWED_AT_KEY).await?.unwrap_or_default();
     let now = app.now();
@@ -96,7 +96,7 @@ async fn renew(app: &AppState, session: &Session) -> Result<()> {
 }
 
 impl ConsoleRequest {
-    /// The project of the path, else the one seen last, else the first.
+    /// The project of the path; otherwise the last visited one, otherwise the first.
     #[must_use]
     pub fn current_project(&self) -> Option<&Project> {
         let last = || self.projects.iter().find(|p| Some(&p.slug) == self.last_project.as_ref());
@@ -117,35 +117,35 @@ impl ConsoleRequest {
         &self.nonce
     }
 
-    /// Now, in the zone of the project of the path; on pages of no project, in UTC.
+    /// The current time in the zone of the path's project; in UTC on pages without a project.
     #[must_use]
     pub fn present(&self) -> ZonedNow {
         ZonedNow { now: self.app.now(), zone: self.project.as_ref().map(|project| project.zone.clone()).unwrap_or_default() }
     }
 
-    /// The capability to work in the project of the path with at least the role `need`.
+    /// The scope for working in the path's project with at least the role `need`.
     ///
     /// # Errors
-    /// Not found or forbidden, see [`Actor::scope`].
+    /// Not found or forbidden; see [`Actor::scope`].
     pub fn scope(&self, need: Role) -> Result<Scope> {
         Ok(self.actor.scope(self.project()?.id, need)?)
     }
 
-    /// The hash of the session, for work that ends with it.
+    /// The hash of the session, for work that must end with it.
     #[must_use]
     pub fn session_hash(&self) -> Option<String> {
         self.session.id().map(|id| session_hash(&id))
     }
 
-    /// Makes sure that the person runs the installation.
+    /// Checks that the person is an operator of the installation.
     ///
     /// # Errors
-    /// [`domain::DomainError::NotFound`] for everyone else.
+    /// [`domain::DomainError::NotFound`] for anyone else.
     pub fn operator(&self) -> Result<()> {
         if self.staff.operator == 1 { Ok(()) } else { Err(domain::DomainError::NotFound.into()) }
     }
 
-    /// The button that takes something back and leads to `back`; none without a token.
+    /// The button that undoes a change and then leads to `back`; none without a token.
     ///
     /// # Errors
     /// As [`ConsoleRequest::project`].
@@ -155,18 +155,18 @@ impl ConsoleRequest {
         Ok(Some(Undo { url: format!("/p/{}/undo", self.project()?.slug), fields }))
     }
 
-    /// A fresh key for a form.
+    /// A new idempotency key for a form.
     #[must_use]
     pub fn form_key(&self) -> String {
         self.app.ids.uuid().to_string()
     }
 
-    /// Answers with a page inside the console's frame.
+    /// Responds with a page inside the console's frame.
     pub fn page<V: IntoView + 'static>(&self, title: &str, nav: Nav, view: impl FnOnce() -> V + Send + 'static) -> Response {
         self.page_with(StatusCode::OK, title, nav, view)
     }
 
-    /// As [`ConsoleRequest::page`] with another status: 422 for a form that was refused.
+    /// As [`ConsoleRequest::page`], with another status: 422 for a rejected form.
     pub fn page_with<V: IntoView + 'static>(
         &self,
         status: StatusCode,
@@ -208,18 +208,18 @@ impl ConsoleRequest {
         response
     }
 
-    /// Answers a successful post: 303 to `url`, where `message` is shown once.
+    /// Responds to a successful post: redirects (303) to `url`, which shows `message` once.
     pub fn redirect_with_message(&self, url: &str, message: &str) -> Response {
         self.redirect(url, &Flash { message: message.into(), is_error: false, undo: None })
     }
 
-    /// Answers a post: 303 to `url`, where `flash` is shown once.
+    /// Responds to a post: redirects (303) to `url`, which shows `flash` once.
     pub fn redirect(&self, url: &str, flash: &Flash) -> Response {
         redirect_with(&self.app, self.actor.staff, url, flash)
     }
 }
 
-/// 303 to `url`, where `flash` is shown once to `staff`. For handlers of people who were not signed in before.
+/// Redirects (303) to `url`, which shows `flash` once to `staff`. For handlers that have just signed the person in.
 pub fn redirect_with(app: &AppState, staff: StaffId, url: &str, flash: &Flash) -> Response {
     let mut response = Redirect::to(url).into_response();
     if let Ok(value) = flash_value(app, staff, flash) {
@@ -259,12 +259,13 @@ fn console_assets() -> ConsoleAssets {
     }
 }
 
-/// Most characters of a flash message in its cookie: browsers drop cookies of more than 4096 bytes.
+/// Maximum characters of a flash message in its cookie: browsers drop cookies of more than 4096 bytes.
 const FLASH_MESSAGE: usize = 300;
-/// Most bytes of the place that an undo leads back to. A longer one, of a query in percent signs, is left out: it leads to the inbox then.
+/// Maximum bytes of the return path of an undo. A longer one, such as a percent-encoded query, is left out, and the undo returns to the
+/// inbox.
 const FLASH_PLACE: usize = 1200;
 
-/// The flash, as much of it as fits a cookie: a message without its end and an undo that leads elsewhere are better than none.
+/// Shortens the flash to fit its cookie: a truncated message, or an undo that returns elsewhere, is better than none.
 fn fitted(flash: &Flash) -> Flash {
     let mut flash = flash.clone();
     if let Some((end, _)) = flash.message.char_indices().nth(FLASH_MESSAGE) {
@@ -277,8 +278,8 @@ fn fitted(flash: &Flash) -> Flash {
     flash
 }
 
-// The flash travels in a signed cookie rather than in the session, so that showing it writes nothing. It is for one person and for a minute: it
-// may hold a form, and the browser may be someone else's next.
+// The flash is in a signed cookie rather than in the session, so that showing it writes nothing. It is valid for one person and one minute:
+// it may hold a form, and another person may use the browser next.
 
 fn flash_text(staff: StaffId, until: i64, body: &str) -> String {
     format!("{staff} {until} {body}")

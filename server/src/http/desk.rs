@@ -1,4 +1,4 @@
-//! How the desk is doing.
+//! The help desk report.
 
 use app::{
     desk::{
@@ -25,9 +25,9 @@ pub fn routes() -> Router<WebState> {
     Router::new().route("/p/{slug}/tickets", get(show))
 }
 
-/// Tickets that are open, in the language of the inbox.
+/// Query for open tickets, in the inbox's query language.
 const OPEN: &str = "kind:ticket -status:resolved";
-/// Only conversations have a priority. What was imported as a ticket has none: nobody waits for an answer there.
+/// Only conversations have a priority. Imported tickets have none, and no requester waits for a reply there.
 const CONVERSATIONS: &str = "priority:low priority:normal priority:high priority:urgent";
 
 async fn show(console: ConsoleRequest, BaseUrl(base): BaseUrl) -> PageResult {

@@ -1,4 +1,4 @@
-//! The one table from errors to HTTP, as an HTML page for people and an RFC 9457 problem for programs.
+//! The single mapping from errors to HTTP: an HTML page for people, or an RFC 9457 problem for programs.
 
 use std::any::Any;
 
@@ -26,7 +26,7 @@ pub struct PageError(pub Error);
 /// A failed request, rendered as `application/problem+json` (RFC 9457).
 pub struct ApiError(pub Error);
 
-/// Marks the answer to a person who must sign in first.
+/// Marks the response to a request that needs sign-in.
 #[derive(Debug, Clone, Copy)]
 pub struct SignInRequired;
 
@@ -47,7 +47,7 @@ impl<E: Into<Error>> From<E> for ApiError {
     }
 }
 
-/// Status, stable code, and a sentence that a person can act on. Faults of ours say nothing of the inside.
+/// Status, stable code, and a message that a person can act on. Messages of internal errors reveal no details.
 fn describe(error: &Error) -> (StatusCode, &'static str, String) {
     let Error::Domain(refusal) = error else {
         return (
@@ -88,7 +88,7 @@ fn describe(error: &Error) -> (StatusCode, &'static str, String) {
     (status, refusal.code(), text)
 }
 
-/// A problem document (RFC 9457); `errors` are places in the input.
+/// A problem document (RFC 9457); `errors` point to places in the input.
 pub fn problem(status: StatusCode, code: &str, detail: &str, errors: Vec<serde_json::Value>) -> Response {
     let body = json!({
         "type": format!("urn:earshot:problem:{code}"),
@@ -103,7 +103,7 @@ pub fn problem(status: StatusCode, code: &str, detail: &str, errors: Vec<serde_j
     response
 }
 
-/// Notes a fault of ours; refusals are none.
+/// Logs internal errors, but not refusals.
 pub fn log(error: &Error) {
     if error.refusal().is_none() {
         tracing::error!(error = %error, "a request failed");
@@ -145,13 +145,13 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// The page of a refusal, and the reason beside it for [`super::refusal::explain`].
+/// The page of a refusal, with the reason as an extension for [`super::refusal::explain`].
 fn refusal(status: StatusCode, text: String) -> Response {
     let page = Html(error_page(status, &text, None));
     (status, axum::Extension(RefusalReason(text)), page).into_response()
 }
 
-/// The page of a refusal. Scripts read the sentence by its mark; of `posted` it shows what was typed, and offers to send it again where
+/// The page of a refusal. Scripts find the message by its attribute. Shows the texts of `posted`, and a button to send it again where
 /// that may help.
 pub fn error_page(status: StatusCode, text: &str, posted: Option<SubmittedForm>) -> String {
     let title = match status {
@@ -183,7 +183,7 @@ pub fn error_page(status: StatusCode, text: &str, posted: Option<SubmittedForm>)
             <ConsoleDocument shell=shell>
                 <SignedOutFrame title=title>
                     <p class="lead" data-refusal>{text}</p>
-                    // The body was not read, so only the browser still has it.
+                    // The body was not read, so only the browser still has the text.
                     {(status == StatusCode::PAYLOAD_TOO_LARGE).then(|| view! { <p>"Use your browser’s Back button to return to what you wrote."</p> })}
                     {posted.map(|posted| view! { <Typed posted=posted may_pass=may_pass /> })}
                     <p class="form-actions"><a class="button" href="/">"Go to home"</a></p>
@@ -193,7 +193,7 @@ pub fn error_page(status: StatusCode, text: &str, posted: Option<SubmittedForm>)
     })
 }
 
-/// What was typed, and a button that sends the same once more: with the same key, so that it is done once.
+/// The submitted texts, and a button that sends the same request again with the same idempotency key.
 #[component]
 fn Typed(posted: SubmittedForm, may_pass: bool) -> impl IntoView {
     let texts: Vec<String> = posted.texts().map(ToOwned::to_owned).collect();
@@ -221,7 +221,7 @@ fn Typed(posted: SubmittedForm, may_pass: bool) -> impl IntoView {
     view! { {shown} {again} }
 }
 
-/// The answer to a form whose body was not taken.
+/// Response to a form whose body was rejected.
 pub fn body_refused(status: StatusCode) -> Response {
     let text = match status {
         StatusCode::PAYLOAD_TOO_LARGE => "This is larger than the form allows. Shorten it and send it again.",
@@ -238,14 +238,14 @@ pub fn body_refused(status: StatusCode) -> Response {
     response
 }
 
-/// The answer to a path that nothing serves.
+/// Response for unknown paths.
 pub async fn not_found(address: axum::http::Uri) -> Response {
     let error = Error::Domain(domain::DomainError::NotFound);
-    // Programs are told in their own way.
+    // Programs get a problem document.
     if address.path().starts_with("/api/") { ApiError(error).into_response() } else { PageError(error).into_response() }
 }
 
-/// The answer when a handler panicked.
+/// Response after a panic in a handler.
 #[expect(clippy::needless_pass_by_value, reason = "the signature is tower-http's")]
 pub fn panicked(detail: Box<dyn Any + Send>) -> axum::http::Response<Body> {
     let text = detail.downcast_ref::<String>().map(String::as_str).or_else(|| detail.downcast_ref::<&str>().copied()).unwrap_or("?");

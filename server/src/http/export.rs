@@ -1,4 +1,4 @@
-//! `/p/{slug}/export`: the page, and the files.
+//! `/p/{slug}/export`: the page and the files.
 
 use app::{
     export::{ExportPage, ExportView},
@@ -33,7 +33,7 @@ pub fn routes() -> Router<WebState> {
     Router::new().route("/p/{slug}/export", get(show)).route("/p/{slug}/export/file", get(file))
 }
 
-/// Which file.
+/// Query parameters of an export.
 #[derive(Debug, Deserialize)]
 struct ExportQuery {
     #[serde(default)]
@@ -75,7 +75,8 @@ async fn file(console: ConsoleRequest, Query(wanted): Query<ExportQuery>) -> Pag
     Ok(answer(&console.app, &scope, console.session_hash(), project, what, wanted.format.parse()?).await?)
 }
 
-/// A file that is made while it is sent. If it cannot be completed, the connection breaks off: what arrived is no whole file then.
+/// Streams a file while it is generated. If that fails, the connection is aborted, so that a partial file is not mistaken for a complete
+/// one.
 ///
 /// # Errors
 /// As [`export::begin_in`].

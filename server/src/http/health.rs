@@ -1,4 +1,4 @@
-//! For supervisors, balancers and monitoring: whether the process runs, whether it can do its work, and how it fares.
+//! Endpoints for supervisors, load balancers and monitoring: liveness, readiness, metrics.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use subtle::ConstantTimeEq;
 use super::error::PageResult;
 use crate::http::WebState;
 
-/// How long the database may take to say that it is there.
+/// Time limit for the database's response.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// This capability's routes.
@@ -29,7 +29,7 @@ pub fn routes() -> Router<WebState> {
     Router::new().route("/healthz", get(async || "ok")).route("/readyz", get(ready)).route("/metrics", get(show_metrics))
 }
 
-/// `GET /metrics`: for anyone who presents the operator's token; for all others there is no such page.
+/// `GET /metrics`: requires the operator's token; 404 without it.
 async fn show_metrics(State(web): State<WebState>, headers: HeaderMap) -> PageResult {
     let presented = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
     let allowed = match (&web.http.metrics_token, presented) {
@@ -45,8 +45,8 @@ async fn show_metrics(State(web): State<WebState>, headers: HeaderMap) -> PageRe
     Ok(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")], text).into_response())
 }
 
-/// `GET /readyz`: 200 when the database answers and takes writes, else 503. A search index that is being built is told, and is no
-/// reason to send people away: everything else works, and lists come from the database.
+/// `GET /readyz`: 200 if the database responds and accepts writes, otherwise 503. A search index that is being built is reported, but does
+/// not make the server unready: everything else works, and lists come from the database.
 async fn ready(State(app): State<AppState>) -> Response {
     let answers = tokio::time::timeout(PATIENCE, app.store.ping()).await.is_ok_and(|asked| asked.is_ok());
     let works = answers && app.store.can_accept_writes();

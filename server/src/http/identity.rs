@@ -64,7 +64,7 @@ async fn show(console: ConsoleRequest) -> PageResult {
     Ok(page(&console, None).await?)
 }
 
-/// `POST /p/{slug}/identity`: makes a secret. The answer is the page itself with the secret, which no other answer shows again.
+/// `POST /p/{slug}/identity`: creates a secret. The response is the page with the secret, which is never shown again.
 async fn create(console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     match identity::create(&console.app, &scope, form.idempotency_key()?).await? {

@@ -36,7 +36,7 @@ use super::{
 };
 use crate::http::WebState;
 
-/// Bad lines of one page.
+/// Rejected rows per page.
 const PAGE: i64 = 100;
 
 /// This capability's routes.
@@ -53,7 +53,7 @@ pub fn routes() -> Router<WebState> {
         .route("/p/{slug}/imports/{id}/bad-lines.csv", get(bad_lines))
 }
 
-/// The upload, which takes larger bodies and longer than other requests.
+/// The upload route, with larger limits for size and time than other requests.
 pub fn uploads() -> Router<WebState> {
     Router::new().route("/p/{slug}/imports", post(upload)).layer(DefaultBodyLimit::max(MAX_UPLOAD + (1 << 20)))
 }
@@ -96,7 +96,7 @@ async fn list(console: ConsoleRequest) -> PageResult {
 
 async fn upload(console: ConsoleRequest, room: BodyMemory, body: MultipartForm) -> PageResult {
     console.scope(Role::Admin)?;
-    // It is stored as it comes.
+    // It is stored as it arrives.
     room.by_hand();
     match receive(&console, body).await {
         Ok(id) => Ok(console.redirect_with_message(&format!("{}/{id}", list_url(&console)?), "File uploaded. Map its columns.")),
@@ -124,7 +124,7 @@ async fn receive(console: &ConsoleRequest, mut body: MultipartForm) -> Result<Im
             "idempotency_key" => {
                 let mut value = Vec::new();
                 while let Some(bytes) = part.chunk().await.map_err(|e| broken(&e))? {
-                    // More than any key has.
+                    // Longer than any valid key.
                     if value.len() < 1000 {
                         value.extend_from_slice(&bytes);
                     }
@@ -151,7 +151,7 @@ async fn find(console: &ConsoleRequest, id: &str) -> Result<Import> {
     imports::find(&console.app, &scope, id).await
 }
 
-/// A reload of the address that a form was posted to.
+/// Redirects a reload of a form's POST address.
 async fn to_import(console: ConsoleRequest, Path((_, id)): Path<(String, String)>) -> PageResult {
     let import = find(&console, &id).await?;
     Ok(axum::response::Redirect::to(&import_url(&console, &import)?).into_response())
@@ -181,7 +181,7 @@ async fn mapping_page(
     let zone = &console.present().zone;
     let preview = imports::preview(app, &scope, import, mapping).await?;
     let nothing = preview.has_no_valid_rows();
-    // A guess that lacks the text is no mistake of the person's; a choice that lacks it is told at the field.
+    // A detected mapping without a text column is not the person's mistake; in a submitted one, the error is shown at the field.
     if status != StatusCode::OK {
         errors.0.extend(preview.errors.0.into_iter().filter(|e| errors.message_for(&e.field).is_none()).collect::<Vec<_>>());
     }
@@ -210,7 +210,7 @@ async fn mapping_page(
     Ok(console.page_with(status, "Import a file", Nav::Imports, move || view! { <MappingPage view=view /> }))
 }
 
-/// The question whether the day or the month comes first, where it makes a difference.
+/// Asks whether the day or the month comes first, if that makes a difference.
 fn date_choice(order: &DateOrderEvidence, zone: &Zone) -> Option<DateChoice> {
     let (example, is_clear) = match order {
         DateOrderEvidence::Irrelevant => return None,
@@ -228,7 +228,7 @@ fn preview_row(line: u64, row: Result<ImportedRow, domain::imports::RowProblem>,
     PreviewRow { line, row: row.map(|row| cells(row, zone)).map_err(|problem| problem.message), left_out }
 }
 
-/// A row as the preview's cells: text, tags, score, person, the rest.
+/// The preview's cells of a row: text, tags, score, person, the rest.
 fn cells(row: ImportedRow, zone: &Zone) -> [String; 5] {
     let row = row.feedback;
     let text: String = if row.text.chars().count() > 300 { row.text.chars().take(300).chain(['…']).collect() } else { row.text };
@@ -249,8 +249,8 @@ fn cells(row: ImportedRow, zone: &Zone) -> [String; 5] {
     [text, row.tags.join(" "), score, person, rest.into_iter().flatten().collect::<Vec<_>>().join(", ")]
 }
 
-/// A form's mapping, and what is wrong with it. Its columns have the names of the encoding and header that the form was drawn with; here they
-/// get those of the ones that it asks for.
+/// A form's mapping and its errors. Its column names are those of the encoding and header that the form was rendered with; they are
+/// replaced by those of the encoding and header that it requests.
 async fn mapping_of(console: &ConsoleRequest, import: &Import, form: &Form) -> Result<(ColumnMapping, FieldErrors)> {
     let (mapping, errors) = ColumnMapping::read_pairs(form.0.iter().map(|(n, v)| (n.as_str(), v.as_str())));
     let (drawn, _) = ColumnMapping::read_pairs([("encoding", form.get("drawn_encoding")), ("header_rows", form.get("drawn_header_rows"))]);
@@ -261,7 +261,7 @@ async fn refused(console: &ConsoleRequest, import: &Import, form: &Form, mapping
     mapping_page(console, import, Some(mapping), Some(form.get("add_tag")), errors, StatusCode::UNPROCESSABLE_ENTITY).await
 }
 
-/// The mapping that a form asks for; else the answer to it, where the import has gone on or the form has faults.
+/// The mapping that a form requests; otherwise the response, if the import is no longer ready or the form has errors.
 async fn asked(console: &ConsoleRequest, import: &Import, form: &Form) -> Result<Result<ColumnMapping, Response>> {
     form.idempotency_key()?;
     if import.status != ImportStatus::Ready {
@@ -271,7 +271,7 @@ async fn asked(console: &ConsoleRequest, import: &Import, form: &Form) -> Result
     if errors.is_empty() { Ok(Ok(mapping)) } else { Ok(Err(refused(console, import, form, mapping, errors).await?)) }
 }
 
-/// Shows the preview under another mapping, with the mapping in the address.
+/// Shows the preview with another mapping, which becomes part of the URL.
 async fn preview(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let import = find(&console, &id).await?;
     let mapping = match asked(&console, &import, &form).await? {
@@ -323,7 +323,7 @@ async fn cancel(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, 
     }
 }
 
-/// Back to the columns after a run, with the same file.
+/// Returns to the mapping after a run, with the same file.
 async fn change(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let (import, scope) = (find(&console, &id).await?, console.scope(Role::Admin)?);
     form.idempotency_key()?;

@@ -1,10 +1,10 @@
-//! JSON bodies as browsers and programs really send them.
+//! Repairs JSON bodies as browsers and programs really send them.
 
 use std::borrow::Cow;
 
-/// JSON that any strict reader takes. JavaScript cuts texts between the two halves of an emoji and `JSON.stringify` then writes half of it
-/// (`\ud83d`): legal by JSON's grammar, but no Unicode text. Such a half becomes U+FFFD, and so do bytes that are not UTF-8. Whole pairs and
-/// everything else stay as they are. Costs one look at each byte, and a copy only where something is replaced.
+/// JSON that a strict parser accepts. JavaScript can cut a text inside a surrogate pair, and `JSON.stringify` then writes a lone surrogate
+/// (`\ud83d`): valid by JSON's grammar, but not Unicode text. Replaces lone surrogates and bytes that are not UTF-8 by U+FFFD; leaves
+/// everything else unchanged. Costs one pass over the bytes, and a copy only if something is replaced.
 #[must_use]
 pub fn well_formed(json: &[u8]) -> Cow<'_, [u8]> {
     let text = match String::from_utf8_lossy(json) {
@@ -24,7 +24,7 @@ pub fn well_formed(json: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// Where the four digits of each `\uXXXX` begin that is half of a pair without the other half.
+/// Offsets of the four hex digits of each `\uXXXX` that is a lone surrogate.
 fn halves(json: &[u8]) -> Vec<usize> {
     let unit = |at: usize| -> Option<u16> {
         let digits = json.get(at..at + 6)?.strip_prefix(b"\\u")?;
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_utf8_are_replaced() {
-        // Half an emoji as some programs encode it, and a byte of Latin 1.
+        // A lone surrogate as some programs encode it, and a byte of Latin-1.
         for json in [b"\"a \xED\xA0\xBD b\"".as_slice(), b"\"a \xE4 b\""] {
             let text: String = serde_json::from_slice(&well_formed(json)).unwrap();
             assert!(text.starts_with("a \u{FFFD}") && text.ends_with(" b"), "{text}");

@@ -1,4 +1,4 @@
-//! `/p/{slug}/keys`: keys of the API.
+//! `/p/{slug}/keys`: API keys.
 
 use app::{
     keys::{CreatedKeyView, KeyView, KeysPage, KeysView},
@@ -33,7 +33,7 @@ pub fn routes() -> Router<WebState> {
         .route("/p/{slug}/keys/hand-over", post(hand_over))
 }
 
-/// What a rendering adds to what is stored.
+/// Page state besides the stored keys.
 struct KeysPageState {
     made: Option<CreatedKeyView>,
     name: String,
@@ -54,7 +54,7 @@ impl Default for KeysPageState {
     }
 }
 
-/// What became of a key's authority, where that is worth telling.
+/// A note on whose authority the key has, if it is not the obvious one.
 fn authority(key: &ApiKey) -> Option<String> {
     let who = key.backer.as_deref().unwrap_or("the person it acts for");
     match (key.backing, key.role()) {
@@ -121,12 +121,12 @@ async fn show(console: ConsoleRequest) -> PageResult {
     Ok(page(&console, StatusCode::OK, KeysPageState::default()).await?)
 }
 
-/// A reload of a page that a refused form was answered with.
+/// Redirects a reload of the page that shows a rejected form.
 async fn home(console: ConsoleRequest) -> PageResult {
     Ok(Redirect::to(&here(&console)?).into_response())
 }
 
-/// `POST /p/{slug}/keys`: makes a key. The answer is the page itself with the key, which no other answer shows again.
+/// `POST /p/{slug}/keys`: creates a key. The response is the page with the key, which is never shown again.
 async fn create(console: ConsoleRequest, BaseUrl(base): BaseUrl, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     let once = form.idempotency_key()?;
@@ -168,7 +168,7 @@ async fn revoke(console: ConsoleRequest, form: Form) -> PageResult {
     Ok(console.redirect_with_message(&here(&console)?, "Key revoked. Programs that use it no longer have access."))
 }
 
-/// `POST /p/{slug}/keys/hand-over`: the key acts for the project from now on.
+/// `POST /p/{slug}/keys/hand-over`: makes the key act for the project from now on.
 async fn hand_over(console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Owner)?;
     form.idempotency_key()?;

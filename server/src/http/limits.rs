@@ -1,4 +1,4 @@
-//! How long a request may take and what its body may be, the same for all routes; and whose room a body takes ([`service::limits::budget`]).
+//! Time and size limits of requests, the same for all routes, and accounting of the memory that bodies take ([`service::limits::budget`]).
 
 use std::{
     io,
@@ -34,44 +34,44 @@ use super::{
     refusal::RefusalExplainer,
 };
 
-/// How long a request may take, from its head to the head of its answer.
+/// Time limit from the head of a request to the head of its response.
 const ANSWER: Duration = Duration::from_secs(20);
-/// How long nothing of a body may come, and the bytes a second that cost none of that. Who sends a byte now and then holds a connection for
-/// ten seconds.
+/// Patience with a body that stops arriving, and the rate in bytes per second that uses none of it. A client that only sends a byte now and
+/// then can hold a connection for ten seconds.
 const SENDING: Pace = Pace { patience: Duration::from_secs(10), bytes: 8 * 1024 };
-/// What is more than an ordinary request has to come faster, unless the team sends it: it takes memory for as long as it comes.
+/// Size in bytes above which a body must arrive faster, unless the team sends it, because it takes memory until it is complete.
 const LARGE: usize = super::BODY_LIMIT;
-/// The bytes a second of a large body.
+/// Required rate of a large body, in bytes per second.
 const LARGE_PACE: u32 = 64 * 1024;
-/// How long until a body that found no room should be sent again, in seconds.
+/// `Retry-After` of a body for which there was no memory, in seconds.
 pub const RETRY_AFTER_SECONDS: u64 = 10;
-/// More than any route takes: whoever announces more need not begin to send.
+/// Larger than any route accepts: a longer announced body is rejected before it is read.
 const LARGEST: u64 = 80 << 20;
 
-/// How far the body of a request has come.
+/// Progress of a request's body.
 #[derive(Debug, Clone, Default)]
 struct BodyProgress(Arc<BodyProgressFlags>);
 
 #[derive(Debug, Default)]
 struct BodyProgressFlags {
-    /// Whether it has come to its end, or did not need to.
+    /// Whether the body is complete or empty.
     is_complete: AtomicBool,
-    /// Whether one of the team sends it.
+    /// Whether a signed-in person or an API key of the team sends it.
     of_the_team: AtomicBool,
 }
 
-/// A body that comes at a pace or fails.
+/// A body that fails if it arrives too slowly.
 pub struct PacedBody {
     body: Incoming,
     patience: PaceTimer,
-    /// Bytes so far.
+    /// Bytes received so far.
     came: usize,
-    /// Runs only while someone waits for more.
+    /// Polled only while the reader waits for more.
     end: Pin<Box<Sleep>>,
     progress: BodyProgress,
 }
 
-/// The request with its body at a pace.
+/// The request with its body under a [`Pace`].
 #[must_use]
 pub fn paced(request: hyper::Request<Incoming>) -> hyper::Request<PacedBody> {
     let (mut parts, body) = request.into_parts();
@@ -128,7 +128,7 @@ impl Body for PacedBody {
     }
 }
 
-/// A body whose bytes take room, or fail where there is none.
+/// A body that counts its bytes against the memory budget, and fails if that is exhausted.
 struct MeteredBody {
     body: axum::body::Body,
     share: MemoryLease,
@@ -158,24 +158,24 @@ impl Body for MeteredBody {
     }
 }
 
-/// The room that the body of a request takes; `None` for a small one, which takes none.
+/// Memory lease of a request's body; `None` for a small body, which is not counted.
 #[derive(Debug, Clone)]
 pub struct BodyMemory(pub Option<MemoryLease>);
 
 impl BodyMemory {
-    /// What stands in a request.
+    /// The lease in a request's extensions.
     #[must_use]
     pub fn of(extensions: &Extensions) -> Self {
         Self(extensions.get::<MemoryLease>().cloned())
     }
 
-    /// The status for a body that could not be read: whether that was for want of room.
+    /// The status for a body that could not be read: 503 if memory was exhausted, otherwise `otherwise`.
     #[must_use]
     pub fn status(&self, otherwise: StatusCode) -> StatusCode {
         if self.0.as_ref().is_some_and(MemoryLease::was_refused) { StatusCode::SERVICE_UNAVAILABLE } else { otherwise }
     }
 
-    /// What is kept of the body takes room from now on, not what comes of it; see [`MemoryLease::set_manual`].
+    /// From now on, counts only the bytes that the handler keeps, not all that arrive; see [`MemoryLease::set_manual`].
     pub fn by_hand(&self) {
         if let Some(share) = &self.0 {
             share.set_manual();
@@ -204,7 +204,7 @@ impl<S: Send + Sync> FromRequestParts<S> for BodyMemory {
     }
 }
 
-/// The request turned out to be from one of the team, or from a program of theirs: it waits behind no stranger.
+/// Exempts a request of the team, or of one of their programs, from the limits for strangers.
 pub fn of_the_team(extensions: &Extensions) {
     if let Some(progress) = extensions.get::<BodyProgress>() {
         progress.0.of_the_team.store(true, Ordering::Relaxed);
@@ -217,12 +217,12 @@ pub fn of_the_team(extensions: &Extensions) {
     }
 }
 
-/// Whether a path is for programs, which want errors as problems and not as pages.
+/// Whether a path is for programs, which get errors as problem documents instead of pages.
 fn is_for_programs(request: &Request) -> bool {
     request.uri().path().starts_with("/embed/") || request.uri().path().starts_with("/api/")
 }
 
-/// Answers in the handler's stead when that takes too long: it is the client who does not send, or a database that does not answer.
+/// Responds for the handler if it takes too long: either the client does not send, or the database does not respond.
 pub async fn bounded(mut request: Request, next: Next) -> Response {
     let (progress, is_for_programs) = (request.extensions().get::<BodyProgress>().cloned(), is_for_programs(&request));
     let watched = RefusalExplainer::begin(&mut request);
@@ -241,8 +241,8 @@ fn refused(is_for_programs: bool, status: StatusCode, code: &str, text: &str) ->
     if is_for_programs { problem(status, code, text, Vec::new()) } else { body_refused(status) }
 }
 
-/// Refuses bodies that no route could take. Compressed ones: nothing here unpacks one, so that a small one never becomes a large one; said plainly rather than as a
-/// complaint about bytes that make no sense. All others take room while they are in memory.
+/// Rejects bodies that no route accepts, and compressed ones: nothing here decompresses, so that a small body never expands, and a clear
+/// message is better than a parse error. Counts the memory of all others.
 pub async fn bodies(State(web): State<WebState>, request: Request, next: Next) -> Response {
     let size = request.body().size_hint();
     if size.lower() > LARGEST {
@@ -263,7 +263,7 @@ pub async fn bodies(State(web): State<WebState>, request: Request, next: Next) -
     let Ok(ClientAddress(address)) = ClientAddress::from_request_parts(&mut parts, &web).await;
     let share = MemoryLease::new(&web.app.budget, address);
     parts.extensions.insert(share.clone());
-    // Held until there is an answer: whoever read the body works with it until then.
+    // Held until there is a response: the handler works with the body's memory until then.
     let response = next.run(Request::from_parts(parts, axum::body::Body::new(MeteredBody { body, share: share.clone() }))).await;
     drop(share);
     response

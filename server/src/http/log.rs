@@ -1,4 +1,4 @@
-//! One line in the log for each request, and an id that a person can quote.
+//! Logs one line per request, with an ID that a person can quote.
 
 use std::{cell::RefCell, time::Duration};
 
@@ -15,21 +15,21 @@ tokio::task_local! {
     static REQUEST_ID: RefCell<String>;
 }
 
-/// The id of the request at hand; empty outside of one.
+/// The ID of the current request; empty outside of one.
 #[must_use]
 pub fn request_id() -> String {
     REQUEST_ID.try_with(|id| id.borrow().clone()).unwrap_or_default()
 }
 
-/// Gives the request its id (header `x-request-id` of the answer) and logs method, route pattern, status and time. Paths are logged as
-/// patterns: ids, tokens and queries stay out of the log.
+/// Assigns the request its ID (response header `x-request-id`) and logs method, route pattern, status and time. Paths are logged as
+/// patterns, to keep IDs, tokens and queries out of the log.
 pub async fn requests(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let id = app.ids.uuid().simple().to_string();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or_else(|| "unknown".to_owned(), |p| p.as_str().to_owned());
     #[expect(clippy::disallowed_methods, reason = "how long the answer took, for the log")]
     let began = tokio::time::Instant::now();
-    // Whatever is logged on the way carries the id; a span of this level is there under every filter.
+    // Adds the ID to every log line of the request; a span of level error is enabled under every filter.
     let span = tracing::error_span!("request", request.id = %id);
     let mut response = REQUEST_ID.scope(RefCell::new(id.clone()), next.run(request)).instrument(span.clone()).await;
     let took = began.elapsed();

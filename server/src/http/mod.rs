@@ -1,4 +1,4 @@
-//! Everything that knows HTTP. Each capability has a file with its routes; this one puts them together under the layers.
+//! Everything that depends on HTTP. Each capability has a file with its routes; this one combines them under the layers.
 
 pub mod accounts;
 pub mod address;
@@ -49,7 +49,7 @@ pub use state::WebState;
 /// Largest body of an ordinary request, in bytes. Uploads set their own.
 pub const BODY_LIMIT: usize = 256 * 1024;
 
-/// The whole program as a service.
+/// The complete application as a service.
 pub fn router(web: WebState) -> Router {
     let app = &web.app;
     let sessions = SessionManagerLayer::new(Sessions::new(app.store.clone(), app.clock.clone()))
@@ -57,7 +57,7 @@ pub fn router(web: WebState) -> Router {
         .with_same_site(SameSite::Lax)
         .with_secure(app.settings.is_https())
         .with_expiry(Expiry::OnInactivity(time::Duration::days(SESSION_DAYS)));
-    // Pages that show no secret of anybody; see [`compression`].
+    // Pages that show no secrets; see [`compression`].
     let compressed = Router::new()
         .merge(projects::routes())
         .merge(inbox::routes())
@@ -69,7 +69,7 @@ pub fn router(web: WebState) -> Router {
         .merge(export::routes())
         .merge(replies::routes())
         .layer(compression::layer());
-    // The console: pages of signed-in people (and set-up, sign-in, invitations). Cookies exist only here.
+    // The console: pages of signed-in people (and set-up, sign-in, invitations). Only these use cookies.
     let console = Router::new()
         .merge(compressed)
         .merge(accounts::routes())
@@ -83,7 +83,7 @@ pub fn router(web: WebState) -> Router {
         .layer(axum::middleware::from_fn(accounts::explain_sessions))
         .layer(security::csrf(app))
         .layer(axum::middleware::from_fn(refusal::explain));
-    // Files take longer than other requests, and more room.
+    // Uploads may take longer and be larger than other requests.
     let uploads = Router::new()
         .merge(imports::uploads())
         .merge(inbox::uploads())
@@ -93,12 +93,12 @@ pub fn router(web: WebState) -> Router {
         .layer(security::csrf(app))
         .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, std::time::Duration::from_secs(900)))
         .layer(axum::middleware::from_fn(refusal::explain));
-    // Respondents: no cookies, hence nothing that a foreign page could abuse.
+    // Respondents: no cookies, so a foreign page has nothing to abuse.
     let respondents = Router::new().merge(respond::routes().layer(compression::layer())).merge(portal::routes());
     Router::new()
         .merge(console)
         .merge(respondents)
-        // Programs: known by their key alone. A cookie counts for nothing there, so there is nothing that a foreign page could abuse.
+        // Programs: authenticated by their key alone. Cookies are ignored, so a foreign page has nothing to abuse.
         .merge(api::routes(&web).layer(compression::layer()))
         .merge(assets::routes())
         .merge(health::routes())
@@ -109,7 +109,7 @@ pub fn router(web: WebState) -> Router {
         .merge(portal::uploads())
         .layer(axum::middleware::from_fn_with_state(web.clone(), limits::bodies))
         .layer(CatchPanicLayer::custom(error::panicked))
-        // Outside of what may answer in a handler's stead, so that those answers carry the headers too.
+        // Outside of the layers that may respond for a handler, so that those responses carry the headers too.
         .layer(axum::middleware::from_fn_with_state(web.clone(), security::headers))
         .layer(axum::middleware::from_fn_with_state(app.clone(), log::requests))
         .with_state(web)

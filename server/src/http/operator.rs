@@ -1,4 +1,4 @@
-//! `/operator/mail` and `/operator/jobs`, for those who run the installation; for everyone else there is nothing here.
+//! `/operator/mail` and `/operator/jobs`, for operators of the installation; not found for anyone else.
 
 use app::{
     operator::{JobView, JobsPage, MailListView, MailMessageView, MailPage},
@@ -24,7 +24,7 @@ use store::mail::MailMessageRow;
 use super::{console::ConsoleRequest, error::PageResult, forms::Form};
 use crate::http::WebState;
 
-/// Rows of a list at most: it is to be emptied, not paged through.
+/// Maximum rows of a list: it is meant to be emptied, not paged through.
 const SHOWN: i64 = 100;
 
 /// This capability's routes.

@@ -1,4 +1,4 @@
-//! A connection whose other end reads at a pace, or is let go.
+//! A connection that times out if its peer reads too slowly.
 
 use std::{
     io,
@@ -12,24 +12,24 @@ use tokio::{
     time::{Instant, Sleep},
 };
 
-/// A stream that waits for its reader only so long. hyper has no limit for writing, so a client that asks much and reads nothing, or a byte
-/// now and then, would hold its connection forever.
+/// A stream with limited patience for its reader. hyper has no time limit for writes, so a client that requests much and reads nothing, or
+/// a byte now and then, would hold its connection forever.
 pub(super) struct PacedStream<S> {
     stream: S,
     patience: PaceTimer,
     end: Option<Pin<Box<Sleep>>>,
 }
 
-/// What is asked of the other end.
+/// Required pace of the peer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
-    /// How long it may read nothing.
+    /// Maximum time without progress.
     pub(super) patience: Duration,
-    /// The bytes a second that cost it none of that.
+    /// Rate in bytes per second that uses none of that time.
     pub(super) bytes: u32,
 }
 
-/// How long we may still wait for the other end. Waiting uses it up, what is read (or sent, [`super::limits`]) gives it back.
+/// Remaining patience with the peer. Waiting uses it up; bytes that the peer reads (or sends, see [`super::limits`]) restore it.
 pub(super) struct PaceTimer {
     pace: Pace,
     left: Duration,
@@ -41,17 +41,17 @@ impl PaceTimer {
         Self { pace, left: pace.patience, waits_since: None }
     }
 
-    /// Nothing can be written: until when to wait.
+    /// The deadline for progress; starts waiting if not waiting already.
     pub(super) fn ends(&mut self, now: Instant) -> Instant {
         *self.waits_since.get_or_insert(now) + self.left
     }
 
-    /// From now on so many bytes a second cost nothing.
+    /// Changes the rate that uses no patience, in bytes per second.
     pub(super) fn at_pace(&mut self, bytes: u32) {
         self.pace.bytes = bytes;
     }
 
-    /// So much was taken.
+    /// Records progress of so many bytes.
     pub(super) fn took(&mut self, now: Instant, bytes: usize) {
         if let Some(since) = self.waits_since.take() {
             self.left = self.left.saturating_sub(now - since);
@@ -66,7 +66,7 @@ impl<S> PacedStream<S> {
         Self { stream, patience: PaceTimer::new(pace), end: None }
     }
 
-    /// What the stream said to a write, with an end to waiting.
+    /// The result of a write, with a timeout while it is pending.
     fn timed(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         #[expect(clippy::disallowed_methods, reason = "how long a reader takes")]
         let now = Instant::now();
@@ -118,7 +118,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PacedStream<S> {
 mod tests {
     use super::*;
 
-    /// After how many seconds a reader who takes so many bytes once a second is let go; who lasts for an hour stays.
+    /// Seconds until a reader of so many bytes per second is disconnected; `None` if it lasts for an hour.
     fn lasts(bytes: usize) -> Option<u64> {
         #[expect(clippy::disallowed_methods, reason = "some time to count from")]
         let began = Instant::now();

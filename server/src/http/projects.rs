@@ -64,12 +64,12 @@ async fn create(console: ConsoleRequest, form: Form) -> PageResult {
     }
 }
 
-/// The time zones to choose from, each with its offset from UTC now.
+/// All time zones, each with its current offset from UTC.
 fn zones(now: Timestamp) -> Vec<(String, String)> {
     Zone::all().iter().map(|zone| (zone.name().to_owned(), zone.offset(now))).collect()
 }
 
-/// A remark about a colour that is hard to see on the pages that it is for.
+/// A warning about an accent colour with too little contrast on the pages that use it.
 fn accent_warning(project: &Project) -> Option<String> {
     let (light, dark) = ((LIGHT_BACKGROUND, "a white page"), (DARK_BACKGROUND, "a dark page"));
     let grounds = match project.theme {
@@ -112,7 +112,7 @@ fn settings_page(console: &ConsoleRequest, status: StatusCode, typed: Option<(&P
         model.theme.clone_from(&typed.theme);
         model.kept_parameters.clone_from(&typed.kept_parameters);
         model.portal = if typed.portal.is_empty() { model.portal } else { typed.portal == "on" };
-        // Another text would leave the colour field black.
+        // Any other text would turn the colour field black.
         if domain::projects::parse_accent(&typed.accent).is_ok() {
             model.accent.clone_from(&typed.accent);
         }

@@ -1,6 +1,6 @@
-//! Refusals as people see them: every answer of the console that failed is a page with the reason, marked `data-refusal` for the scripts,
-//! and with what was typed into the form that failed. Going back does not bring that back everywhere: Firefox forgets the fields of
-//! pages that are not to be stored, and all pages of the console are such.
+//! Refusals as people see them: every failed response of the console is a page with the reason, marked `data-refusal` for the scripts, and
+//! with the text of the rejected form. The browser's Back button does not always restore that: Firefox forgets the fields of `no-store`
+//! pages, and all console pages are `no-store`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,26 +14,26 @@ use axum::{
 
 use super::error::error_page;
 
-/// The sentence of a refusal, in the extensions of an answer that has no page of its own but the one for errors.
+/// The reason of a refusal, as an extension of a response that has only the generic error page.
 #[derive(Debug, Clone)]
 pub struct RefusalReason(pub String);
 
-/// What a form sent, put into the request's extensions by [`RefusalExplainer`] and filled when the form is read.
+/// The fields of a form, put into the request's extensions by [`RefusalExplainer`] and filled in when the form is read.
 #[derive(Debug, Clone, Default)]
 pub struct CapturedForm(Arc<Mutex<Option<SubmittedForm>>>);
 
-/// A form as it came.
+/// A form as submitted.
 #[derive(Debug, Clone)]
 pub struct SubmittedForm {
-    /// Where it was sent to.
+    /// URL that it was sent to.
     pub action: String,
-    /// Its fields in order.
+    /// Its fields, in order.
     pub pairs: Vec<(String, String)>,
-    /// Whether sending just these fields again is the same request; files are not kept.
+    /// Whether sending just these fields again makes the same request; files are not kept.
     pub complete: bool,
 }
 
-/// Fields that nobody types into.
+/// Fields that no person types into.
 const TECHNICAL: [&str; 12] =
     ["idempotency_key", "version", "return_to", "revision", "whole", "action", "do", "item", "all", "status", "started", "next"];
 
@@ -44,7 +44,7 @@ impl CapturedForm {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(posted);
     }
 
-    /// The form, unless it holds something that must not be shown again.
+    /// The form, unless it contains something that must not be shown again.
     fn take(&self, action: String) -> Option<SubmittedForm> {
         let posted = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let is_secret = |name: &str| name.contains("password") || name.contains("token") || name.contains("secret");
@@ -53,10 +53,10 @@ impl CapturedForm {
 }
 
 impl SubmittedForm {
-    /// The texts that a person typed, as far as a form tells.
+    /// The texts that a person typed, as far as the field names show.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         let is_text = |value: &str| value.contains(char::is_whitespace) || !value.is_ascii();
-        // The survey editor sends every setting along; only its sentences are worth showing.
+        // The survey editor sends all settings along; only its sentences are worth showing.
         let whole = self.pairs.iter().any(|(name, _)| name == "whole");
         let typed = move |name: &str, value: &str| {
             let plain = !whole && value.parse::<f64>().is_err() && value.parse::<uuid::Uuid>().is_err();
@@ -66,20 +66,20 @@ impl SubmittedForm {
     }
 }
 
-/// A request whose answer is explained if it is a refusal.
+/// Adds an explanation to the response of a request if that is a refusal.
 pub struct RefusalExplainer {
     sent: CapturedForm,
     action: String,
 }
 
 impl RefusalExplainer {
-    /// Notes where the request goes, and makes room for the form that it may bring.
+    /// Records the URL of the request, and adds a place for its form.
     pub fn begin(request: &mut Request) -> Self {
         let sent = request.extensions_mut().get_or_insert_default::<CapturedForm>().clone();
         Self { sent, action: request.uri().path_and_query().map_or("/", |p| p.as_str()).to_owned() }
     }
 
-    /// The answer; a failed one without a page of its own gets one that says why and shows what was typed.
+    /// The response; replaces a failed one without a page of its own by one that explains why and shows the submitted texts.
     pub fn explained(self, response: Response) -> Response {
         let status = response.status();
         if !status.is_client_error() && !status.is_server_error() {
@@ -96,26 +96,26 @@ impl RefusalExplainer {
     }
 }
 
-/// A response with another page instead of its body. Its status, other headers and extensions stay.
+/// A response with another page as its body. Keeps its status, other headers and extensions.
 pub fn with_page(response: Response, page: impl Into<Body>) -> Response {
     let (mut parts, _) = response.into_parts();
-    // Both are about the body that is replaced.
+    // Both describe the replaced body.
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.remove(header::CONTENT_ENCODING);
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     Response::from_parts(parts, page.into())
 }
 
-/// A layer around everything that may refuse a request of the console, outside its handlers too.
+/// A layer around everything that may refuse a request of the console, including layers outside its handlers.
 pub async fn explain(mut request: Request, next: Next) -> Response {
     let watched = RefusalExplainer::begin(&mut request);
     watched.explained(next.run(request).await)
 }
 
-/// What to say for layers that answer with a bare status.
+/// Messages for layers that respond with a bare status.
 fn unexplained(status: StatusCode) -> &'static str {
     match status {
-        // The check of the origin is the only one that refuses without words.
+        // The origin check is the only one that refuses without a message.
         StatusCode::FORBIDDEN => {
             "This form was sent from another site, so nothing was changed. Open Earshot at its usual address and send the form from there."
         }

@@ -79,7 +79,7 @@ async fn show(console: ConsoleRequest, Path((_, id)): Path<(String, String)>) ->
     reply_page(&console, reply, StatusCode::OK, None)
 }
 
-/// `typed`: name and text of a refused form, with why.
+/// `typed`: name and text of a rejected form, with the reason.
 fn reply_page(console: &ConsoleRequest, reply: CannedReply, code: StatusCode, typed: Option<ReplyForm>) -> PageResult {
     let typed = typed.unwrap_or_else(|| ReplyForm { name: reply.name.clone(), body: reply.body, ..ReplyForm::default() });
     let view = ReplyView {
@@ -108,7 +108,7 @@ async fn edit(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, fo
         }
         Err(Error::Domain(Refusal::Invalid(errors))) => reply_page(&console, reply, StatusCode::UNPROCESSABLE_ENTITY, typed(errors, None)),
         Err(Error::Domain(Refusal::Conflict(why))) => {
-            // As it is now: saving again is made from what was seen with this answer.
+            // The current version: the next save is based on this response.
             let now = load(&console, &scope, &id).await?;
             reply_page(&console, now, StatusCode::CONFLICT, typed(FieldErrors::default(), Some(why)))
         }

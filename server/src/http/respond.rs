@@ -1,4 +1,4 @@
-//! What respondents and the widget talk to: survey pages, `embed.js`, `/embed/v1`. No cookies anywhere here.
+//! Endpoints for respondents and the widget: survey pages, `embed.js`, `/embed/v1`. None of them uses cookies.
 
 mod api;
 mod pages;
@@ -21,11 +21,11 @@ use tower_http::catch_panic::CatchPanicLayer;
 use super::{BODY_LIMIT, assets, error};
 use crate::http::WebState;
 
-/// Most bytes of a character, in a form (`%F0%9F%98%80`) and in JSON (`\ud83d\ude00`).
+/// Maximum bytes of a character, in a form (`%F0%9F%98%80`) and in JSON (`\ud83d\ude00`).
 const CHARACTER: usize = 12;
-/// For everything in a submission that is no text: names, choices, what the site says of its visitor.
+/// Maximum bytes of everything in a submission except texts: names, choices, the site's data about its visitor.
 const REST: usize = 128 * 1024;
-/// Largest submission, in bytes: what the largest survey may need.
+/// Largest submission in bytes, enough for the largest survey.
 pub const SUBMISSION_LIMIT: usize = MAX_QUESTIONS * MAX_ANSWER * CHARACTER + REST;
 
 /// Largest submission to a survey, in bytes.
@@ -49,18 +49,18 @@ pub fn routes() -> Router<WebState> {
         .route("/embed/v1/{key}/responses/{id}", put(api::update).options(api::preflight))
         .route("/embed/v1/{key}/portal", get(api::portal))
         .merge(pages)
-        // Who needs more asks for it, once the head has said what for.
+        // Handlers that need more read the body themselves, with a limit that depends on the head.
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
 }
 
-/// The loader under the name that people paste. A tag with `crossorigin` or `type="module"` asks for it by CORS.
+/// Serves the loader under its public name. A tag with `crossorigin` or `type="module"` requests it with CORS.
 async fn loader(headers: HeaderMap) -> Response {
     let mut response = assets::plain("embed.js", &headers);
     response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     response
 }
 
-/// Which page sent a request, judged by its `Origin` (RFC 6454). Programs send none; the key is public, so they may.
+/// Source of a request, judged by its `Origin` (RFC 6454). Programs send none; the project key is public, so they are allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum RequestOrigin {
     /// Our own page, or a program.
@@ -71,7 +71,7 @@ enum RequestOrigin {
     Foreign,
 }
 
-/// Whether an `Origin` is that of our own pages.
+/// Whether an `Origin` is our own.
 pub(super) fn is_own(app: &App, origin: &str, headers: &HeaderMap) -> bool {
     let authority = origin.split_once("://").map(|(_, rest)| rest);
     let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
@@ -90,7 +90,7 @@ fn sender(app: &App, project: &Project, headers: &HeaderMap) -> RequestOrigin {
     }
 }
 
-/// A web address from outside, without a name and password in it; anything but http(s) is dropped, so that no `javascript:` is ever stored.
+/// A web address from outside, without user name and password; `None` unless it is http(s), so that no `javascript:` URL is ever stored.
 pub(super) fn web_address(text: &str) -> Option<String> {
     let text = clean_line(text, 2000)?;
     let mut url = url::Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;

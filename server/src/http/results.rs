@@ -1,4 +1,4 @@
-//! Results of a survey, and the individual answers.
+//! Results of a survey, and individual responses.
 
 use app::{
     shell::Nav,
@@ -29,7 +29,7 @@ use store::results::ResponseCursor;
 use super::{console::ConsoleRequest, error::PageResult};
 use crate::http::WebState;
 
-/// Responses on one page.
+/// Responses per page.
 const PAGE: usize = 30;
 
 /// This capability's routes.
@@ -59,7 +59,7 @@ impl ResultsQuery {
         DayRange { from: self.from.clone(), to: self.to.clone(), last: self.days.parse().ok().filter(|d| *d > 0) }
     }
 
-    /// The query that leads to the same days again; with its `?`, or empty.
+    /// The query string that selects the same days, with its `?`, or empty.
     fn kept(&self, more: &[(&str, &str)]) -> String {
         let mut pairs = url::form_urlencoded::Serializer::new(String::new());
         for (name, value) in [("from", self.from.as_str()), ("to", &self.to), ("days", &self.days)].iter().chain(more) {
@@ -117,7 +117,7 @@ async fn summary(console: ConsoleRequest, Path((_, id)): Path<(String, String)>,
     Ok(console.page(&format!("Results of {name}"), Nav::Surveys, move || view! { <ResultsPage view=view /> }))
 }
 
-/// Reads `1800000000000_<id>`; anything else is the first page.
+/// Parses `1800000000000_<id>`; anything else is the first page.
 fn cursor(text: &str) -> Option<ResponseCursor> {
     let (at, id) = text.split_once('_')?;
     Some((Timestamp(at.parse().ok()?), id.parse::<ResponseId>().ok()?))

@@ -1,6 +1,6 @@
-//! Where an answer leads back to.
+//! Return paths of forms.
 
-/// A path of this project to come back to: nothing else is followed.
+/// A path within this project to return to; `None` for anything else.
 #[must_use]
 pub fn return_to(slug: &str, wanted: &str) -> Option<String> {
     let inside = wanted.strip_prefix("/p/")?.strip_prefix(slug)?.strip_prefix('/')?;
@@ -17,7 +17,7 @@ mod tests {
     #[test]
     fn only_paths_of_the_project_are_come_back_to() {
         assert!(return_to("app", "/p/app/inbox?q=status%3Anew&item=1").is_some());
-        // A range of scores in the query is no way out.
+        // A range of scores in the query does not lead outside.
         assert!(return_to("app", "/p/app/inbox?q=score%3A3..5").is_some());
         for bad in ["", "/", "/p/app/", "/p/app", "/p/other/inbox", "/p/app2/inbox", "//evil.example/", "https://evil.example/p/app/inbox"]
         {

@@ -1,4 +1,4 @@
-//! From a listener to the router: connections, their time limits, and the orderly end.
+//! Serves a router on a listener: connections, their time limits, and graceful shutdown.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -22,52 +22,52 @@ use super::{
     pace::{Pace, PacedStream},
 };
 
-/// How long a client may take to send the head of a request, from the connection or the answer before on. (Body and answer: [`limits`].)
+/// Time limit for the head of a request, counted from the connection or the previous response. (For body and response, see [`limits`].)
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How an answer that is on its way is to be read: as bodies are to be sent ([`limits`]).
+/// The pace at which a response must be read: the same as for sending bodies ([`limits`]).
 const READING: Pace = Pace { patience: Duration::from_secs(10), bytes: 8 * 1024 };
-/// How much of an answer waits in the system beside what is on its way, at most. By itself it takes megabytes and says nothing until a third of
-/// them is read, so that a slow reader would look like one who reads nothing.
+/// Maximum unsent bytes of a response in the socket's buffer. By default the system buffers megabytes and reports no progress until a third
+/// of them is read, so that a slow reader would look like one that reads nothing.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 64 * 1024;
-/// Longest head, address and all headers together; it is kept in memory for each connection.
+/// Maximum size of a request's head, including URL and all headers; it is kept in memory for each connection.
 const HEAD_BYTES: usize = 64 * 1024;
-/// How long running requests may take to end once we stop.
+/// Time limit for running requests at shutdown.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
-/// Connections at once; more wait in the listener's queue.
+/// Maximum simultaneous connections; more wait in the listener's queue.
 pub const MOST_CONNECTIONS: usize = 4096;
-/// Files that the database, the search index and everything else may have open beside the connections.
+/// Open files reserved for the database, the search index and everything else except connections.
 const FILES: usize = 256;
-/// Connections that may wait to be taken, as far as the system allows: where the queue is full, a client's next try is a second away.
+/// Length of the listener's queue, as far as the system allows: if it is full, clients retry only after a second.
 const QUEUE: u32 = 4096;
 
-/// A place where connections come in.
+/// Opens the listening socket.
 ///
 /// # Errors
-/// When someone else listens there, or we may not.
+/// Returns an error if the address is in use, or permission is denied.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // A restart need not wait until the last connections of the process before are forgotten.
+    // Lets a restart bind while connections of the previous process are still in TIME-WAIT.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(QUEUE)
 }
 
-/// How many connections we may have at once, without taking the files away from the database and the index.
+/// Maximum simultaneous connections that leave enough open files for the database and the index.
 #[must_use]
 pub fn connections() -> usize {
     let may_open = system_resources::raise_open_file_limit().map(|n| usize::try_from(n).unwrap_or(usize::MAX));
     may_open.map_or(MOST_CONNECTIONS, |n| MOST_CONNECTIONS.min(n.saturating_sub(FILES).max(n / 2)))
 }
 
-/// Serves until `shutdown` resolves, then lets running requests end.
+/// Serves until `shutdown` resolves, then waits for running requests.
 ///
-/// `axum::serve` has no time limit for the head of a request, so that clients which send one byte a minute could
+/// `axum::serve` has no time limit for the head of a request, so that clients that send one byte per minute could
 /// hold connections forever; hyper itself has one.
 ///
 /// # Errors
-/// Never at present; a connection that fails concerns only itself.
+/// Never at present; a failed connection affects only itself.
 pub async fn serve(listener: TcpListener, web: WebState, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<()> {
     let router = super::router(web.clone());
     let graceful = GracefulShutdown::new();
@@ -85,7 +85,7 @@ pub async fn serve(listener: TcpListener, web: WebState, shutdown: impl Future<O
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // Too many open files, mostly: nothing to do but to let some close.
+                    // Usually too many open files: wait until some connections close.
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
@@ -118,7 +118,7 @@ pub async fn serve(listener: TcpListener, web: WebState, shutdown: impl Future<O
     Ok(())
 }
 
-/// A connection as hyper takes it.
+/// The connection type that hyper serves.
 type Stream = TokioIo<PacedStream<TcpStream>>;
 
 fn connection(
@@ -165,7 +165,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, peer) = listener.accept().await.unwrap();
-        // More than the buffers of both ends take.
+        // More than the buffers of both ends hold.
         let router = axum::Router::new().route("/", axum::routing::get(|| async { vec![b'x'; 64 << 20] }));
         let served = tokio::spawn(connection(stream, peer, Pace { patience: Duration::from_millis(50), bytes: 8 << 20 }, router, None));
         client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();

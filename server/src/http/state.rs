@@ -1,4 +1,4 @@
-//! What handlers work with.
+//! State of the router.
 
 use std::sync::Arc;
 
@@ -9,23 +9,23 @@ use tokio::sync::watch;
 use super::{connections::ConnectionLimiter, streams::EventStreams};
 use crate::config::HttpConfig;
 
-/// The state of the router. A handler that needs no more than the use cases do takes `State<AppState>`.
+/// The state of the router. A handler that needs only the use cases takes `State<AppState>`.
 #[derive(Clone)]
 pub struct WebState {
-    /// What use cases work with.
+    /// State of the use cases.
     pub app: AppState,
-    /// The settings of HTTP.
+    /// Settings of HTTP.
     pub http: Arc<HttpConfig>,
-    /// The connections that are open.
+    /// Open connections.
     pub door: Arc<ConnectionLimiter>,
-    /// Streams of live events that are open.
+    /// Open streams of live events.
     pub streams: Arc<EventStreams>,
-    /// Turns true when the program stops: what never ends by itself ends then.
+    /// Becomes true at shutdown, and ends the requests that never end by themselves.
     pub closing: watch::Sender<bool>,
 }
 
 impl WebState {
-    /// The state for a program and the settings of HTTP.
+    /// Combines the application with the settings of HTTP.
     #[must_use]
     pub fn new(app: AppState, http: HttpConfig) -> Self {
         let door = ConnectionLimiter::new(http.trusted_proxies.is_none().then_some(http.connections_per_address));

@@ -1,4 +1,4 @@
-//! Live events for open pages: how many connections one person may hold for them.
+//! Limits on connections for live events.
 
 use std::{
     collections::HashMap,
@@ -8,11 +8,11 @@ use std::{
 use domain::ids::StaffId;
 use service::error::Result;
 
-/// Streams of live events that are open, by person. They are connections that stay: one script must not use them all up.
+/// Open streams of live events by person. They stay connected, so one script must not use up all connections.
 #[derive(Debug, Default)]
 pub struct EventStreams(Arc<Mutex<HashMap<StaffId, usize>>>);
 
-/// One open stream; ends being counted when it is dropped.
+/// An open stream; counted until dropped.
 #[derive(Debug)]
 pub struct EventStreamGuard {
     staff: StaffId,
@@ -20,21 +20,21 @@ pub struct EventStreamGuard {
 }
 
 impl EventStreams {
-    /// Streams of one person at once: a dozen tabs.
+    /// Maximum streams per person: a dozen tabs.
     const PER_PERSON: usize = 12;
-    /// Streams of all people at once.
+    /// Maximum streams of all people together.
     const IN_ALL: usize = 1024;
 
-    /// How many are open.
+    /// Number of open streams.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
     }
 
-    /// Counts one more stream of a person.
+    /// Registers a new stream of a person.
     ///
     /// # Errors
-    /// [`domain::DomainError::Busy`] when they, or all together, have too many.
+    /// [`domain::DomainError::Busy`] if the person, or all people together, have too many.
     pub fn open(&self, staff: StaffId) -> Result<EventStreamGuard> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let own = open.get(&staff).copied().unwrap_or_default();

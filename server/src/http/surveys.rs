@@ -112,11 +112,11 @@ async fn open(Path((slug, id)): Path<(String, String)>, console: ConsoleRequest)
     Ok(Redirect::to(&format!("/p/{slug}/surveys/{}/edit", survey.id)).into_response())
 }
 
-/// What an editor's page shows besides the survey as it is stored.
+/// Editor page state besides the stored survey.
 #[derive(Default)]
 struct EditorPageState {
     status: StatusCode,
-    /// What was typed, when that could not be saved, and the revision it was about.
+    /// Survey body that could not be saved, and the revision that it is based on.
     typed: Option<(SurveyBody, i64)>,
     errors: FieldErrors,
     conflict: Option<String>,
@@ -174,7 +174,7 @@ async fn editor(console: &ConsoleRequest, scope: &Scope, base: &str, survey: Sur
     Ok(console.page_with(shown.status, &survey.name, Nav::Surveys, move || view! { <EditorPage editor=view /> }))
 }
 
-/// Says that a site shows one button, and whose.
+/// A note that a site shows only one survey's button, and which survey's.
 fn button_note(rival: &CompetingButton) -> String {
     let CompetingButton { name, is_shown } = rival;
     if *is_shown {
@@ -239,7 +239,7 @@ async fn save(Path((slug, id)): Path<(String, String)>, console: ConsoleRequest,
     })
 }
 
-/// The page for a refused post: what was typed stays in the form.
+/// The page for a rejected post: the form keeps the submitted text.
 fn refused(refusal: Refusal, pairs: &[(String, String)], row: &Survey, revision: i64) -> EditorPageState {
     let whole = pairs.iter().any(|(name, _)| name == "whole");
     let typed = whole.then(|| (SurveyBody::read_form(pairs, &row.draft, row.last_number), revision));
@@ -254,7 +254,7 @@ fn refused(refusal: Refusal, pairs: &[(String, String)], row: &Survey, revision:
     }
 }
 
-/// The answer to the editor's own saving: the revision as text, or what went wrong.
+/// Response to an autosave: the revision as text, or the error.
 fn autosaved(done: Result<surveys::SurveyEditOutcome>) -> PageResult {
     match done {
         Ok(edited) => Ok(edited.revision.to_string().into_response()),

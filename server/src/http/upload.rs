@@ -1,7 +1,7 @@
-//! Multipart forms that arrive piece by piece, with a bound on what their parser holds.
+//! Multipart forms that are parsed as they arrive, with a bound on the parser's memory.
 //!
-//! multer keeps all bytes until it finds the end of a part's head, and looks for that end from the beginning each time more arrives. So it gets
-//! small pieces, one for each look, and no more than a head needs before it hands something out.
+//! multer buffers all bytes until it finds the end of a part's head, and searches from the beginning each time more arrives. So it is fed
+//! small pieces, one per poll, and no more than a head needs before it yields something.
 
 use std::{
     pin::Pin,
@@ -22,12 +22,12 @@ use axum::{
 use bytes::Bytes;
 use futures_util::Stream;
 
-/// Bytes that the parser gets at once.
+/// Size in bytes of a piece for the parser.
 const PIECE: usize = 8 << 10;
-/// Most bytes that the parser may hold: the head of a part, or what stands before the first one.
+/// Maximum bytes that the parser may buffer: the head of a part, or the preamble.
 const HELD: usize = 32 << 10;
 
-/// A multipart form that is read while it arrives.
+/// A multipart form that is read as it arrives.
 pub struct MultipartForm {
     form: Multipart,
     held: Arc<AtomicUsize>,
@@ -51,7 +51,7 @@ impl MultipartForm {
     /// The next field; `None` at the end of the form.
     ///
     /// # Errors
-    /// When the form does not arrive, or is none.
+    /// Returns an error if the form does not arrive, or is not a valid multipart form.
     pub async fn next_field(&mut self) -> Result<Option<MultipartField<'_>>, MultipartError> {
         let field = self.form.next_field().await?;
         self.held.store(0, Ordering::Relaxed);
@@ -66,19 +66,19 @@ pub struct MultipartField<'a> {
 }
 
 impl MultipartField<'_> {
-    /// Its name; what is longer than names of ours is cut off.
+    /// Its name, truncated if longer than any of our names.
     #[must_use]
     pub fn name(&self) -> String {
         self.field.name().unwrap_or_default().chars().take(100).collect()
     }
 
-    /// The name of its file; empty where there is none.
+    /// The name of its file; empty if there is none.
     #[must_use]
     pub fn file_name(&self) -> &str {
         self.field.file_name().unwrap_or_default()
     }
 
-    /// More of its value; `None` at its end.
+    /// The next chunk of its value; `None` at the end.
     ///
     /// # Errors
     /// As [`MultipartForm::next_field`].
@@ -89,11 +89,11 @@ impl MultipartField<'_> {
     }
 }
 
-/// A body in small pieces, as long as the parser hands something out between them.
+/// A body in small pieces; fails if the parser buffers too much without yielding anything.
 struct ChunkedBody {
     body: BodyDataStream,
     rest: Bytes,
-    /// Whether the parser has to look at what it has before it gets more.
+    /// Whether the parser must process its buffer before it gets more.
     rests: bool,
     held: Arc<AtomicUsize>,
 }
@@ -129,7 +129,7 @@ mod tests {
 
     use super::*;
 
-    /// What a form became, sent in pieces of a size: names and lengths of its fields, and whether it was read to its end.
+    /// The parsed form, sent in pieces of `size` bytes: names and lengths of its fields, and whether it was read to its end.
     async fn read(body: &[u8], size: usize) -> (Vec<(String, usize)>, bool) {
         let pieces: Vec<Result<Bytes, std::io::Error>> = body.chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
         let request = Request::builder()
@@ -163,7 +163,7 @@ mod tests {
 
     #[tokio::test]
     async fn forms_of_any_size_arrive_in_pieces_of_any_size() {
-        // Line ends and dashes as at the end of a part, which it is not.
+        // Line breaks and dashes as at the end of a part, but without its boundary.
         let tricky = b"\r\n--X\r\n-\r\n".repeat(60_000);
         for size in [1_000, 8 << 10, 100_000, 2 << 20] {
             let body = [part("a", b""), part("files", &tricky), part(&"n".repeat(20_000), b"b"), b"--XX--\r\n".to_vec()].concat();

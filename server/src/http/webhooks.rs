@@ -1,4 +1,4 @@
-//! `/p/{slug}/webhooks`: endpoints, and what was sent to them.
+//! `/p/{slug}/webhooks`: endpoints and their deliveries.
 
 use app::{
     shell::{Flash, Nav},
@@ -30,7 +30,7 @@ use store::webhooks::{Delivery, Endpoint};
 use super::{console::ConsoleRequest, error::PageResult, forms::Form};
 use crate::http::WebState;
 
-/// Deliveries on one page.
+/// Deliveries per page.
 const PAGE: i64 = 50;
 
 /// This capability's routes.
@@ -60,7 +60,7 @@ async fn load(console: &ConsoleRequest, scope: &Scope, text: &str) -> Result<End
     console.app.store.endpoint(scope, endpoint_id(text)?).await?.ok_or_else(|| Refusal::NotFound.into())
 }
 
-/// What a webhook is called on pages: its name, or its host.
+/// Display name of a webhook: its name, or its host.
 pub(super) fn name(endpoint: &Endpoint) -> String {
     let host = || url::Url::parse(&endpoint.url).ok().and_then(|u| u.host_str().map(ToOwned::to_owned)).unwrap_or_default();
     if endpoint.note.is_empty() { host() } else { endpoint.note.clone() }
@@ -206,7 +206,7 @@ async fn one_page(
         form,
         tabs,
         dead: count(Some(DeliveryState::Dead)),
-        // What waits for hours is no reason to look each second.
+        // A delivery that waits for hours is no reason to poll every second.
         is_moving: rows.iter().any(|d| is_due(d, console)),
         rows: rows
             .iter()
@@ -225,7 +225,7 @@ async fn one_page(
     Ok(console.page_with(code, "Webhook", Nav::Settings, move || view! { <WebhookPage view=view /> }))
 }
 
-/// Whether something is about to happen to a delivery.
+/// Whether a delivery is due soon.
 fn is_due(delivery: &Delivery, console: &ConsoleRequest) -> bool {
     delivery.state == DeliveryState::Pending && delivery.next_at <= console.app.now().plus_ms(60_000)
 }
@@ -253,7 +253,7 @@ async fn edit(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, fo
     one_page(&console, &scope, &endpoint, &DeliveriesQuery::default(), code, form).await
 }
 
-/// 303 back to the webhook's page, with what happened or why not.
+/// Redirects (303) to the webhook's page with the result or the error.
 fn back(console: &ConsoleRequest, id: &str, done: Result<String>) -> PageResult {
     let url = format!("{}/{}", base(console)?, endpoint_id(id)?);
     match done {
