@@ -27,7 +27,6 @@ pub(super) async fn run(config: Config, demo_site: Option<SocketAddr>) -> Result
         http::serve::listen(asked).map_err(|e| Error::Internal(format!("cannot listen on {asked} (--listen, EARSHOT_LISTEN): {e}")))?;
     // Lock before opening the database, which may change it while another server uses it. Held until serving begins, which takes the same
     // lock for good.
-    // lock.
     let claimed = state::lock_data_dir(&config.settings.data)?;
     let app = open(&config).await?;
     let mut address = listener.local_addr().map_err(|e| Error::internal("listen", e))?;

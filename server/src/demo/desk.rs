@@ -1,4 +1,4 @@
-//! The demonstration's tickets, and the texts that its team answers with.
+//! The demonstration's tickets and canned replies.
 
 use domain::{
     Timestamp,
@@ -15,17 +15,17 @@ use service::{
 
 use super::{BackdatedApp, HOUR_MS};
 
-/// What happens in a ticket, so many hours after it was written.
+/// A step of a ticket, some hours after its submission.
 enum TicketStep {
-    /// The team answers.
+    /// The team replies.
     Answer(&'static str),
-    /// The team answers and closes.
+    /// The team replies and closes the ticket.
     Last(&'static str),
-    /// The team leaves a note.
+    /// The team adds a note.
     Note(&'static str),
-    /// The requester writes again.
+    /// The requester sends another message.
     More(&'static str),
-    /// The team says how urgent it is.
+    /// The team sets the priority.
     Urgency(Priority),
 }
 
@@ -151,7 +151,7 @@ const TICKETS: &[DemoTicket] = &[
     },
 ];
 
-/// Fills the desk: replies to answer with, and tickets in all states.
+/// Fills the help desk with canned replies, and with tickets in all states.
 pub(super) async fn fill(past: &mut BackdatedApp, project: &Project, owner: &Scope, others: &[Scope], now: Timestamp) -> Result<()> {
     for (name, body) in REPLIES {
         let key = past.key();

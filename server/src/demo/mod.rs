@@ -1,4 +1,4 @@
-//! The demonstration: an empty installation is filled with a believable project, through the use cases, by people who act in the past.
+//! The demonstration: fills an empty installation with a realistic project, through the use cases, as people acting in the past.
 
 mod desk;
 pub mod host;
@@ -46,23 +46,23 @@ use self::{
     texts::{BACKLOG, BacklogTemplate, REMARKS, TOPICS},
 };
 
-/// Who signs in.
+/// Sign-in address of the demonstration's owner.
 pub const DEMO_EMAIL: &str = "demo@example.com";
-/// Where the site that embeds the widget listens.
+/// Default address of the site that embeds the widget.
 pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3001);
 const HOUR_MS: i64 = 3_600_000;
 
-/// The demonstration in an installation.
+/// The demonstration data of an installation.
 pub struct Demo {
     /// Its project.
     pub project: Project,
-    /// The survey on show.
+    /// The survey that the demonstration site shows.
     pub survey: SurveyId,
-    /// The owner's password, when it was just made.
+    /// The owner's password, if it was just created.
     pub password: Option<String>,
 }
 
-/// A clock that stands where the story is.
+/// A clock with the current time of the story.
 struct StoryClock(AtomicI64);
 
 impl Clock for StoryClock {
@@ -71,7 +71,7 @@ impl Clock for StoryClock {
     }
 }
 
-/// The program as it would have been at other times: the same database under another clock.
+/// The application at an earlier time: the same database with another clock.
 struct BackdatedApp {
     app: AppState,
     clock: Arc<StoryClock>,
@@ -82,7 +82,7 @@ struct BackdatedApp {
 impl BackdatedApp {
     async fn new(app: &AppState) -> Result<Self> {
         let clock = Arc::new(StoryClock(AtomicI64::new(app.now().0)));
-        // Nobody in the story gets a letter.
+        // The story sends no e-mail.
         let settings = Settings { mail: None, ..app.settings.clone() };
         let past = App::new(settings, app.store.clone(), clock.clone(), Arc::clone(&app.ids)).await?;
         Ok(Self { app: past, clock, dice: StoryRng(90), keys: 0 })
@@ -99,10 +99,10 @@ impl BackdatedApp {
     }
 }
 
-/// Finds the demonstration, or fills an empty installation with it. `None`: this installation is someone's own, and stays as it is.
+/// Finds the demonstration, or fills an empty installation with it. `None` if the installation has other data; it stays unchanged.
 ///
 /// # Errors
-/// When the database fails.
+/// Returns an error if the database fails.
 pub async fn prepare(app: &AppState) -> Result<Option<Demo>> {
     if accounts::setup::is_empty(app).await? {
         return fill(app).await.map(Some);
@@ -111,7 +111,7 @@ pub async fn prepare(app: &AppState) -> Result<Option<Demo>> {
     for project in app.store.projects_of(owner.id()?).await? {
         let scope = Scope::system(project.id);
         let live = app.store.surveys(&scope).await?.into_iter().map(|s| s.survey).filter(|s| s.status == SurveyStatus::Live);
-        // The one that the widget shows behind its button.
+        // Prefer the survey that the widget shows behind its button.
         if let Some(shown) = live.max_by_key(|s| matches!(s.draft.launch, LaunchTrigger::Button { .. })) {
             return Ok(Some(Demo { project, survey: shown.id, password: None }));
         }
@@ -119,11 +119,11 @@ pub async fn prepare(app: &AppState) -> Result<Option<Demo>> {
     Ok(None)
 }
 
-/// Fills the installation if it is empty, serves the demonstration's site as long as the program runs, and says in the log where
-/// everything is. `base` is how people reach us.
+/// Fills the installation if it is empty, serves the demonstration's site as long as the program runs, and logs the URLs. `base` is the
+/// installation's URL.
 ///
 /// # Errors
-/// When the database fails or the site has nowhere to listen.
+/// Returns an error if the database fails or the site cannot listen on any port.
 pub async fn offer(app: &AppState, base: &str, listen: SocketAddr) -> Result<()> {
     let Some(demo) = prepare(app).await? else {
         tracing::warn!("This installation is not empty, so no demo data was added. Use another --data directory for the demo.");
@@ -131,7 +131,7 @@ pub async fn offer(app: &AppState, base: &str, listen: SocketAddr) -> Result<()>
     };
     let listener = match TcpListener::bind(listen).await {
         Ok(listener) => listener,
-        // Another demonstration has it.
+        // The port is in use, probably by another demonstration.
         Err(_) => TcpListener::bind(SocketAddr::new(listen.ip(), 0)).await.map_err(|e| Error::internal("--demo-listen", e))?,
     };
     let site = listener.local_addr().map_err(|e| Error::internal("--demo-listen", e))?;
@@ -176,7 +176,7 @@ async fn scope(app: &App, staff: StaffId, project: ProjectId) -> Result<Scope> {
     Ok(app.store.actor(staff).await?.scope(project, Role::Viewer)?)
 }
 
-/// Two more people in the team, who cannot sign in: nobody knows their passwords.
+/// Two more team members, who cannot sign in because their random passwords are discarded.
 async fn colleagues(past: &mut BackdatedApp, project: ProjectId, start: Timestamp) -> Result<Vec<Scope>> {
     let mut scopes = Vec::new();
     for (email, name, role) in [("mara@example.com", "Mara Lind", Role::Admin), ("jonas@example.com", "Jonas Weber", Role::Triager)] {
@@ -223,7 +223,7 @@ async fn publish(past: &mut BackdatedApp, owner: &Scope, survey: SurveyId, at: T
     surveys::set_status(app, owner, survey, None, SurveyStatus::Live).await
 }
 
-/// An answer of the story and the feedback it became.
+/// A response of the story and its feedback.
 struct DemoFeedback {
     said: DemoAnswer,
     feedback: FeedbackId,
@@ -259,7 +259,7 @@ async fn answer(past: &mut BackdatedApp, surveys: &BTreeMap<DemoSurvey, SurveyId
             heard.push(DemoFeedback { said, feedback });
         }
     }
-    // After their last answers.
+    // After their last responses.
     for (to, status, ago) in [(DemoSurvey::Ces, SurveyStatus::Paused, 1), (DemoSurvey::Churn, SurveyStatus::Closed, 0)] {
         if let (Some(survey), Some(target)) = (surveys.get(&to), targets.get(&to)) {
             let at = heard.iter().filter(|h| h.said.to == to).map(|h| h.said.at).max().unwrap_or(past.app.now());
@@ -270,7 +270,7 @@ async fn answer(past: &mut BackdatedApp, surveys: &BTreeMap<DemoSurvey, SurveyId
     Ok(heard)
 }
 
-/// An item of the backlog with what it was made from.
+/// A backlog item and its template.
 struct DemoBacklogItem {
     number: i64,
     work: &'static BacklogTemplate,
@@ -300,7 +300,7 @@ async fn move_items(past: &mut BackdatedApp, team: &DemoTeam, items: &[DemoBackl
     Ok(())
 }
 
-/// The team looks at what came in every other day: tags, status, someone in charge, remarks. The last days are still to do.
+/// Triages new feedback every other day: tags, status, assignee, comments. Most of the last days remains untriaged.
 async fn triage_all(past: &mut BackdatedApp, team: &DemoTeam, heard: &[DemoFeedback], now: Timestamp) -> Result<()> {
     for session in 0..45_i64 {
         let at = now.plus_days(-88 + session * 2);
@@ -309,7 +309,7 @@ async fn triage_all(past: &mut BackdatedApp, team: &DemoTeam, heard: &[DemoFeedb
         let mut by_tag: BTreeMap<&str, Vec<FeedbackId>> = BTreeMap::new();
         let (mut seen, mut done) = (Vec::new(), Vec::new());
         for one in heard.iter().filter(recent) {
-            // The nearer to today, the more is left.
+            // Recent sessions leave more items untriaged.
             if past.dice.below(100) < if session > 41 { 75 } else { 12 } {
                 continue;
             }
@@ -354,7 +354,7 @@ async fn edit(app: &App, scope: &Scope, ids: &[FeedbackId], edit: FeedbackEdit) 
     Ok(())
 }
 
-/// What belongs to an item is linked to it, most of it with the sentence that matters.
+/// Links feedback to matching backlog items, mostly with the key sentence as quote.
 async fn link_all(
     past: &mut BackdatedApp,
     team: &DemoTeam,
@@ -383,7 +383,7 @@ async fn link_all(
     Ok(())
 }
 
-/// Tickets of an older help desk, brought in as a file.
+/// Imports tickets of an older help desk from a file.
 async fn import_some(past: &mut BackdatedApp, owner: &Scope, now: Timestamp) -> Result<()> {
     let mut file = String::from("id,date,message,area,person\n");
     for n in 0..40_i64 {

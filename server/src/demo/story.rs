@@ -1,4 +1,4 @@
-//! Ninety days of answers, made by a seeded generator: the same story each time, told relative to now.
+//! Ninety days of responses from a seeded generator: always the same story, relative to the current time.
 
 use domain::{
     Timestamp,
@@ -8,7 +8,7 @@ use domain::{
 
 use super::texts::{CLOSERS, COMPANIES, FIRST_NAMES, LAST_NAMES, OPENERS, RELEASES, SPAM, TOPICS};
 
-/// A small generator of pseudo-random numbers (SplitMix64), so that the story is the same on every machine.
+/// A small pseudo-random number generator (SplitMix64), so that the story is the same on every machine.
 pub struct StoryRng(pub u64);
 
 impl StoryRng {
@@ -25,57 +25,57 @@ impl StoryRng {
         usize::try_from(self.next() % n.max(1) as u64).unwrap_or(0)
     }
 
-    /// True this many times of a hundred.
+    /// True with a probability of `percent` in 100.
     pub fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
-    /// One of several.
+    /// A random element.
     pub fn pick<'t, T>(&mut self, all: &'t [T]) -> &'t T {
         &all[self.below(all.len())]
     }
 }
 
-/// Which survey an answer is to.
+/// The survey that a response answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DemoSurvey {
     /// NPS.
     Nps,
-    /// Satisfaction with support.
+    /// Customer satisfaction with support.
     Csat,
-    /// Effort.
+    /// Customer effort.
     Ces,
-    /// Leaving.
+    /// Reasons for leaving.
     Churn,
 }
 
-/// One answer of the story.
+/// One response of the story.
 pub struct DemoAnswer {
-    /// When.
+    /// Time of the response.
     pub at: Timestamp,
-    /// To which survey.
+    /// The survey that it answers.
     pub to: DemoSurvey,
-    /// The subject, as an index of [`TOPICS`]; `None` when only a score was given or it is spam.
+    /// The topic, as an index into [`TOPICS`]; `None` for spam or a response without text.
     pub topic: Option<usize>,
-    /// The sentence that matters in it.
+    /// Its key sentence.
     pub core: &'static str,
-    /// All that was written.
+    /// Its entire text.
     pub text: String,
-    /// How happy, from 0 to 100.
+    /// Satisfaction, from 0 to 100.
     pub joy: i32,
-    /// Name, e-mail address, the site's id; `None` when anonymous.
+    /// Name, e-mail address, the site's ID; `None` if anonymous.
     pub person: Option<(String, String, String)>,
-    /// The page.
+    /// The page URL.
     pub page: String,
     /// The release.
     pub release: &'static str,
-    /// Left by a robot.
+    /// Whether it is spam from a bot.
     pub is_spam: bool,
-    /// Came to the end.
+    /// Whether it was finished.
     pub finished: bool,
 }
 
-/// The whole story, in the order of time.
+/// The entire story, in chronological order.
 pub fn generate_story(now: Timestamp) -> Vec<DemoAnswer> {
     let mut dice = StoryRng(20_261_123);
     let mut all = Vec::new();
@@ -151,7 +151,7 @@ fn said(dice: &mut StoryRng, at: Timestamp, day: i64) -> DemoAnswer {
     }
 }
 
-/// A subject by weight; the slow timeline is no longer one once it was fixed, and support is spoken of after support.
+/// A random topic by weight. The slow timeline becomes rare after its fix, and support is common after support conversations.
 fn topic(dice: &mut StoryRng, to: DemoSurvey, day: i64) -> usize {
     let weight = |n: &usize| match (TOPICS[*n].tag, to) {
         ("support", DemoSurvey::Csat) => 30,
@@ -175,7 +175,7 @@ fn topic(dice: &mut StoryRng, to: DemoSurvey, day: i64) -> usize {
 }
 
 impl DemoAnswer {
-    /// The answers to a survey, as form pairs: numbers by joy, the text once, choices by joy.
+    /// The answers to a survey, as form pairs: numbers and choices by satisfaction, the text once.
     pub fn pairs(&self, body: &SurveyBody, dice: &mut StoryRng) -> Vec<(String, String)> {
         let mut pairs = Vec::new();
         let mut text = Some(self.text.clone()).filter(|t| !t.is_empty());
@@ -190,7 +190,7 @@ impl DemoAnswer {
                         .into()
                 }
                 AnswerShape::Choice { choices, multiple: false, .. } => {
-                    // "Yes, partly, no": the happier, the earlier. Reasons for leaving: by subject.
+                    // "Yes, partly, no": the happier, the earlier. Reasons for leaving: by topic.
                     let unhappy = usize::try_from(100 - self.joy).unwrap_or(0) * choices.len() / 101;
                     let n = if self.to == DemoSurvey::Churn { self.topic.unwrap_or_default() } else { unhappy };
                     choices.get(n % choices.len().max(1)).map(|c| c.id.clone())
@@ -199,7 +199,7 @@ impl DemoAnswer {
                 AnswerShape::Email => self.person.as_ref().filter(|_| dice.chance(60)).map(|(_, email, _)| email.clone()),
                 AnswerShape::Choice { multiple: true, .. } | AnswerShape::Text { .. } | AnswerShape::None => None,
             };
-            // Who breaks off does so after the first question.
+            // Unfinished responses stop after the first question.
             let stop = !self.finished && !pairs.is_empty();
             pairs.extend(value.filter(|_| !stop).map(|value| (question.id.clone(), value)));
         }

@@ -1,20 +1,20 @@
-//! What people say of Gantry, the project-planning web app of the demonstration.
+//! Texts of the demonstration: feedback on Gantry, its project-planning web app.
 
-/// A subject that people speak about.
+/// A topic of feedback.
 pub struct Topic {
-    /// The tag that triage gives it.
+    /// The tag that triage adds.
     pub tag: &'static str,
-    /// From -2 (a nuisance that costs scores) to 2 (praise).
+    /// Sentiment, from -2 (a problem that lowers scores) to 2 (praise).
     pub mood: i8,
-    /// How often it comes up, relative to the others.
+    /// Frequency relative to the others.
     pub weight: u32,
-    /// The page that it is mostly said on.
+    /// The page that most of it comes from.
     pub page: &'static str,
-    /// What is said.
+    /// The possible texts.
     pub texts: &'static [&'static str],
 }
 
-/// All subjects.
+/// All topics.
 pub const TOPICS: &[Topic] = &[
     Topic {
         tag: "timeline-speed",
@@ -249,9 +249,9 @@ pub const TOPICS: &[Topic] = &[
     },
 ];
 
-/// What may stand before.
+/// Possible beginnings of a text.
 pub const OPENERS: &[&str] = &["", "", "", "", "", "Hi, ", "Honestly: ", "After two months with Gantry: ", "As a team lead: "];
-/// What may stand after.
+/// Possible endings of a text.
 pub const CLOSERS: &[&str] = &[
     "",
     "",
@@ -267,17 +267,17 @@ pub const CLOSERS: &[&str] = &[
     " My colleagues say the same.",
 ];
 
-/// First and last names; every pair is a person.
+/// First names; any first and last name make a person.
 pub const FIRST_NAMES: &[&str] = &[
     "Anna", "Ben", "Clara", "David", "Elif", "Farid", "Greta", "Hugo", "Ines", "Jakob", "Kerstin", "Luca", "Marie", "Noah", "Olivia",
     "Paul",
 ];
 /// See [`FIRST_NAMES`].
 pub const LAST_NAMES: &[&str] = &["Albrecht", "Bianchi", "Costa", "Dubois", "Eriksson", "Fischer", "Green", "Haddad"];
-/// Where they work.
+/// The people's companies.
 pub const COMPANIES: &[&str] = &["northpier", "hillandson", "kollwitz-bau", "studio-lumen", "vertex-legal", "atelier-roux"];
 
-/// What robots leave.
+/// Spam from bots.
 pub const SPAM: &[&str] = &[
     "Cheap followers and likes, best price, visit http://boost.example/now",
     "Your website could rank first on every search engine. Reply for a free audit.",
@@ -289,7 +289,7 @@ pub const SPAM: &[&str] = &[
     "Hot offers on watches http://watch.example",
 ];
 
-/// The team's remarks.
+/// The team's comments.
 pub const REMARKS: &[&str] = &[
     "Same as what the people at Northpier told us last week.",
     "I could reproduce this with the big sample project.",
@@ -300,7 +300,7 @@ pub const REMARKS: &[&str] = &[
     "Good quote for the roadmap review.",
 ];
 
-/// An item of the backlog: title, body, the tag of what belongs to it, how far it comes, how many days ago it was made.
+/// A backlog item: title, body, tag of its feedback, status changes, age in days.
 pub struct BacklogTemplate {
     /// The title.
     pub title: &'static str,
@@ -308,17 +308,17 @@ pub struct BacklogTemplate {
     pub body: &'static str,
     /// Feedback with this tag is linked to it.
     pub tag: &'static str,
-    /// A word that such feedback must hold; may be empty.
+    /// A word that such feedback must contain; may be empty.
     pub word: &'static str,
-    /// How far it comes: days ago and status.
+    /// Its status changes: days ago and status.
     pub steps: &'static [(i64, domain::backlog::BacklogStatus)],
-    /// When it was made.
+    /// Its age in days.
     pub days_ago: i64,
 }
 
 use domain::backlog::BacklogStatus::{Declined, InProgress, Planned, Shipped};
 
-/// The backlog.
+/// The backlog items.
 pub const BACKLOG: &[BacklogTemplate] = &[
     BacklogTemplate {
         title: "Draw only the visible part of the timeline",
@@ -404,5 +404,5 @@ pub const BACKLOG: &[BacklogTemplate] = &[
     },
 ];
 
-/// Releases with the days before today on which they came out.
+/// Releases and their age in days.
 pub const RELEASES: &[(i64, &str)] = &[(100, "3.8.0"), (70, "3.9.0"), (52, "4.0.0"), (44, "4.0.1"), (30, "4.1.0"), (9, "4.2.0")];

@@ -30,9 +30,9 @@ pub struct ApiError(pub Error);
 #[derive(Debug, Clone, Copy)]
 pub struct SignInRequired;
 
-/// What an HTML handler returns.
+/// Result of an HTML handler.
 pub type PageResult<T = Response> = Result<T, PageError>;
-/// What a JSON handler returns.
+/// Result of a JSON handler.
 pub type ApiResult<T = Response> = Result<T, ApiError>;
 
 impl<E: Into<Error>> From<E> for PageError {

@@ -54,7 +54,7 @@ impl Default for KeysPageState {
     }
 }
 
-/// A note on whose authority the key has, if it is not the obvious one.
+/// A note on the key's authority; `None` for the usual one.
 fn authority(key: &ApiKey) -> Option<String> {
     let who = key.backer.as_deref().unwrap_or("the person it acts for");
     match (key.backing, key.role()) {

@@ -71,7 +71,7 @@ pub struct PacedBody {
     progress: BodyProgress,
 }
 
-/// The request with its body under a [`Pace`].
+/// The request with a time limit for its body.
 #[must_use]
 pub fn paced(request: hyper::Request<Incoming>) -> hyper::Request<PacedBody> {
     let (mut parts, body) = request.into_parts();
@@ -169,7 +169,7 @@ impl BodyMemory {
         Self(extensions.get::<MemoryLease>().cloned())
     }
 
-    /// The status for a body that could not be read: 503 if memory was exhausted, otherwise `otherwise`.
+    /// The status for a body that could not be read: 503 if memory was exhausted; `otherwise` if not.
     #[must_use]
     pub fn status(&self, otherwise: StatusCode) -> StatusCode {
         if self.0.as_ref().is_some_and(MemoryLease::was_refused) { StatusCode::SERVICE_UNAVAILABLE } else { otherwise }

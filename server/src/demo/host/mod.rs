@@ -1,5 +1,5 @@
-//! The site of the demonstration: someone else's pages on another origin, under the strictest Content-Security-Policy that the
-//! widget promises to work with. It uses nothing of Earshot but the snippet that people paste.
+//! The demonstration's site: pages of a different owner on another origin, under the strictest Content-Security-Policy that the
+//! widget supports. It uses nothing of Earshot except the snippet that people paste.
 
 use axum::{
     Router,
@@ -15,7 +15,7 @@ const JS: &str = include_str!("site.js");
 const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\"><path fill=\"#1f6b4a\" \
                     d=\"M1 2h9v3H1zm3 5h10v3H4zm3 5h6v3H7z\"/></svg>";
 
-/// The site with the widget of the project `project_key` at `earshot_origin`; two pages show the survey `survey_id` in place.
+/// The site with the widget of the project `project_key` at `earshot_origin`; two pages embed the survey `survey_id` inline.
 pub fn router(earshot_origin: &str, project_key: &str, survey_id: &str) -> Router {
     let origin = earshot_origin.trim_end_matches('/').to_owned();
     let policy = format!(
@@ -36,7 +36,7 @@ pub fn router(earshot_origin: &str, project_key: &str, survey_id: &str) -> Route
         "<h1>How are we doing?</h1><p class=\"lead\">A plain frame, without any script of ours.</p>\
          <iframe class=\"frame\" src=\"{origin}/s/{survey_id}?embed=1\" title=\"Survey\"></iframe>"
     );
-    // The first three are one single-page site; each address also loads by itself.
+    // The first three form one single-page site; each URL also loads by itself.
     let app = ["/", "/prices", "/account"].into_iter().fold(Router::new(), |router, path| router.route(path, page(VIEWS, true)));
     app.route("/inline", page(&inline, true))
         .route("/frame", page(&frame, false))

@@ -23,7 +23,7 @@
     addEventListener("popstate", () => show(true));
     show(false);
   }
-  // What the widget offers to the site.
+  // The widget's functions for the site.
   const call = (id, ...args) => {
     const button = document.getElementById(id);
     if (button) button.addEventListener("click", () => window.earshot && window.earshot(...args));

@@ -58,12 +58,12 @@ pub(super) async fn show(console: ConsoleRequest) -> PageResult {
     Ok(page(&console, StatusCode::OK, None, FieldErrors::default()).await?)
 }
 
-/// A reload of a page that a refused form was answered with.
+/// Redirects a reload of the page that shows a rejected form.
 pub(super) async fn home() -> Redirect {
     Redirect::to("/account")
 }
 
-/// `POST /account`: the name.
+/// `POST /account`: changes the name.
 pub(super) async fn rename(console: ConsoleRequest, form: Form) -> PageResult {
     form.idempotency_key()?;
     match own_account::rename(&console.app, console.actor.staff, form.get("name")).await {
@@ -81,7 +81,7 @@ pub(super) async fn change_password(console: ConsoleRequest, form: Form) -> Page
     let this = this_session(&console);
     match own_account::change_password(&console.app, &console.staff, form.get("current"), form.get("password"), &this).await {
         Ok(()) => {
-            // The session that stays gets a new id too: whoever knew the old one is out.
+            // The current session gets a new ID too, so that nobody with the old one stays signed in.
             console.session.cycle_id().await?;
             Ok(console.redirect_with_message("/account", "Password changed. All other sessions were signed out."))
         }
@@ -92,7 +92,7 @@ pub(super) async fn change_password(console: ConsoleRequest, form: Form) -> Page
     }
 }
 
-/// `POST /account/theme`: from the account page and from the menu of every page, which it leads back to.
+/// `POST /account/theme`: from the account page or the menu of any page; redirects back to that page.
 pub(super) async fn set_theme(console: ConsoleRequest, headers: HeaderMap, form: Form) -> PageResult {
     form.idempotency_key()?;
     own_account::set_theme(&console.app, console.actor.staff, ThemeMode::parse(form.get("theme"))).await?;

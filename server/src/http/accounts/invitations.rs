@@ -62,12 +62,12 @@ fn page(
     };
     let key = app.ids.uuid().to_string();
     let mut response = plain_page(app, nonce, status, "Invitation", move || view! { <InvitationPage model=model idempotency_key=key /> });
-    // The address holds the secret.
+    // The URL contains the secret.
     response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     response
 }
 
-/// `GET /invite/{token}`: shows, and never redeems.
+/// `GET /invite/{token}`: shows the invitation without redeeming it.
 pub(super) async fn show(
     State(app): State<AppState>,
     nonce: Nonce,
@@ -100,7 +100,7 @@ pub(super) async fn accept(
     let joined = match &console {
         Ok(console) => invitations::join(&app, &token, console.actor.staff).await.map(|invitation| (console.actor.staff, invitation)),
         Err(_) => {
-            // Anyone who holds a link must not learn by it, at speed, who else has an account.
+            // Rate limited: a link's holder could otherwise probe quickly which addresses have an account.
             app.limits.sign_in(&hash_token(&token), address.bucket(), None, app.now()).await?;
             let new = invitations::join_as_new(&app, &token, form.get("name"), form.get("email"), form.get("password")).await;
             match new {

@@ -36,7 +36,7 @@ use uuid::Uuid;
 
 use super::super::{address::BaseUrl, console::ConsoleRequest, error::PageResult, forms::Form, webhooks};
 
-/// What a rendering adds to what is stored.
+/// Page state besides the stored members.
 #[derive(Default)]
 struct MembersPageState {
     link: Option<String>,
@@ -56,7 +56,7 @@ async fn page(console: &ConsoleRequest, scope: &Scope, status: StatusCode, extra
         .map(|m| {
             let choices: Vec<Role> = Role::ALL.into_iter().filter(|to| may_change(mine, m.role, *to, owners).is_ok()).collect();
             MemberView {
-                // Only one possible role is no choice.
+                // A single role is not a choice.
                 choices: if choices.len() > 1 { choices } else { Vec::new() },
                 removable: may_remove(mine, m.role, owners, m.staff == me).is_ok(),
                 is_you: m.staff == me,
@@ -92,7 +92,7 @@ async fn page(console: &ConsoleRequest, scope: &Scope, status: StatusCode, extra
     Ok(console.page_with(status, "Members", Nav::Settings, move || view! { <MembersPage model=model idempotency_key=key /> }))
 }
 
-/// What there is to say of an invitation's letter.
+/// Delivery problems or progress of an invitation's e-mail.
 fn how_it_fares(letter: Option<MailMessageRow>) -> Option<(String, bool)> {
     let letter = letter?;
     let why = letter.last_error.unwrap_or_default();
@@ -118,7 +118,7 @@ pub(super) async fn show(console: ConsoleRequest) -> PageResult {
     Ok(page(&console, &scope, StatusCode::OK, MembersPageState::default()).await?)
 }
 
-/// Whom a page about a change of membership is about.
+/// Query parameters of the pages that confirm a membership change.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct MembershipQuery {
     #[serde(default)]
@@ -127,7 +127,8 @@ pub(super) struct MembershipQuery {
     role: String,
 }
 
-/// `GET /p/{slug}/members/remove`: what a member leaves behind. Without one, a reload of a page that a refused form was answered with.
+/// `GET /p/{slug}/members/remove`: shows what the member leaves behind. Without a member, redirects a reload of a page that shows a
+/// rejected form.
 pub(super) async fn remove_page(console: ConsoleRequest, Query(about): Query<MembershipQuery>) -> PageResult {
     match id::<StaffId>(&about.staff) {
         Ok(staff) => leaving_page(&console, staff, None, StatusCode::OK, &Form::default(), FieldErrors::default()).await,
@@ -135,7 +136,7 @@ pub(super) async fn remove_page(console: ConsoleRequest, Query(about): Query<Mem
     }
 }
 
-/// `GET /p/{slug}/members/role`: what a lower role ends. Otherwise as [`remove_page`].
+/// `GET /p/{slug}/members/role`: shows what a lower role ends. Otherwise as [`remove_page`].
 pub(super) async fn role_page(console: ConsoleRequest, Query(about): Query<MembershipQuery>) -> PageResult {
     match (id::<StaffId>(&about.staff), about.role.parse::<Role>()) {
         (Ok(staff), Ok(role)) => leaving_page(&console, staff, Some(role), StatusCode::OK, &Form::default(), FieldErrors::default()).await,
@@ -143,7 +144,7 @@ pub(super) async fn role_page(console: ConsoleRequest, Query(about): Query<Membe
     }
 }
 
-/// Asks before a membership is changed, and shows what that ends; `form`: what was chosen already.
+/// Asks for confirmation of a membership change, and shows what it ends; `form`: choices made so far.
 async fn leaving_page(
     console: &ConsoleRequest,
     staff: StaffId,
@@ -194,7 +195,7 @@ async fn leaving_page(
     Ok(console.page_with(status, "Members", Nav::Settings, move || view! { <OffboardingPage view=view idempotency_key=key /> }))
 }
 
-/// What a form decides about what is left behind.
+/// Parses a form's decisions about what the member leaves behind.
 fn decisions(form: &Form) -> Result<OffboardingDecisions> {
     let mut decisions = OffboardingDecisions { renew_links: form.get("renew_links") == "yes", ..OffboardingDecisions::default() };
     for (name, value) in &form.0 {
@@ -205,15 +206,15 @@ fn decisions(form: &Form) -> Result<OffboardingDecisions> {
     Ok(decisions)
 }
 
-/// Where a change that would end something is asked about first; `None` when it ends nothing, or that was seen already.
+/// A redirect to the confirmation page if a change would end something; `None` if it ends nothing, or is already confirmed.
 async fn asks_first(console: &ConsoleRequest, scope: &Scope, form: &Form, staff: StaffId, to: Option<Role>) -> Result<Option<Response>> {
-    // A higher role takes nothing from anything that acts for someone.
+    // A higher role ends nothing that acts for the member.
     let held = console.app.store.actor(staff).await?.role(scope.project());
     let is_raised = to.is_some_and(|to| held.is_some_and(|held| to >= held));
     if is_raised || !form.get("confirmed").is_empty() {
         return Ok(None);
     }
-    // Who leaves cannot come back by themselves, so that is asked even where nothing else ends.
+    // A person who leaves needs an invitation to return, so confirm that even if nothing else ends.
     let leaves = to.is_none() && staff == console.actor.staff;
     if !leaves && offboarding::offboarding_items(&console.app, scope, staff, to).await?.is_empty() {
         return Ok(None);
@@ -225,7 +226,7 @@ async fn asks_first(console: &ConsoleRequest, scope: &Scope, form: &Form, staff:
     Ok(Some(Redirect::to(&page).into_response()))
 }
 
-/// `POST /p/{slug}/members`: makes an invitation. The answer is the page itself with the link, which no other answer shows again.
+/// `POST /p/{slug}/members`: creates an invitation. The response is the page with the link, which is never shown again.
 pub(super) async fn invite(console: ConsoleRequest, BaseUrl(base): BaseUrl, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     let key = form.idempotency_key()?;
@@ -257,7 +258,7 @@ pub(super) async fn invite(console: ConsoleRequest, BaseUrl(base): BaseUrl, form
     }
 }
 
-/// A refused change as a page with the message, all else as usual.
+/// Shows a rejected change with its message.
 async fn refused(console: &ConsoleRequest, scope: &Scope, (staff, to, form): (StaffId, Option<Role>, &Form), error: Error) -> PageResult {
     match error {
         Error::Domain(domain::DomainError::Invalid(errors)) if !form.get("confirmed").is_empty() => {
@@ -284,9 +285,9 @@ pub(super) async fn change_role(console: ConsoleRequest, form: Form) -> PageResu
     }
 }
 
-/// `POST /p/{slug}/members/remove`; also how someone leaves.
+/// `POST /p/{slug}/members/remove`; also for leaving a project.
 pub(super) async fn remove(console: ConsoleRequest, form: Form) -> PageResult {
-    // Everyone may leave; only who may remove others hears whether an id is someone's.
+    // Anyone may leave; only people who may remove others can find out whether an ID belongs to a member.
     let leaves = form.get("staff") == console.actor.staff.to_string();
     let scope = console.scope(if leaves { Role::Viewer } else { Role::Admin })?;
     form.idempotency_key()?;

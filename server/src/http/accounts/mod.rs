@@ -49,8 +49,8 @@ pub fn routes() -> Router<WebState> {
         .route("/invite/{token}", get(invitations::show).post(invitations::accept))
 }
 
-/// Answers for the layer of sessions when it could not save one: it gives an empty answer then, also while the database is merely busy.
-/// A layer around that one.
+/// Explains failures of the session layer, which responds with an empty body when it cannot save a session, even if the database is only
+/// busy. Goes around that layer.
 pub async fn explain_sessions(request: Request, next: Next) -> Response {
     let (response, failure) = sessions::capturing_store_errors(next.run(request)).await;
     match failure {
@@ -59,11 +59,11 @@ pub async fn explain_sessions(request: Request, next: Next) -> Response {
     }
 }
 
-/// The session's cookie removed, with the attributes that it was set with.
+/// `Set-Cookie` value that removes the session's cookie, with its original attributes.
 const REMOVED: &str = "__Host-earshot=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0";
 
-/// Makes the removal of the session's cookie one that browsers obey: without `Secure` they ignore it for a name that begins with `__Host-`.
-/// tower-sessions leaves the attributes out. A layer around that one.
+/// Makes browsers accept the removal of the session's cookie: without `Secure` they ignore it for a name that begins with `__Host-`, and
+/// tower-sessions leaves the attributes out. Goes around that layer.
 pub async fn complete_cookie_removal(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let is_removal = |text: &str| text.starts_with("__Host-earshot=") && text.contains("Max-Age=0") && !text.contains("Secure");
@@ -78,7 +78,8 @@ pub async fn complete_cookie_removal(request: Request, next: Next) -> Response {
     response
 }
 
-/// Sends a person who must sign in first back to the page that they asked for afterwards, or whose form they sent. A layer over the whole console.
+/// Redirects a person who must sign in so that they return to the page they requested, or whose form they sent. A layer over the entire
+/// console.
 pub async fn remember_page(request: Request, next: Next) -> Response {
     let wanted = if *request.method() == Method::GET {
         Some(request.uri().clone())

@@ -60,12 +60,12 @@ fn page(app: &AppState, nonce: &Nonce, status: StatusCode, token: &str, email: S
     let mut response = plain_page(app, nonce, status, "Set a new password", move || {
         view! { <ResetPage token=token email=email errors=errors idempotency_key=key /> }
     });
-    // The address holds the secret.
+    // The URL contains the secret.
     response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     response
 }
 
-/// `GET /reset/{token}`: shows, and never uses the link up.
+/// `GET /reset/{token}`: shows the form without using up the link.
 pub(super) async fn form(State(app): State<AppState>, nonce: Nonce, Path(token): Path<String>) -> PageResult {
     match reset::find(&app, &token).await {
         Ok(staff) => Ok(page(&app, &nonce, StatusCode::OK, &token, staff.email, FieldErrors::default())),

@@ -26,7 +26,7 @@ use super::super::{
     security::Nonce,
 };
 
-/// The cookie of a browser that signed in before; see [`use_case::new_device`].
+/// Cookie that marks a browser that has signed in before; see [`use_case::new_device`].
 const DEVICE: &str = "earshot_device";
 
 #[derive(Debug, Default, Deserialize)]
@@ -105,13 +105,13 @@ pub(super) fn in_words(seconds: u64) -> String {
     }
 }
 
-/// Makes `session` the one of `staff`, under a new id, with nothing of what it held before.
+/// Signs `staff` in with `session`, under a new ID and without its previous content.
 ///
 /// # Errors
-/// When the database fails.
+/// Returns an error if the database fails.
 pub async fn begin_session(app: &AppState, session: &Session, staff: StaffId, headers: &HeaderMap, address: ClientAddress) -> Result<()> {
     let now = app.now();
-    // Signing in is rare enough to sweep at.
+    // Signing in is rare enough to delete expired sessions here.
     app.store.write(move |tx| Box::pin(async move { tx.delete_ended_sessions(now).await })).await?;
     session.clear().await;
     session.cycle_id().await?;
@@ -134,7 +134,7 @@ pub(super) async fn sign_out(session: Session, form: Form) -> PageResult {
     form.idempotency_key()?;
     session.flush().await?;
     let mut response = Redirect::to("/sign-in").into_response();
-    // Drafts and pages that the browser kept are the person's, and the browser may be someone else's next.
+    // Cached pages and drafts belong to the person, and another person may use the browser next.
     response.headers_mut().insert(HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\", \"storage\""));
     Ok(response)
 }

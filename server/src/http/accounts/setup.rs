@@ -1,4 +1,4 @@
-//! The first visit of an empty installation.
+//! Set-up of an empty installation.
 
 use app::{
     accounts::setup::{SetupForm, SetupLocked, SetupPage},
@@ -35,7 +35,7 @@ pub(super) struct SetupQuery {
     token: String,
 }
 
-/// `GET /setup?token=…`. Nothing is used up by looking.
+/// `GET /setup?token=…`. Does not use up the token.
 pub(super) async fn show(State(app): State<AppState>, nonce: Nonce, Query(link): Query<SetupQuery>) -> PageResult {
     if !setup::is_empty(&app).await? {
         return Ok(Redirect::to("/").into_response());

@@ -1,4 +1,4 @@
-//! The addresses without a project: they lead on to the current one.
+//! URLs without a project: they redirect to the current one.
 
 use axum::{
     extract::{RawQuery, State},

@@ -298,7 +298,7 @@ pub async fn update_item(
     write_outcome::idempotent(&app, &sent, async {
         let item = find(&app, &scope, id).await?;
         let current = with_evidence(&app, &scope, item).await?;
-        // An impossible request is refused regardless of the resource's state (RFC 9110, section 13.2.1).
+        // An invalid request is refused regardless of the resource's state (RFC 9110, section 13.2.1).
         let (title, text) =
             backlog::check_item(body.title.as_deref().unwrap_or(&current.title), body.body.as_deref().unwrap_or(&current.body))?;
         write_outcome::require_if_match(&sent.headers, &current)?;

@@ -1,4 +1,4 @@
-//! Who makes an API request: the key in `Authorization`, its rate limit and its scope. Cookies are ignored here.
+//! Authentication of API requests: the key in `Authorization`, its rate limit and its scope. Cookies are ignored here.
 
 use axum::{
     extract::{FromRequestParts, Request, State},
@@ -26,15 +26,15 @@ use crate::http::{address::ClientAddress, limits};
 pub struct ApiCaller {
     /// Its key.
     pub key: ApiKey,
-    /// Whom it acts as.
+    /// The actor that it acts as.
     pub actor: Actor,
 }
 
 impl ApiCaller {
-    /// The capability to work in the key's project with at least the role `need`.
+    /// The scope for working in the key's project with at least the role `need`.
     ///
     /// # Errors
-    /// [`Refusal::Forbidden`] when the key's scope is too low.
+    /// [`Refusal::Forbidden`] if the key's scope is too low.
     pub fn scope(&self, need: Role) -> Result<Scope, Refusal> {
         self.actor.scope(self.key.project, need)
     }
@@ -53,12 +53,12 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut all = headers.get_all(header::AUTHORIZATION).iter();
     let value = all.next()?.to_str().ok()?;
     let (scheme, key) = value.split_once(' ')?;
-    // Two such headers are a mistake or an attack.
+    // Two such headers are a mistake or an attack, so they are treated as none.
     (all.next().is_none() && scheme.eq_ignore_ascii_case("bearer")).then(|| key.trim())
 }
 
-/// The refusal of an invalid key; an address that sends too many of them has to wait. Valid keys are not affected by what others behind the
-/// same address send.
+/// The refusal of an invalid key; an address that sends too many of them is rate limited. Valid keys from the same address are not
+/// affected.
 async fn wrong_key(app: &AppState, address: ClientAddress, error: Error) -> Error {
     if !matches!(error.refusal(), Some(Refusal::SignedOut)) {
         return error;
@@ -88,7 +88,7 @@ pub async fn identify(State(app): State<AppState>, address: ClientAddress, mut r
     }
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let (standing, mut response) = match app.limits.api_key(key.id.0, app.now()).await {
-        // Counted like any other: a program that does not notice would keep asking forever.
+        // Counted like any other request: a program that ignores the error would retry forever.
         Ok(standing) if is_stopped => (standing, stopped()),
         Ok(standing) => {
             request.extensions_mut().insert(ApiCaller { actor: keys::actor(&key), key });
@@ -111,14 +111,14 @@ pub async fn identify(State(app): State<AppState>, address: ClientAddress, mut r
         }
     };
     tell_limits(response.headers_mut(), standing);
-    // Personal data: only for this program, and revalidated each time.
+    // Personal data: cached only by this program, and revalidated each time.
     let kept = reads && matches!(response.status(), StatusCode::OK | StatusCode::NOT_MODIFIED);
     let keeping = if kept { "private, no-cache" } else { "no-store" };
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(keeping));
     response
 }
 
-/// `RateLimit` and `RateLimit-Policy` as the IETF's draft has them (draft-ietf-httpapi-ratelimit-headers).
+/// Sets `RateLimit` and `RateLimit-Policy` as in the IETF draft draft-ietf-httpapi-ratelimit-headers.
 fn tell_limits(headers: &mut HeaderMap, standing: RateLimitStatus) {
     let RateLimitStatus { limit, remaining, reset } = standing;
     let texts = [("ratelimit-policy", format!("\"key\";q={limit};w=60")), ("ratelimit", format!("\"key\";r={remaining};t={reset}"))];

@@ -1,4 +1,4 @@
-//! `/api/v1/feedback/{feedback_id}/comments`: what the team says about feedback among themselves.
+//! `/api/v1/feedback/{feedback_id}/comments`: the team's internal comments on feedback.
 
 use axum::{extract::State, http::HeaderMap, response::Response};
 use domain::{
@@ -96,7 +96,7 @@ pub async fn read_comment(
     write_outcome::conditional_response(&headers, &one(&app, &caller.scope(Role::Viewer)?, feedback, id).await?)
 }
 
-/// A text of several lines, or nothing where it has no visible character.
+/// The text, or an empty one if it has no visible character.
 pub(super) fn visible(text: &str) -> &str {
     if text.chars().all(|c| c.is_whitespace() || c.is_control()) { "" } else { text }
 }

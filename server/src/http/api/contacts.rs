@@ -110,7 +110,7 @@ pub async fn list_contacts(
     };
     let filter = ContactFilter {
         words: asked.q.clone(),
-        // As addresses are stored.
+        // Normalized like stored addresses.
         email: email::read(&asked.email).unwrap_or_else(|| asked.email.trim().to_lowercase()),
         external_id: asked.external_id.trim().to_owned(),
     };

@@ -1,4 +1,4 @@
-//! `/api/v1/webhooks/{webhook_id}/deliveries`: what was sent to a webhook, and how it went.
+//! `/api/v1/webhooks/{webhook_id}/deliveries`: deliveries to a webhook and their outcomes.
 
 use axum::{extract::State, http::HeaderMap, response::Response};
 use domain::{

@@ -1,4 +1,4 @@
-//! The OpenAPI document, built from the handlers and from what all of them share, and the page that shows it.
+//! The OpenAPI document, built from the handlers and their common parts, and the route that serves it.
 
 use std::sync::LazyLock;
 
@@ -15,7 +15,7 @@ use utoipa::OpenApi;
 use super::{BASE, Operations, problem::ApiHandlerResult, write_outcome};
 use crate::http::address::BaseUrl;
 
-/// The document without the address of this installation.
+/// The document without the URL of this installation.
 static DOCUMENT: LazyLock<Value> = LazyLock::new(build);
 
 /// One operation of the document.
@@ -23,9 +23,9 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(build);
 pub struct Operation {
     /// Its `operationId`, the name of its handler.
     pub name: String,
-    /// In lower case.
+    /// HTTP method, in lower case.
     pub method: String,
-    /// From the root.
+    /// Path from the root.
     pub path: String,
 }
 
@@ -35,7 +35,7 @@ pub fn entries(document: &Value) -> impl Iterator<Item = (&String, &String, &Val
     paths.flat_map(|(path, item)| item.as_object().into_iter().flatten().map(move |(method, operation)| (path, method, operation)))
 }
 
-/// All of it, without the address of this installation.
+/// The complete document, without the URL of this installation.
 pub fn whole() -> &'static Value {
     &DOCUMENT
 }
@@ -96,16 +96,16 @@ const TEXT: &str = "^[^\\u0000]*$";
 const VISIBLE: &str = "^[^\\u0000]*[^\\s\\u0000-\\u001f\\u007f-\\u009f][^\\u0000]*$";
 const TAG: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f\",:]*[^\\s\\u0000-\\u001f\\u007f-\\u009f\",:][^\\u0000-\\u001f\\u007f-\\u009f\",:]*$";
 
-/// The pattern of `If-Match`: any state, or a list of named ones.
+/// The pattern of `If-Match`: any state, or a list of ETags.
 const VALIDATORS: &str = "^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$";
 
-/// Says of inputs what the macro has no words for: no text holds NUL, what a contact's properties are.
+/// Adds constraints that the macro cannot express: no text contains NUL, properties of contacts are limited.
 fn tighten(schemas: &mut Value) {
     let inputs = schemas.as_object_mut().into_iter().flatten().filter(|(name, _)| is_input(name));
     for (_, schema) in inputs {
         let parts = schema.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten();
         for part in parts.filter(|part| part.get("properties").is_some()) {
-            // The macro says it of structures only.
+            // The macro sets this for structs only.
             part["additionalProperties"] = json!(false);
             tighten_one(part);
         }
@@ -113,7 +113,7 @@ fn tighten(schemas: &mut Value) {
     }
 }
 
-/// Whether a schema is sent to us; what a draft consists of goes both ways.
+/// Whether a schema is a request body; parts of a draft are both request and response.
 fn is_input(name: &str) -> bool {
     name.starts_with("New") || name.ends_with("Patch") || name.starts_with("Draft")
 }
@@ -144,11 +144,11 @@ fn tighten_one(schema: &mut Value) {
     }
 }
 
-/// Schemas of responses that leave out fields without a value. All others contain each of their fields, with null for no value.
+/// Response schemas that omit fields without a value. All others contain all their fields, with null for no value.
 const SPARSE: [&str; 2] = ["FieldProblem", "ClaimedContact"];
 
-/// Says of outputs that their fields are always there: the macro takes a field that may be null for one that may be missing, and
-/// generated clients would then distinguish three cases where there are two.
+/// Marks all response fields as required: the macro treats a nullable field as optional, and generated clients would then distinguish
+/// three cases instead of two.
 fn promise(schemas: &mut Value) {
     let outputs = schemas.as_object_mut().into_iter().flatten();
     for (_, schema) in outputs.filter(|(name, _)| !is_input(name) && !SPARSE.contains(&name.as_str())) {
@@ -163,8 +163,8 @@ fn require_all(schema: &mut Value) {
     }
 }
 
-/// Gives fields with one of a fixed list of words an enumeration of these words. Types of questions and sources of responses stay
-/// strings: there will be more of them, and clients should not fail because of one that they do not know.
+/// Makes fields with a fixed set of values enumerations. Types of questions and sources of responses stay strings: more will be added,
+/// and clients should not fail on an unknown one.
 fn enumerate(schemas: &mut Value) {
     let claims = Claim::ALL.iter().map(|word| word.as_str()).collect::<Vec<_>>();
     let kinds = FeedbackKind::ALL.iter().map(|word| word.as_str()).collect();
@@ -234,14 +234,14 @@ fn refusals() -> Value {
     Value::Object(ERROR_RESPONSES.iter().map(refusal).collect())
 }
 
-/// Whether only admins may read here.
+/// Whether reading this path requires an admin key.
 fn is_for_admins(path: &str) -> bool {
     ["webhooks", "invitations"].iter().any(|name| path.starts_with(&format!("{BASE}/{name}")))
 }
 
-/// Adds to an operation what all of them share: the key, request and response headers, and the possible errors.
+/// Adds the common parts of an operation: the key, request and response headers, and the possible errors.
 fn surround(path: &str, method: &str, operation: &mut Value) {
-    // Said of each operation and not of the whole document, because some generators of clients look only here.
+    // Set for each operation and not for the entire document, because some client generators only look here.
     operation["security"] = json!([{ "key": [] }]);
     let writes = method != "get";
     // A file is generated while it is sent, so it cannot have an ETag.

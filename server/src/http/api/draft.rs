@@ -1,4 +1,4 @@
-//! What the draft of a survey consists of, as clients read it and send it back.
+//! The content of a survey draft, as clients read it and send it back.
 
 use domain::surveys::{self, Question, QuestionKind};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
@@ -172,7 +172,7 @@ fn stars<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
     super::request::whole(deserializer)?.ok_or_else(|| D::Error::custom("this must be a whole number of 0 or more"))
 }
 
-/// Reads one kind of question. What is wrong within a list of it is named in the message, which is where its place is lost.
+/// Deserializes one kind of question. For an error inside a list, the message includes the path, which is otherwise lost here.
 fn read<'de, T: serde::de::DeserializeOwned, D: Deserializer<'de>>(value: Value) -> Result<T, D::Error> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let (path, text) = (error.path().to_string(), error.inner().to_string());
@@ -290,7 +290,7 @@ pub enum DraftLaunch {
     Code {},
 }
 
-/// A whole number, also one that is written `3.0`, which is the same to JSON.
+/// Deserializes a whole number, which may be written `3.0`: the same to JSON.
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let number = whole(f64::deserialize(deserializer)?).and_then(|number| u32::try_from(number).ok());
     number.ok_or_else(|| D::Error::custom("this must be a whole number of 0 or more"))
@@ -298,7 +298,7 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> 
 
 /// The number if it is whole.
 pub fn whole(number: f64) -> Option<i64> {
-    // Through text, because a conversion could not say what it lost.
+    // Through text, because a cast would not report a loss.
     if number.fract() == 0.0 { format!("{number:.0}").parse().ok() } else { None }
 }
 
@@ -324,7 +324,7 @@ impl From<DraftLaunch> for surveys::LaunchTrigger {
     }
 }
 
-/// Where a fault that stops publication is in the draft; `field` is the name that the editor has for it, as in `q3-title`.
+/// The JSON pointer of an error that prevents publication; `field` is the editor's name of it, like `q3-title`.
 pub fn place(field: &str, body: &surveys::SurveyBody) -> String {
     match field {
         "add-question" => return "/questions".into(),

@@ -1,4 +1,4 @@
-//! `/api/v1/invitations`: links that let someone join the project.
+//! `/api/v1/invitations`: links for joining the project.
 
 use axum::{extract::State, http::HeaderMap, response::Response};
 use domain::{
@@ -85,7 +85,7 @@ pub async fn list_invitations(
 ) -> ApiHandlerResult {
     let scope = caller.scope(Role::Admin)?;
     let open = app.store.open_invitations(&scope, app.now()).await?;
-    // All work for the same time, so the newest expire last.
+    // All are valid for the same time, so the newest expire last.
     let end = |invitation: &Stored| (invitation.expires_at, invitation.id.0);
     lists::respond(&headers, (&asked, "/api/v1/invitations"), open, end, |open, next_cursor| InvitationList {
         items: open.into_iter().map(Invitation::from).collect(),

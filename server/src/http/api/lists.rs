@@ -1,4 +1,4 @@
-//! Lists without filters, and lists that are short enough to be cut into pages in memory.
+//! Lists without filters, and lists that are short enough to be paged in memory.
 
 use std::cmp::Reverse;
 
@@ -25,18 +25,18 @@ pub struct PageParams {
 }
 
 impl PageParams {
-    /// The address of the next page of the list at `path`.
+    /// The URL of the next page of the list at `path`.
     #[must_use]
     pub fn next(&self, path: &str, cursor: Option<&str>) -> Option<String> {
         page::next(path, cursor, &[("limit", Some(self.limit.to_string()))])
     }
 }
 
-/// Sorts all items of the list at `path`, the newest first, and responds with those of the page that was asked for. `end` tells the place of an
-/// item; `view` makes the response from the items and the cursor of the next page.
+/// Sorts all items of the list at `path`, newest first, and responds with the requested page. `end` returns the sort key of an item; `view`
+/// makes the response from the items and the cursor of the next page.
 ///
 /// # Errors
-/// When the cursor is none of ours.
+/// Returns an error if the cursor is invalid.
 pub fn respond<T, V: Serialize>(
     headers: &HeaderMap,
     (asked, path): (&PageParams, &str),

@@ -1,5 +1,5 @@
-//! `/api/v1`: the program for other programs. An operation is a handler that `#[utoipa::path]` describes, and one word in the list of
-//! operations below: that list makes both the routes and the document, so that neither knows what the other does not.
+//! `/api/v1`: the API for other programs. An operation is a handler with `#[utoipa::path]` and an entry in the list of operations below.
+//! That list generates both the routes and the document, so that they always match.
 
 #![expect(unused_qualifications, reason = "what utoipa's macro writes")]
 
@@ -40,10 +40,10 @@ use utoipa::OpenApi;
 
 use crate::http::WebState;
 
-/// Where all of it lies.
+/// Base path of the API.
 const BASE: &str = "/api/v1";
 
-/// Makes `Operations`, the document's part that comes from the handlers, and `handlers`, the handlers by the name of their operation.
+/// Generates `Operations`, the document's part that comes from the handlers, and `handlers`, the handlers by operation name.
 macro_rules! operations {
     ($($module:ident: $($handler:ident),+;)+) => {
         #[derive(OpenApi)]
@@ -77,11 +77,11 @@ operations! {
     invitations: list_invitations, create_invitation, read_invitation, revoke_invitation;
 }
 
-/// The routes: those that need a key, the document, and the page about it.
+/// All routes: those that need a key, the document, and its reference page.
 pub fn routes(web: &WebState) -> Router<WebState> {
     let mut api = Router::new();
     let operations = document::operations();
-    // Several methods of one path are one route to the router.
+    // The router merges several methods of one path into one route.
     for (name, handler) in handlers() {
         let Some(at) = operations.iter().find(|o| o.name == name) else { continue };
         let Some(filter) = method_filter(&at.method) else { continue };

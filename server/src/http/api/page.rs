@@ -1,4 +1,4 @@
-//! Opaque cursors of lists in time order, and the address of the next page.
+//! Opaque cursors of lists in time order, and the URL of the next page.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::Timestamp;
@@ -7,10 +7,10 @@ use uuid::Uuid;
 
 use super::problem::{ApiHandlerResult, ApiRejection, FieldProblem};
 
-/// Where a page ended.
+/// End of a page: the time and ID of its last item.
 pub type PageCursor = (i64, String);
 
-/// The refusal of an invalid cursor: not one of ours, or from another list.
+/// The refusal of an invalid cursor: malformed, or from another list.
 pub fn invalid_cursor() -> ApiRejection {
     let detail = "This cursor is invalid. Start again without one.";
     ApiRejection::Protocol {
@@ -21,16 +21,16 @@ pub fn invalid_cursor() -> ApiRejection {
     }
 }
 
-/// The cursor of what comes after something made at a time.
+/// The cursor for the items after the one with this time and ID.
 #[must_use]
 pub fn cursor(at: Timestamp, id: Uuid) -> String {
     URL_SAFE_NO_PAD.encode(format!("{}.{id}", at.0))
 }
 
-/// Reads [`cursor`].
+/// Parses a [`cursor`].
 ///
 /// # Errors
-/// If it is not a cursor.
+/// Returns an error if it is not a cursor.
 pub fn place(cursor: Option<&str>) -> ApiHandlerResult<Option<PageCursor>> {
     let Some(cursor) = cursor else { return Ok(None) };
     let read = || {
@@ -59,7 +59,7 @@ pub fn fetch_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)
 }
 
-/// The address of the next page, with the same parameters.
+/// The URL of the next page, with the same parameters.
 #[must_use]
 pub fn next(path: &str, cursor: Option<&str>, questions: &[(&str, Option<String>)]) -> Option<String> {
     let cursor = cursor?;

@@ -1,4 +1,4 @@
-//! Errors of the API: RFC 9457 problems with the place of each fault.
+//! Errors of the API: RFC 9457 problems with the location of each error.
 
 use axum::{
     http::{HeaderValue, Method, StatusCode, header},
@@ -43,17 +43,17 @@ impl FieldProblem {
         Self { pointer: None, parameter: None, header: None, position: None, code: code.into(), detail: detail.into() }
     }
 
-    /// A fault in the body.
+    /// An error in the body.
     pub fn at(pointer: impl Into<String>, code: &str, detail: impl Into<String>) -> Self {
         Self { pointer: Some(pointer.into()), ..Self::new(code, detail) }
     }
 
-    /// A fault in the address.
+    /// An error in the URL.
     pub fn parameter(name: &str, code: &str, detail: impl Into<String>) -> Self {
         Self { parameter: Some(name.into()), ..Self::new(code, detail) }
     }
 
-    /// A fault in a header.
+    /// An error in a header.
     pub fn header(name: &str, code: &str, detail: impl Into<String>) -> Self {
         Self { header: Some(name.into()), ..Self::new(code, detail) }
     }
@@ -80,12 +80,12 @@ pub struct Problem {
     pub errors: Vec<FieldProblem>,
 }
 
-/// Why an API request failed.
+/// Reason why an API request failed.
 #[derive(Debug)]
 pub enum ApiRejection {
-    /// A refusal or fault of a use case.
+    /// A refusal or failure of a use case.
     UseCase(Error),
-    /// A refusal of the transport.
+    /// A refusal by the HTTP layer.
     Protocol {
         /// The HTTP status.
         status: StatusCode,
@@ -93,7 +93,7 @@ pub enum ApiRejection {
         code: &'static str,
         /// A message for people.
         detail: String,
-        /// Places.
+        /// Errors with their locations.
         faults: Vec<FieldProblem>,
     },
 }
@@ -108,12 +108,12 @@ impl<E: Into<Error>> From<E> for ApiRejection {
 }
 
 impl ApiRejection {
-    /// A refusal of the transport.
+    /// A refusal by the HTTP layer.
     pub fn outside(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self::Protocol { status, code, detail: detail.into(), faults: Vec::new() }
     }
 
-    /// 422 with places.
+    /// 422 with the locations of errors.
     pub fn invalid(faults: Vec<FieldProblem>) -> Self {
         let detail = faults.iter().map(|fault| fault.detail.as_str()).collect::<Vec<_>>().join(" ");
         Self::Protocol { status: StatusCode::UNPROCESSABLE_ENTITY, code: "invalid", detail, faults }
@@ -127,7 +127,7 @@ impl ApiRejection {
         }
     }
 
-    /// Maps the faults of a use case to their places in the body; `place` gives the pointer of a field.
+    /// Maps errors of a use case to locations in the body; `place` returns the pointer of a field.
     pub fn at(self, place: impl Fn(&str) -> String) -> Self {
         match self {
             Self::UseCase(Error::Domain(Refusal::Invalid(errors))) => {

@@ -1,4 +1,4 @@
-//! `/api/docs`: the document as a page.
+//! `/api/docs`: the document as a web page.
 
 use app::api::{ApiReferenceView, OperationGroup, OperationView, ReferencePage, SchemaField, SchemaView};
 use axum::{extract::State, http::StatusCode, response::Response};
@@ -13,7 +13,7 @@ fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_default().to_owned()
 }
 
-/// The name of the shape that a schema refers to.
+/// The name of the schema that a schema refers to.
 fn shape_of(schema: &Value) -> Option<String> {
     let name = |schema: &Value| schema["$ref"].as_str()?.rsplit('/').next().map(str::to_owned);
     let among = |list: &Value| list.as_array()?.iter().find_map(name);
@@ -58,7 +58,7 @@ fn field(name: &str, schema: &Value, required: bool) -> SchemaField {
     }
 }
 
-/// The fields of a shape, including those of its parts if it is composed, and its values if it is an enumeration.
+/// The fields of a schema, including those of its parts if it is composed, and its values if it is an enumeration.
 fn fields(schema: &Value) -> Vec<SchemaField> {
     if let Some(values) = schema["enum"].as_array() {
         return values.iter().filter_map(Value::as_str).map(|word| SchemaField { name: word.into(), ..SchemaField::default() }).collect();

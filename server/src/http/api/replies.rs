@@ -1,4 +1,4 @@
-//! `/api/v1/replies`: canned replies, the texts that the team answers tickets with.
+//! `/api/v1/replies`: canned replies to tickets.
 
 use axum::{extract::State, http::HeaderMap, response::Response};
 use domain::{
@@ -149,7 +149,7 @@ pub async fn update_reply(
         let current = one(&app, &scope, id).await?;
         let name = body.name.map_or_else(|| current.name.clone(), |name| contact::text(Some(&name)).unwrap_or_default());
         let text = body.body.as_deref().map_or(current.body.as_str(), visible);
-        // An impossible request is refused regardless of the resource's state (RFC 9110, section 13.2.1).
+        // An invalid request is refused regardless of the resource's state (RFC 9110, section 13.2.1).
         check_reply(&name, text)?;
         write_outcome::require_if_match(&sent.headers, &current)?;
         let changed = replies::edit(&app, &scope, id, current.version, &name, text).await;

@@ -1,4 +1,4 @@
-//! API requests: strict JSON, IDs in the path, query parameters, idempotency keys.
+//! Parsing of API requests: strict JSON, IDs in the path, query parameters, idempotency keys.
 
 use std::{fmt, marker::PhantomData};
 
@@ -34,7 +34,7 @@ pub struct WriteRequest<T> {
     pub caller: ApiCaller,
     /// The idempotency key.
     pub once: Option<String>,
-    /// Distinguishes this request from another one with the same idempotency key.
+    /// Fingerprint that distinguishes requests with the same idempotency key.
     pub fingerprint: String,
     /// All headers.
     pub headers: HeaderMap,
@@ -43,7 +43,7 @@ pub struct WriteRequest<T> {
 }
 
 impl<T> WriteRequest<T> {
-    /// The request without its body, and the body.
+    /// Splits the request into its body and the rest.
     pub fn open(self) -> (WriteRequest<()>, T) {
         let Self { caller, once, fingerprint, headers, body } = self;
         (WriteRequest { caller, once, fingerprint, headers, body: () }, body)
@@ -52,7 +52,7 @@ impl<T> WriteRequest<T> {
     /// The idempotency key of a request that creates something.
     ///
     /// # Errors
-    /// 400 if there is none.
+    /// Returns 400 if there is none.
     pub fn once(&self) -> Result<&str, ApiRejection> {
         self.once.as_deref().ok_or_else(|| {
             let detail = "Send an Idempotency-Key: 8 to 100 visible ASCII characters, the same one for each retry.";
@@ -72,7 +72,7 @@ impl<T: DeserializeOwned> FromRequest<WebState> for WriteRequest<T> {
     async fn from_request(request: Request, web: &WebState) -> Result<Self, ApiRejection> {
         let (mut parts, body) = request.into_parts();
         let caller = ApiCaller::from_request_parts(&mut parts, web).await?;
-        // Before the body is read.
+        // Check before reading the body.
         caller.scope(Role::Triager)?;
         let once = once(&parts.headers)?;
         let (method, path, headers) = (parts.method.clone(), parts.uri.path().to_owned(), parts.headers.clone());
@@ -97,7 +97,7 @@ impl<T: DeserializeOwned> FromRequest<WebState> for WriteRequest<T> {
     }
 }
 
-/// The idempotency key, bare or as a structured field's text in quotes.
+/// The idempotency key, bare or as a quoted structured-field string.
 fn once(headers: &HeaderMap) -> Result<Option<String>, ApiRejection> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
@@ -114,7 +114,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// Whether lists and objects are nested more deeply than in any of our inputs. Looks at each byte once and stores nothing.
+/// Whether lists and objects are nested more deeply than in any of our inputs. Makes one pass without allocating.
 fn is_too_deep(json: &[u8]) -> bool {
     let (mut depth, mut inside, mut escaped) = (0_usize, false, false);
     for byte in json {
@@ -145,7 +145,7 @@ fn has_nul(json: &[u8]) -> bool {
     })
 }
 
-/// Parses a body; an error includes its place.
+/// Parses a body; an error includes its location.
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiRejection> {
     let bytes: &[u8] = &well_formed(bytes);
     let malformed = |detail: String| ApiRejection::outside(StatusCode::BAD_REQUEST, "malformed", detail);
@@ -156,7 +156,7 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiRejection> {
         let detail = "Texts cannot contain NUL (\\u0000).";
         return Err(ApiRejection::invalid(vec![FieldProblem::at("", "nul", detail)]));
     }
-    // serde would read the fields of a struct from a list, too.
+    // serde would also accept a list as a struct.
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         return Err(ApiRejection::invalid(vec![FieldProblem::at("", "type", "The body must be a JSON object.")]));
     }
@@ -170,7 +170,7 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiRejection> {
     Ok(value)
 }
 
-/// A name as a part of a JSON pointer.
+/// Escapes a name for use in a JSON pointer.
 fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
@@ -208,7 +208,7 @@ fn fault(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldProblem 
     FieldProblem::at(pointer, "type", format!("Invalid value: {text}."))
 }
 
-/// The query parameters, each known and given once.
+/// The query parameters; each must be known and given at most once.
 #[derive(Debug)]
 pub struct QueryParams<T>(pub T);
 
@@ -247,31 +247,31 @@ pub const MAX_PAGE: usize = 100;
 /// For `#[serde(deserialize_with)]`: a number of items, which is a string in query parameters.
 ///
 /// # Errors
-/// If it is not a number from 1 to [`MAX_PAGE`].
+/// Returns an error if it is not a number from 1 to [`MAX_PAGE`].
 pub fn limit<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     let text = <String as serde::Deserialize>::deserialize(deserializer)?;
     let number = text.parse::<usize>().ok().filter(|n| (1..=MAX_PAGE).contains(n));
     number.ok_or_else(|| serde::de::Error::custom(format!("this must be a number from 1 to {MAX_PAGE}")))
 }
 
-/// For `#[serde(deserialize_with)]`: a small whole number, also one that is written `3.0`, which is the same to JSON; or none.
+/// For `#[serde(deserialize_with)]`: an optional small whole number, which may be written `3.0`: the same to JSON.
 ///
 /// # Errors
-/// If it is not a number, not whole, or out of range.
+/// Returns an error if it is not a number, not whole, or out of range.
 pub fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
     let Some(number) = <Option<f64> as serde::Deserialize>::deserialize(deserializer)? else { return Ok(None) };
     let whole = (0..=u8::MAX).find(|whole| (f64::from(*whole) - number).abs() < f64::EPSILON);
     whole.map(Some).ok_or_else(|| serde::de::Error::custom("this must be a whole number of 0 or more"))
 }
 
-/// The beginning of the error for a text that is too long.
+/// The prefix of the error for a text that is too long.
 const TOO_LONG: &str = "Use ";
 
-/// For `#[serde(deserialize_with)]`: a text of at most `MAX` characters, counted as they were sent, because the document cannot describe the
-/// length of a text after it is tidied.
+/// For `#[serde(deserialize_with)]`: a text of at most `MAX` characters. Counted before trimming, because the document cannot describe the
+/// length of a trimmed text.
 ///
 /// # Errors
-/// If it is longer.
+/// Returns an error if it is longer.
 pub fn at_most<'de, const MAX: usize, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = <String as serde::Deserialize>::deserialize(deserializer)?;
     if text.chars().nth(MAX).is_none() {
@@ -283,7 +283,7 @@ pub fn at_most<'de, const MAX: usize, D: serde::Deserializer<'de>>(deserializer:
 /// [`at_most`], or null.
 ///
 /// # Errors
-/// If it is longer.
+/// Returns an error if it is longer.
 pub fn at_most_or_null<'de, const MAX: usize, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = <Option<BoundedText<MAX>> as serde::Deserialize>::deserialize(deserializer)?;
     Ok(text.map(|BoundedText(text)| text))
@@ -292,7 +292,7 @@ pub fn at_most_or_null<'de, const MAX: usize, D: serde::Deserializer<'de>>(deser
 /// [`at_most`] for an optional value that is never null.
 ///
 /// # Errors
-/// If it is longer.
+/// Returns an error if it is longer.
 pub fn set_at_most<'de, const MAX: usize, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     at_most::<MAX, D>(deserializer).map(Some)
 }
@@ -306,7 +306,7 @@ pub fn page() -> usize {
     PAGE
 }
 
-/// The body of a request that has none.
+/// An empty request body.
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EmptyBody {}
@@ -314,15 +314,15 @@ pub struct EmptyBody {}
 /// For `#[serde(deserialize_with)]`: an optional value that is never null.
 ///
 /// # Errors
-/// If it is invalid.
+/// Returns an error if it is invalid.
 pub fn set<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// For `#[serde(deserialize_with)]`: an optional object. serde would read the fields of a struct from a list, too.
+/// For `#[serde(deserialize_with)]`: an optional object. serde would also accept a list as a struct.
 ///
 /// # Errors
-/// If it is neither a valid object nor null.
+/// Returns an error if it is neither a valid object nor null.
 pub fn object_or_null<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     struct Object<T>(PhantomData<T>);
 
@@ -348,7 +348,7 @@ pub fn object_or_null<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'d
 /// For `#[serde(deserialize_with)]`: an optional value, where null clears it.
 ///
 /// # Errors
-/// If it is invalid.
+/// Returns an error if it is invalid.
 pub fn set_or_null<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     <Option<T> as serde::Deserialize>::deserialize(deserializer).map(Some)
 }

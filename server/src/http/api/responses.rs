@@ -86,7 +86,7 @@ pub struct ResponseList {
 
 fn read_answer(question_id: String, value: &str) -> Option<Answer> {
     let none = Answer { question_id, number: None, text: None, choices: None, other: None };
-    // A row written by a later version of the program must not hide the others.
+    // Skip a row from a later version of the program, so that it does not hide the others.
     Some(match serde_json::from_str(value).ok()? {
         surveys::Answer::Number(number) => Answer { number: Some(number), ..none },
         surveys::Answer::Text(text) => Answer { text: Some(text), ..none },
@@ -305,7 +305,7 @@ pub async fn create_response(
     let (sent, body) = sent.open();
     let (scope, key) = (sent.caller.scope(Role::Triager)?, use_case_key(&sent)?);
     write_outcome::idempotent(&app, &sent, async {
-        // First check that it belongs to this project: nothing is revealed about others.
+        // First check that it belongs to this project, so that nothing is revealed about others.
         find(&app, &scope, id).await?;
         let target = responses::target(&app, SurveyId(id), None).await.map_err(|error| match error.refusal() {
             Some(Refusal::NotFound) => Refusal::Conflict("This survey has never been published, so it cannot be answered.".into()).into(),
@@ -325,7 +325,7 @@ pub async fn create_response(
         all_fits(errors)?;
         let submission = ResponseInput { pairs, finished, signals: SpamSignals::default(), page: None, context };
         let begun = responses::begin(&app, &target, &key, &submission).await.map_err(|error: Error| {
-            // The error of a question belongs to its answer; a missing answer belongs to the list.
+            // An error of a question belongs to its answer; a missing answer belongs to the list.
             ApiRejection::from(error).at(|question| match answers.iter().position(|answer| answer.question_id == question) {
                 Some(at) => format!("/answers/{at}"),
                 None => "/answers".to_owned(),

@@ -1,4 +1,4 @@
-//! `/api/v1/surveys/{survey_id}/versions`: what was published, which never changes.
+//! `/api/v1/surveys/{survey_id}/versions`: published versions, which never change.
 
 use axum::{extract::State, http::HeaderMap};
 use domain::{DomainError as Refusal, accounts::Role, ids::VersionId};

@@ -107,7 +107,7 @@ impl From<&Stored> for Survey {
     }
 }
 
-/// A question as respondents get it.
+/// A question as respondents see it.
 pub(super) fn question(question: surveys::Question) -> Question {
     let (choices, other) = question.kind.choices().unwrap_or((&[], false));
     let choices = choices.iter().map(|choice| Choice { id: choice.id.clone(), label: choice.label.clone() }).collect();

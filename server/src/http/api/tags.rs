@@ -26,7 +26,7 @@ pub struct TagList {
     next_cursor: Option<String>,
 }
 
-/// What a cursor of this list begins with, so that one of another list is told apart.
+/// Prefix of this list's cursors, so that a cursor of another list is rejected.
 const MARK: &str = "tag.";
 
 fn after(cursor: Option<&str>) -> ApiHandlerResult<String> {

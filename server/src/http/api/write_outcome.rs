@@ -1,4 +1,4 @@
-//! API responses: JSON with a validator, pages with a link to the next page, and responses that are replayed to a retry.
+//! API responses: JSON with an ETag, pages with a link to the next page, and responses that are replayed to retries.
 
 use axum::{
     body::Body,
@@ -18,12 +18,12 @@ use super::{
     request::WriteRequest,
 };
 
-/// The strong validator of a representation. It holds the version, so two versions never share one.
+/// The strong ETag of a representation. The representation contains the version, so no two versions have the same ETag.
 fn tag(body: &str) -> String {
     format!("\"{}\"", hash_token(body).get(..22).unwrap_or_default())
 }
 
-/// The validators that a header of `If-Match` or `If-None-Match` names, each as it is written; `None` if it is not a list of them.
+/// The ETags in an `If-Match` or `If-None-Match` header, as written; `None` if the header is not a list of ETags.
 fn validators(header: &HeaderValue) -> Option<Vec<&str>> {
     let mut rest = header.to_str().ok()?.trim();
     if rest == "*" {
@@ -45,12 +45,12 @@ fn validators(header: &HeaderValue) -> Option<Vec<&str>> {
     }
 }
 
-/// Whether one of these is a validator; `weak`: one that says so is taken as well.
+/// Whether the list contains `tag`; with `weak`, weak ETags match too.
 fn names(validators: &[&str], tag: &str, weak: bool) -> bool {
     validators.iter().any(|t| *t == "*" || *t == tag || weak && t.strip_prefix("W/") == Some(tag))
 }
 
-/// Responds to a read request: 304 if the client already has it.
+/// Responds to a read request: 304 if the client already has the current representation.
 ///
 /// # Errors
 /// Never in practice.
@@ -58,14 +58,14 @@ pub fn conditional_response(headers: &HeaderMap, value: &impl Serialize) -> ApiH
     page(headers, value, None)
 }
 
-/// As [`conditional_response`], for one page of a list: `next` is the address of the next page.
+/// As [`conditional_response`], for one page of a list: `next` is the URL of the next page.
 ///
 /// # Errors
 /// Never in practice.
 pub fn page(headers: &HeaderMap, value: &impl Serialize, next: Option<String>) -> ApiHandlerResult {
     let body = serde_json::to_string(value).map_err(service::error::Error::from)?;
     let tag = tag(&body);
-    // An unreadable header is ignored: the response is then sent in full.
+    // A malformed header is ignored, and the response is sent in full.
     let known = headers.get(header::IF_NONE_MATCH).and_then(validators).is_some_and(|all| names(&all, &tag, true));
     let mut response =
         if known { StatusCode::NOT_MODIFIED.into_response() } else { ([(header::CONTENT_TYPE, "application/json")], body).into_response() };
@@ -85,7 +85,7 @@ fn set(response: &mut Response, name: HeaderName, value: &str) {
 /// Refuses to change a resource that differs from what the client last read; `current` is its current representation.
 ///
 /// # Errors
-/// 428 without `If-Match`, 422 when it cannot be read, 412 when it names another version.
+/// 428 without `If-Match`, 422 if it is malformed, 412 if it does not match.
 pub fn require_if_match(headers: &HeaderMap, current: &impl Serialize) -> ApiHandlerResult<()> {
     let body = serde_json::to_string(current).map_err(service::error::Error::from)?;
     let Some(wanted) = headers.get(header::IF_MATCH) else {
@@ -108,13 +108,13 @@ pub fn require_if_match(headers: &HeaderMap, current: &impl Serialize) -> ApiHan
     Err(ApiRejection::outside(StatusCode::PRECONDITION_FAILED, "changed", detail))
 }
 
-/// The response to a write request, as it is kept for a retry.
+/// The response to a write request, as it is stored for a retry.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WriteOutcome {
     status: u16,
     body: Option<String>,
     location: Option<String>,
-    /// The body of the first response, where it holds what must not be stored.
+    /// The body of the first response, if it contains a secret that must not be stored.
     #[serde(skip)]
     first: Option<String>,
 }
@@ -142,7 +142,7 @@ impl WriteOutcome {
         Self { status: 204, body: None, location: None, first: None }
     }
 
-    /// Sends `value` instead in the first response, which alone may show a secret that is stored nowhere. A retry gets the other one.
+    /// Sends `value` instead in the first response only, to show a secret that is not stored. A retry gets the stored response.
     ///
     /// # Errors
     /// Never in practice.
@@ -168,7 +168,7 @@ impl IntoResponse for WriteOutcome {
     }
 }
 
-/// What is kept under an idempotency key.
+/// The stored record of an idempotency key.
 #[derive(Debug, Serialize, Deserialize)]
 struct StoredOutcome {
     fingerprint: String,
@@ -176,11 +176,11 @@ struct StoredOutcome {
 }
 
 /// Runs a write once per idempotency key and replays the first response to a retry. The key is stored before the work, together with the
-/// request's fingerprint; work that must not run twice gets a key for [`store::Store::write_idempotent`] (see [`use_case_key`]) or is guarded by
-/// a version, so that a crash between the work and storing its response does no harm either.
+/// request's fingerprint. Work that must not run twice gets a key for [`store::Store::write_idempotent`] (see [`use_case_key`]) or is
+/// guarded by a version, so that a crash between the work and storing its response is harmless too.
 ///
 /// # Errors
-/// 422 if the key was used for a different request; the refusals of the work.
+/// 422 if the key was used for a different request; otherwise the refusals of the work.
 pub async fn idempotent<T>(
     app: &App,
     sent: &WriteRequest<T>,
@@ -198,7 +198,7 @@ pub async fn idempotent<T>(
         Err(Error::Domain(Refusal::KeyReused)) => return Err(reused()),
         kept => kept?,
     };
-    // A key from before fingerprints had their own column.
+    // A key stored before fingerprints had their own column.
     if kept.fingerprint != sent.fingerprint {
         return Err(reused());
     }
@@ -212,13 +212,13 @@ pub async fn idempotent<T>(
     let outcome = serde_json::to_string(&kept).map_err(service::error::Error::from)?;
     let keeping = app.store.write(move |tx| Box::pin(async move { tx.replace_outcome(&scope, &key, &outcome).await })).await;
     if let Err(error) = keeping {
-        // The work is done nevertheless, and the client must be told so.
+        // The work is done, so the client must get its response.
         tracing::warn!(error = %error, "the response to an API request could not be stored for a retry");
     }
     Ok(written.into_response())
 }
 
-/// [`idempotent`] for what deletes a resource: 204, and the same to a retry.
+/// [`idempotent`] for deleting a resource: responds with 204, to a retry as well.
 ///
 /// # Errors
 /// As [`idempotent`].
@@ -233,7 +233,7 @@ pub async fn delete<T, U>(app: &App, sent: &WriteRequest<T>, work: impl Future<O
 /// The key of a use case that creates something, separate for each API key.
 ///
 /// # Errors
-/// 400 if the request has none.
+/// Returns 400 if the request has none.
 pub fn use_case_key<T>(sent: &WriteRequest<T>) -> ApiHandlerResult<String> {
     Ok(format!("api:{}:{}", sent.caller.key.id, sent.once()?))
 }

@@ -1,4 +1,4 @@
-//! Links between feedback and items: the panel, and what its forms post to.
+//! Links between feedback and backlog items: the panel, and the routes of its forms.
 
 use app::{
     backlog::{LinkCandidate, LinkPageView, LinkPanelView, LinkedItemView, link_panel::LinkPage},
@@ -38,22 +38,22 @@ pub fn routes() -> Router<WebState> {
         .route("/p/{slug}/feedback/{id}/backlog", post(create_from))
 }
 
-/// What the link panel of a page stands on.
+/// Context of a link panel.
 pub struct LinkPanelRequest<'a> {
     /// The feedback to link.
     pub feedback: &'a Feedback,
     /// Path and query of the page.
     pub here: &'a str,
-    /// Where a post comes back to; usually [`LinkPanelRequest::here`].
+    /// Return path of posts; usually [`LinkPanelRequest::here`].
     pub return_to: &'a str,
     /// The page's `link_q`.
     pub query: &'a str,
 }
 
-/// The link panel for a page that shows a piece of feedback, rendered by [`app::backlog::LinkPanel`].
+/// The link panel for a page that shows feedback, rendered by [`app::backlog::LinkPanel`].
 ///
 /// # Errors
-/// When the database fails.
+/// Returns an error if the database fails.
 pub async fn link_panel(console: &ConsoleRequest, scope: &Scope, on: &LinkPanelRequest<'_>) -> Result<LinkPanelView> {
     let linked = console.app.store.linked_items(scope, on.feedback.id).await?;
     let linked = linked
@@ -104,7 +104,7 @@ async fn feedback(console: &ConsoleRequest, scope: &Scope, id: FeedbackId) -> Re
     console.app.store.feedback_by_ids(scope, &[id]).await?.pop().ok_or_else(|| Refusal::NotFound.into())
 }
 
-/// A place of this project to go back to; anything else becomes the feedback's own page.
+/// Return path within the project; the feedback's own page for anything else.
 fn return_to(console: &ConsoleRequest, wanted: &str, id: FeedbackId) -> Result<String> {
     let slug = &console.project()?.slug;
     Ok(return_to::return_to(slug, wanted).unwrap_or_else(|| format!("/p/{slug}/feedback/{id}")))
@@ -143,7 +143,7 @@ fn item_number(form: &Form) -> Result<i64> {
     form.get("item").parse().map_err(|_| Refusal::NotFound.into())
 }
 
-/// Shows a refused form again with its message; passes every other error on.
+/// Shows a rejected form again with its message; returns any other error.
 async fn again(console: &ConsoleRequest, scope: &Scope, id: FeedbackId, form: &Form, error: Error) -> PageResult {
     let errors = match error {
         Error::Domain(Refusal::Invalid(errors)) => errors,

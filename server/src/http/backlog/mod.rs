@@ -40,13 +40,13 @@ use service::{
 };
 use store::backlog::LinkedFeedback;
 
-/// The word for the list of all items; without a word it shows those that are not done with.
+/// The filter value for all items; without a filter the list shows unfinished ones.
 const ALL: &str = "all";
-/// Items on one page of the list.
+/// Items per page of the list.
 const PAGE: i64 = 50;
-/// Pieces of feedback on one page of an item.
+/// Linked feedback per page of an item.
 const SAID: i64 = 50;
-/// Characters of a text that are shown on each side of a quote, and twice as many of a text without one.
+/// Characters shown on each side of a quote; twice as many of a text without a quote.
 const AROUND: usize = 400;
 
 /// This capability's routes.
@@ -179,7 +179,7 @@ async fn item(console: ConsoleRequest, Path((_, n)): Path<(String, String)>, Que
     item_page(&console, &scope, item, page, StatusCode::OK, None).await
 }
 
-/// `typed`: what a refused edit form held.
+/// `typed`: fields of a rejected edit form.
 async fn item_page(
     console: &ConsoleRequest,
     scope: &Scope,
@@ -284,7 +284,7 @@ fn ending(text: &str, chars: usize) -> String {
     }
 }
 
-/// Shows a refused change again with what was typed and why; passes every other error on.
+/// Shows a rejected change again with the submitted text and the reason; returns any other error.
 async fn again(console: &ConsoleRequest, scope: &Scope, item: BacklogItem, form: Option<&Form>, error: Error) -> PageResult {
     let (code, errors, conflict) = match error {
         Error::Domain(Refusal::Invalid(errors)) => (StatusCode::UNPROCESSABLE_ENTITY, errors, None),

@@ -1,4 +1,4 @@
-//! What is done to feedback: one item or many, and taking it back. Every answer leads back to where the person was.
+//! Changes of feedback, one item or many, and undo. Every response redirects to the page that the form came from.
 
 use std::time::Duration;
 
@@ -27,10 +27,10 @@ use super::{
 };
 use crate::http::{console::ConsoleRequest, error::PageResult, forms::Form, return_to::return_to};
 
-/// How long an answer waits for the index, so that the list it leads to is right.
+/// Maximum wait for the index, so that the list after the redirect is up to date.
 pub(super) const INDEX_WAIT: Duration = Duration::from_secs(2);
 
-/// How long a change of all that match waits for the index: what it does not know of would be changed wrongly, or left out.
+/// Maximum wait for the index before a change of all matches: items that it does not contain yet would be changed wrongly, or left out.
 const MATCH_WAIT: Duration = Duration::from_secs(10);
 
 /// `POST …/feedback/{id}/status`.
@@ -45,8 +45,8 @@ pub async fn assign(console: ConsoleRequest, Path((_, id)): Path<(String, String
     one(&console, &id, &form, FeedbackEdit::Assign(to), if to.is_some() { "Assigned." } else { "Unassigned." }).await
 }
 
-/// `POST …/feedback/{id}/tags`: `remove` names a tag to take off, else `add` is what to add, and `create` what to add though the project
-/// does not have it yet.
+/// `POST …/feedback/{id}/tags`: removes the tag `remove`; without it, adds the tag `add`, or `create`, which need not exist in the project
+/// yet.
 pub async fn tags(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let remove: Vec<String> = form.all("remove").filter(|t| !t.is_empty()).map(ToOwned::to_owned).collect();
     let (edit, message) = if remove.is_empty() {
@@ -63,13 +63,13 @@ pub async fn tags(console: ConsoleRequest, Path((_, id)): Path<(String, String)>
     one(&console, &id, &form, edit, message).await
 }
 
-/// The tag that a form adds: what its button creates, else what was typed.
+/// The tag that a form adds: the `create` button's, otherwise the text in `field`.
 fn tag_of<'f>(form: &'f Form, field: &str) -> &'f str {
     Some(form.get("create")).filter(|tag| !tag.is_empty()).unwrap_or_else(|| form.get(field))
 }
 
-/// Why what was typed is not added at once: the project has no such tag, and nobody said to create it. Keys that land in the wrong field
-/// would make tags otherwise.
+/// The error for a tag that does not exist in the project yet, unless the form says to create it. Otherwise keystrokes in the wrong field
+/// would create tags.
 async fn new_tag(console: &ConsoleRequest, scope: &Scope, form: &Form, field: &str) -> Result<Option<FieldErrors>> {
     if !form.get("create").is_empty() {
         return Ok(None);
@@ -102,7 +102,8 @@ pub async fn comment(console: ConsoleRequest, Path((_, id)): Path<(String, Strin
     }
 }
 
-/// `POST …/feedback/bulk`: `item` once for each as `id:version`, or with `all` every item that the query `q` matches; `do` is what.
+/// `POST …/feedback/bulk`: changes each `item` (`id:version`, repeated), or with `all` all items that match the query `q`; `do` is the
+/// change.
 pub async fn bulk(console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Triager)?;
     form.idempotency_key()?;
@@ -136,7 +137,7 @@ pub async fn bulk(console: ConsoleRequest, form: Form) -> PageResult {
     } else {
         let query = TriageQuery::parse(form.get("q")).map_err(|e| Refusal::field("q", "query", e.message))?;
         let app = console.app.clone();
-        // A task of its own: what takes longer than the answer may is done to its end.
+        // A task of its own, so that it completes even if the response times out.
         let work = tokio::spawn(async move {
             if !app.search.wait_until_caught_up(MATCH_WAIT).await {
                 return Err(Refusal::SearchUnavailable.into());
@@ -168,7 +169,7 @@ pub async fn bulk(console: ConsoleRequest, form: Form) -> PageResult {
     Ok(back(&console, &form, None, &message, Some(&outcome)).await?)
 }
 
-/// `POST …/undo`: takes back what `token` names.
+/// `POST …/undo`: undoes the change that `token` identifies.
 pub async fn undo(console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Triager)?;
     form.idempotency_key()?;
@@ -176,7 +177,7 @@ pub async fn undo(console: ConsoleRequest, form: Form) -> PageResult {
     match undo::undo(&console.app, &scope, token).await {
         Ok(outcome) if outcome.conflicts.is_empty() => Ok(back(&console, &form, None, "Undone.", None).await?),
         Ok(outcome) => {
-            // The message travels in a cookie: a few are named, the rest counted.
+            // The message goes into a cookie of limited size, so only a few conflicts are listed.
             let (kept, more) = outcome.conflicts.split_at(outcome.conflicts.len().min(3));
             let more = if more.is_empty() { String::new() } else { format!(" And {} more.", thousands(more.len())) };
             let message =
@@ -207,7 +208,7 @@ async fn one(console: &ConsoleRequest, id: &str, form: &Form, edit: FeedbackEdit
     }
 }
 
-/// Back to where the person was, once the index knows, with what can be undone.
+/// Redirects back once the index is up to date, with a message and the undo of `outcome`.
 pub(super) async fn back(
     console: &ConsoleRequest,
     form: &Form,
@@ -222,7 +223,7 @@ pub(super) async fn back(
     Ok(console.redirect(&to, &flash))
 }
 
-/// Back to where the person was, with why it did not happen.
+/// Redirects back with the reason why nothing was changed.
 pub(super) fn sorry(console: &ConsoleRequest, form: &Form, on: Option<FeedbackId>, why: &str) -> Result<Response> {
     let flash = Flash { message: why.to_owned(), is_error: true, undo: None };
     Ok(console.redirect(&target(console, form, on)?, &flash))

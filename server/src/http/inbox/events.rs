@@ -1,8 +1,8 @@
-//! `GET /p/{slug}/events`: what happens to the project's feedback, as server-sent events.
+//! `GET /p/{slug}/events`: changes of the project's feedback as server-sent events.
 //!
-//! `changed` carries a line for each item, `id version new name`: what its version is now, whether it was heard of before (`new` or
-//! `known`), and who changed it last. `resync` says that something was missed: the page looks for itself. The stream ends when the
-//! session is revoked or the person loses the project, checked before anything is told and every [`CHECK`].
+//! `changed` has one line per item, `id version new name`: its current version, whether it was announced before (`new` or `known`), and the
+//! name of the person who last changed it. `resync` means that events were missed and the page must reload its list. The stream ends when
+//! the session is revoked or the person leaves the project, which is checked before each event and every [`CHECK`].
 
 use std::{convert::Infallible, time::Duration};
 
@@ -32,9 +32,9 @@ use tokio::{
 
 use crate::http::{WebState, console::ConsoleRequest, error::PageResult, streams::EventStreamGuard};
 
-/// How often the session is looked at; also keeps the connection alive.
+/// Interval of session checks; also keeps the connection alive.
 const CHECK: Duration = Duration::from_secs(15);
-/// Items told one by one; of more at once the page only hears that there is something.
+/// Maximum items in one event; if there are more, the event is only `resync`.
 const MOST: usize = 200;
 
 struct EventListener {
@@ -54,7 +54,7 @@ struct EventListener {
 pub async fn stream(State(web): State<WebState>, console: ConsoleRequest, headers: HeaderMap) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let open = web.streams.open(console.actor.staff)?;
-    // Subscribed before the answer begins, so that nothing falls between.
+    // Subscribe before responding, so that no event is missed in between.
     let arrivals = console.app.search.subscribe_new_records();
     let mut clock = interval(CHECK);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -77,7 +77,7 @@ pub async fn stream(State(web): State<WebState>, console: ConsoleRequest, header
         Some((Ok::<_, Infallible>(event), listener))
     });
     let mut response: Response = Sse::new(events).into_response();
-    // Proxies must not collect the stream.
+    // Keeps proxies from buffering the stream.
     response.headers_mut().insert("x-accel-buffering", axum::http::HeaderValue::from_static("no"));
     Ok(response)
 }
@@ -121,7 +121,7 @@ impl EventListener {
             Ok(heads) => {
                 let line = |head: &store::triage::FeedbackHead| {
                     let by = head.by.as_deref().unwrap_or_default().replace(['\r', '\n'], " ");
-                    // An answer may grow before it is heard of at all: its version says nothing.
+                    // A response may be updated before its first event, so the version alone does not show whether it is new.
                     let new = arrived.new.contains(&head.id) || head.version == 1;
                     format!("{} {} {} {by}", head.id, head.version, if new { "new" } else { "known" })
                 };

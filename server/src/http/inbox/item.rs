@@ -1,4 +1,4 @@
-//! One item: beside the list, or as a page of its own.
+//! One item: beside the list, or as its own page.
 
 use app::{
     desk::AnswerDraft,
@@ -47,20 +47,20 @@ pub async fn show(console: ConsoleRequest, Path((_, id)): Path<(String, String)>
     Ok(page(&console, StatusCode::OK, view))
 }
 
-/// What was refused, and what was typed.
+/// A rejected form with its errors.
 #[derive(Default)]
 pub(super) struct RejectedItemForm<'a> {
-    /// How it is answered.
+    /// Status of the response.
     pub status: StatusCode,
-    /// Why.
+    /// Errors at the fields.
     pub errors: FieldErrors,
     /// The comment.
     pub comment: &'a str,
     /// The tag.
     pub tag: &'a str,
-    /// Answer and note of a ticket.
+    /// Reply and note of a ticket.
     pub ticket: Option<AnswerDraft>,
-    /// A change of many items.
+    /// A bulk change.
     pub bulk: Option<RejectedBulkEdit>,
 }
 
@@ -75,7 +75,7 @@ impl RejectedItemForm<'_> {
     }
 }
 
-/// The page that the form came from once more, with what was refused and typed: the list with the item in it, or the item's own page.
+/// Shows the page of a form again with errors and submitted text: the list with the item, or the item's own page.
 pub(super) async fn refused(
     console: &ConsoleRequest,
     scope: &Scope,
@@ -98,8 +98,8 @@ fn page(console: &ConsoleRequest, status: StatusCode, view: DetailView) -> Respo
     console.page_with(status, "Feedback", Nav::Inbox, move || view! { <FeedbackPage view=view /> })
 }
 
-/// All that is shown of an item; `None` when it is not in the scope. `within` is the list it stands beside,
-/// `link_q` what is searched for among backlog items.
+/// The view of an item; `None` if it is outside the scope. `within` is the list beside it, `link_q` the search among
+/// backlog items.
 pub(super) async fn view(
     console: &ConsoleRequest,
     scope: &Scope,
@@ -176,7 +176,7 @@ pub(super) async fn view(
     }))
 }
 
-/// Title and answer of each question that was answered, in the order asked.
+/// Title and answer of each answered question, in the survey's order.
 fn answers(asked: FeedbackResponse) -> Vec<(String, String)> {
     let FeedbackResponse { body, answers, .. } = asked;
     body.questions.iter().filter_map(|q| answers.get(&q.id).map(|a| (q.title.clone(), a.display(q)))).collect()
@@ -194,7 +194,7 @@ fn contact(person: FeedbackContact, item: &Feedback) -> Vec<(String, String)> {
             out.push((name, plain(&value)));
         }
     }
-    // What is known is marked as what this very claim is worth; what it says otherwise stands apart.
+    // Stored contact data is labelled with the trust level of this claim; differing claimed data is listed separately.
     if !out.is_empty() || matches!(claim, Claim::Expired | Claim::Wrong) {
         out.push(("Identity".into(), claim.label().into()));
     }

@@ -1,4 +1,4 @@
-//! The triage inbox and what is done to feedback.
+//! The triage inbox and changes of feedback.
 
 mod actions;
 mod events;
@@ -35,12 +35,12 @@ pub fn routes() -> Router<WebState> {
         .route("/p/{slug}/feedback/{id}/files/{file}", get(ticket::file))
 }
 
-/// Answers with files, which take larger bodies and longer than other requests.
+/// Replies with files, with larger limits for size and time than other requests.
 pub fn uploads() -> Router<WebState> {
     Router::new().route("/p/{slug}/feedback/{id}/answer", post(ticket::answer)).layer(DefaultBodyLimit::max(BODY_LIMIT))
 }
 
-/// A URL of the inbox with these parameters; those that are empty are left out.
+/// A URL of the inbox with these parameters, without empty ones.
 pub(super) fn inbox_url(slug: &str, params: &[(&str, &str)]) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     for (name, value) in params.iter().filter(|(_, value)| !value.is_empty()) {

@@ -33,11 +33,11 @@ use super::{
 };
 use crate::http::{console::ConsoleRequest, error::PageResult, return_to};
 
-/// Items on one page.
+/// Items per page.
 const PAGE: usize = 50;
-/// Characters of a row's snippet.
+/// Maximum characters of a row's snippet.
 const SNIPPET: usize = 180;
-/// Values shown of one facet.
+/// Maximum values shown per facet.
 const FACET_VALUES: usize = 12;
 
 /// The state of the view, all in the URL.
@@ -51,13 +51,13 @@ pub(super) struct InboxParams {
     pub cursor: String,
     #[serde(default)]
     pub item: String,
-    /// What is searched for in the link panel of the open item.
+    /// The search in the link panel of the open item.
     #[serde(default)]
     pub link_q: String,
 }
 
 impl InboxParams {
-    /// The view that a path to come back to names, if that is the inbox and its query can be read.
+    /// The view at a return path; `None` unless that is the inbox with a valid query.
     pub(super) fn of_inbox(slug: &str, return_to: &str) -> Option<Self> {
         let wanted = return_to::return_to(slug, return_to)?;
         let (path, query) = wanted.split_once('?').unwrap_or((&wanted, ""));
@@ -86,7 +86,7 @@ impl InboxParams {
     }
 }
 
-/// Names that rows and facets show instead of ids.
+/// Names that rows and facets show instead of IDs.
 pub(super) struct DisplayNames {
     /// Members of the project.
     pub members: Vec<Assignable>,
@@ -119,7 +119,7 @@ pub async fn show(console: ConsoleRequest, Query(params): Query<InboxParams>) ->
     Ok(answer(&console, params, None).await?)
 }
 
-/// The inbox, with what was refused at the open item.
+/// The inbox; `refused` is a rejected form of the open item.
 pub(super) async fn answer(console: &ConsoleRequest, params: InboxParams, refused: Option<RejectedItemForm<'_>>) -> Result<Response> {
     let scope = console.scope(Role::Viewer)?;
     let can_triage = scope.require(Role::Triager).is_ok();
@@ -211,7 +211,7 @@ fn facet_view(
     names: &DisplayNames,
     me: Option<StaffId>,
 ) -> Option<FacetView> {
-    // What the query language writes for a value, best for people first, and its label.
+    // The forms of a value in the query language, preferred form first, and its label.
     let words = |value: &str| -> (Vec<String>, String) {
         let own = value.to_owned();
         match facet.field {
@@ -251,7 +251,7 @@ fn facet_view(
             let url = params.url(slug, &[("q", &switched.to_string()), ("cursor", ""), ("item", "")]);
             FacetValue { label, count: *count, url, on }
         })
-        // `survey:none` and the like are no part of the language.
+        // `survey:none` does not exist in the query language.
         .filter(|value| value.label != "No survey")
         .collect();
     (!values.is_empty()).then(|| FacetView { label: facet.field.label(), values })
@@ -312,7 +312,7 @@ async fn list_view(
     let asked: Vec<_> = page.items.iter().filter(|item| item.kind == FeedbackKind::Ticket).map(|item| item.id).collect();
     let tickets = console.app.store.ticket_summaries(scope, &asked).await?;
     let to = |cursor: &Option<String>| cursor.as_ref().map(|c| params.url(slug, &[("cursor", c), ("item", "")]));
-    // Everything is exported from the settings; here what was searched for. Without the index there would be nothing to ask.
+    // The settings export everything; this exports the search results. Without the index there is no search.
     let export = (can_triage && page.without_index.is_none() && !params.q.trim().is_empty() && !page.items.is_empty())
         .then(|| format!("/p/{slug}/export?{}", url::form_urlencoded::Serializer::new(String::new()).append_pair("q", &params.q).finish()));
     Ok(ListView {
@@ -333,7 +333,7 @@ async fn list_view(
     })
 }
 
-/// The empty page of a search that has read many records and not all of them.
+/// The message of an unindexed search that found nothing in the records read so far.
 fn further(next: String, sort: Option<Sort>, goes_on: bool) -> EmptyReason {
     let which = match sort {
         _ if goes_on => "next",
@@ -347,7 +347,7 @@ fn further(next: String, sort: Option<Sort>, goes_on: bool) -> EmptyReason {
     }
 }
 
-/// Why the inbox is empty when nothing was asked for.
+/// Reason why the inbox is empty without a query.
 async fn unfiltered(console: &ConsoleRequest, scope: &Scope, slug: &str) -> Result<EmptyReason> {
     let store = &console.app.store;
     Ok(if store.list_feedback(scope, true, None, 1).await?.is_empty() {
@@ -376,12 +376,12 @@ fn row(
     names: &DisplayNames,
     present: &ZonedNow,
 ) -> RowView {
-    // A ticket's text begins with its subject, which has a line of its own.
+    // A ticket's text begins with its subject, which has its own line.
     let text = ticket.and_then(|t| item.text.strip_prefix(&t.subject)).map_or(item.text.as_str(), str::trim_start);
     let ranges = highlight(query, text, &item.language);
     let cut = snippet(text, &ranges, SNIPPET);
     let subject = ticket.map(|t| highlight(query, &t.subject, &item.language));
-    // What is found by its page alone says so: nothing else in the row would show why it is here.
+    // If only the page URL matches, show it: otherwise nothing in the row would explain the match.
     let page = item.page_url.as_deref().filter(|_| ranges.is_empty() && subject.as_ref().is_none_or(Vec::is_empty)).and_then(|url| {
         let ranges = highlight(query, url, &item.language);
         (!ranges.is_empty()).then(|| pieces(url, &ranges))
@@ -417,7 +417,7 @@ fn row(
     }
 }
 
-/// A text cut at its matches.
+/// Splits a text at its matches.
 pub(super) fn pieces(text: &str, ranges: &[std::ops::Range<usize>]) -> Vec<HighlightSpan> {
     highlight_spans(text, ranges).into_iter().map(|(hit, text)| HighlightSpan { hit, text: text.to_owned() }).collect()
 }

@@ -1,4 +1,4 @@
-//! A ticket at the item of the inbox: its conversation, answers, notes, priority, files.
+//! The ticket of an inbox item: its conversation, replies, notes, priority, files.
 
 use app::{
     desk::{AnswerDraft, FileView, MailDeliveryState, MessageView, TicketView, conversation::NewLinkPage, size},
@@ -41,7 +41,7 @@ use crate::http::{
     upload::MultipartForm,
 };
 
-/// The ticket behind feedback; `None` for feedback that is none.
+/// The ticket of feedback; `None` if it has none.
 pub(super) async fn view(console: &ConsoleRequest, scope: &Scope, item: &Feedback, query: &TriageQuery) -> Result<Option<TicketView>> {
     let app = &console.app;
     let Some(TicketConversation { ticket, messages }) = tickets::read(app, scope, item.id).await? else { return Ok(None) };
@@ -52,7 +52,7 @@ pub(super) async fn view(console: &ConsoleRequest, scope: &Scope, item: &Feedbac
     let file_base = format!("/p/{slug}/feedback/{}/files", item.id);
     let first = messages.first().map(|message| message.id);
     let message = |message: Message| MessageView {
-        // The first one came with the form; what came later, came through the link.
+        // The first message came with the form; later ones came through the link.
         by_link: message.author == MessageAuthor::Requester && Some(message.id) != first,
         id: message.id.to_string(),
         name: match message.author {
@@ -162,14 +162,14 @@ pub async fn reopen(console: ConsoleRequest, Path((slug, id)): Path<(String, Str
     followed(&console, &form, id, "Reopened.", Some(undo)).await
 }
 
-/// Back to where the person was once the index knows, with a way to take it back.
+/// Redirects back once the index is up to date, with an undo button.
 async fn followed(console: &ConsoleRequest, form: &Form, id: FeedbackId, message: &str, undo: Option<Undo>) -> PageResult {
     console.app.search.wait_until_caught_up(super::actions::INDEX_WAIT).await;
     let flash = Flash { message: message.to_owned(), is_error: false, undo };
     Ok(console.redirect(&target(console, form, Some(id))?, &flash))
 }
 
-/// Whether e-mails reach the requester: what became of the last one that was tried.
+/// E-mail delivery to the requester: outcome of the last attempted e-mail.
 async fn delivery(console: &ConsoleRequest, scope: &Scope, ticket: &Ticket) -> Result<MailDeliveryState> {
     if console.app.settings.mail.is_none() {
         return Ok(MailDeliveryState::Off);
@@ -185,14 +185,14 @@ async fn delivery(console: &ConsoleRequest, scope: &Scope, ticket: &Ticket) -> R
     })
 }
 
-/// `GET …/feedback/{id}/files/{file}`: for members of the project, notes' files included.
+/// `GET …/feedback/{id}/files/{file}`: for members of the project; also serves files of notes.
 pub async fn file(console: ConsoleRequest, Path((_, id, file)): Path<(String, String, String)>) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let (_, ticket) = held(&console, &scope, &id).await?;
     Ok(attachments::send(&console.app, &scope, ticket.id, &file, true).await?)
 }
 
-/// `GET …/feedback/{id}/as-requester`: what the requester sees, for members of the project.
+/// `GET …/feedback/{id}/as-requester`: the requester's view, for members of the project.
 pub async fn as_requester(console: ConsoleRequest, visit: PortalRequest, Path((slug, id)): Path<(String, String)>) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let (id, ticket) = held(&console, &scope, &id).await?;
@@ -217,8 +217,8 @@ pub async fn new_link(console: ConsoleRequest, BaseUrl(base): BaseUrl, Path((slu
     Ok(console.page("New link", Nav::Inbox, move || view! { <NewLinkPage number=number link=link back=back /> }))
 }
 
-/// `POST …/feedback/{id}/answer`: `do` is `send`, `close` (send and close), or `insert`, which sends nothing and only puts a canned reply
-/// into the text, so that choosing one works without scripts.
+/// `POST …/feedback/{id}/answer`: `do` is `send`, `close` (send and close), or `insert`, which only inserts a canned reply into the text,
+/// so that canned replies work without scripts.
 pub async fn answer(
     console: ConsoleRequest,
     Path((_, id)): Path<(String, String)>,
@@ -228,11 +228,11 @@ pub async fn answer(
 ) -> PageResult {
     let (reader, app) = (console.scope(Role::Viewer)?, &console.app);
     let wanted = if is_room(app, reader.project(), QuotaOwner::Team).await? { FilePolicy::Kept } else { FilePolicy::NoRoom };
-    // Read before the role is asked for: who has lost theirs meanwhile gets back what they wrote.
+    // Read before checking the role, so that a person who just lost it still gets their text back.
     let FormWithFiles { form, files, refused, .. } = attachments::receive(&room, body, wanted).await;
     sent.keep(&form.0, false);
     let scope = console.scope(Role::Triager)?;
-    // That may have taken minutes.
+    // Reading may have taken minutes.
     Authority::new(&scope, console.session_hash()).ensure_role(app, Role::Triager).await?;
     let (id, ticket) = held(&console, &scope, &id).await?;
     let key = form.idempotency_key()?.to_owned();
@@ -268,7 +268,7 @@ pub async fn answer(
             return again.show(StatusCode::UNPROCESSABLE_ENTITY, AnswerDraft { answer: text, errors, ..AnswerDraft::default() }).await;
         };
         let (name, me) = (ticket.name.as_deref(), console.staff.name.as_str());
-        // The link itself is put in where the requester reads it.
+        // The link itself is only inserted when the requester reads the reply.
         let filling = PlaceholderValues { name, number: ticket.number, subject: &ticket.subject, link: tickets::LINK_PLACEHOLDER, me };
         let put = filling.fill(&reply.body);
         let answer = if text.trim().is_empty() { put } else { format!("{}\n\n{put}", text.trim_end()) };
@@ -291,13 +291,13 @@ pub async fn answer(
     }
 }
 
-/// Files found no room, or no hands.
+/// There was no memory for the files, or no capacity to process them.
 fn busy() -> FieldErrors {
     let text = "We couldn’t accept the files. Your reply is still here: attach them again and send it in a moment.";
     FieldErrors::one("files", "busy", text)
 }
 
-/// The page that an answer came from once more, with all that was typed and attached.
+/// The page of a rejected reply, with its text and files.
 struct RejectedAnswer<'a> {
     console: &'a ConsoleRequest,
     scope: &'a Scope,

@@ -1,4 +1,4 @@
-//! The conversation of a ticket, and what its requester does there.
+//! The conversation of a ticket, and its requester's actions.
 
 use app::portal::{ConversationPage, ConversationView, PortalFormFooter, texts};
 use axum::{
@@ -32,12 +32,12 @@ use crate::http::{
     upload::MultipartForm,
 };
 
-/// Most messages, and bytes of what they say, on one page of a conversation; one is shown however long it is.
+/// Maximum messages, and bytes of their texts, on one page of a conversation; at least one message is shown.
 const PAGE_MESSAGES: usize = 50;
 const PAGE_BYTES: usize = 100_000;
 
 async fn find(app: &App, slug: &str, token: &str) -> Result<(Project, Ticket)> {
-    // Conversations go on when the portal takes no new tickets.
+    // Conversations continue even if the portal accepts no new tickets.
     let project = named(app, slug).await?;
     let ticket = tickets::by_token(app, &project, token).await?;
     Ok((project, ticket))
@@ -81,7 +81,7 @@ async fn conversation_page(
     Ok(page(status, move || view! { <ConversationPage look=look view=view /> }))
 }
 
-/// The messages of one page of a conversation, and where its neighbours are.
+/// One page of a conversation's messages, with links to the neighbouring pages.
 struct MessagePage {
     messages: Vec<Message>,
     earlier: Option<String>,
@@ -89,8 +89,8 @@ struct MessagePage {
 }
 
 impl MessagePage {
-    /// The newest messages of the conversation at `here`, or those before the message `before`. Bounded, so that a long conversation that is
-    /// read slowly holds little memory.
+    /// The newest messages of the conversation at `here`, or those before the message `before`. Bounded, so that a long conversation with a
+    /// slow reader uses little memory.
     fn new(mut messages: Vec<Message>, before: Option<&str>, here: &str) -> Self {
         let end = before.and_then(|id| messages.iter().position(|message| message.id.to_string() == id));
         messages.truncate(end.unwrap_or(messages.len()));
@@ -107,7 +107,7 @@ impl MessagePage {
     }
 }
 
-/// The messages with the requester's link where the team's answers name it.
+/// Replaces the placeholder in the team's replies by the requester's link.
 fn with_link(mut messages: Vec<Message>, link: &str) -> Vec<Message> {
     for message in messages.iter_mut().filter(|message| message.author == MessageAuthor::Staff) {
         message.body = message.body.replace(tickets::LINK_PLACEHOLDER, link);
@@ -115,11 +115,11 @@ fn with_link(mut messages: Vec<Message>, link: &str) -> Vec<Message> {
     messages
 }
 
-/// The conversation as its requester sees it, for a member of the team: without the secret, and nothing can be written. `item` is the page
-/// that they came from; below it are the files.
+/// The conversation as its requester sees it, for a member of the team: read-only and without the secret. `item` is the URL of the
+/// feedback page, and the prefix of file URLs.
 ///
 /// # Errors
-/// When the database fails.
+/// Returns an error if the database fails.
 pub async fn preview(app: &App, visit: &PortalRequest, project: &Project, ticket: Ticket, item: String) -> Result<Response> {
     let look = visit.look(project, Some(ticket.language.as_str()));
     let conversation = tickets::public_conversation(app, ticket).await?;
@@ -158,19 +158,19 @@ pub async fn conversation(
     Ok(conversation_page(&app, &visit, &base, (&project, ticket), StatusCode::OK, PortalFormState::default()).await?)
 }
 
-/// `GET /p/{slug}/t/{token}/files/{id}`: a file of the conversation, for anyone who has its link.
+/// `GET /p/{slug}/t/{token}/files/{id}`: a file of the conversation, for anyone with its link.
 pub async fn file(State(app): State<AppState>, Path((slug, token, id)): Path<(String, String, String)>) -> PageResult {
     let (project, ticket) = find(&app, &slug, &token).await?;
     Ok(attachments::send(&app, &Scope::system(project.id), ticket.id, &id, false).await?)
 }
 
-/// A reload of the address that a form was posted to.
+/// Redirects a reload of a form's POST address.
 pub async fn to_conversation(State(app): State<AppState>, Path((slug, token)): Path<(String, String)>) -> PageResult {
     find(&app, &slug, &token).await?;
     Ok(Redirect::to(&format!("/p/{slug}/t/{token}")).into_response())
 }
 
-/// `POST /p/{slug}/t/{token}`: the requester writes again.
+/// `POST /p/{slug}/t/{token}`: adds a message of the requester.
 pub async fn answer(
     State(app): State<AppState>,
     Path((slug, token)): Path<(String, String)>,
@@ -222,7 +222,7 @@ async fn turn(app: &App, path: (String, String), address: ClientAddress, visit: 
     Ok(Redirect::to(&format!("/p/{}/t/{}", path.0, path.1)).into_response())
 }
 
-/// `POST /p/{slug}/t/{token}/close`: the requester says that it is solved.
+/// `POST /p/{slug}/t/{token}/close`: the requester closes the ticket as solved.
 pub async fn close(
     State(app): State<AppState>,
     Path(path): Path<(String, String)>,

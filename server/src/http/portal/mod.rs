@@ -1,4 +1,4 @@
-//! The public ticket portal: pages of people without an account. No cookies; a conversation is behind a link that only we can make.
+//! The public ticket portal: pages for people without an account. No cookies; a conversation is protected by an unguessable link.
 
 mod conversation;
 mod pages;
@@ -22,10 +22,10 @@ use tower_http::{catch_panic::CatchPanicLayer, timeout::TimeoutLayer};
 use super::{attachments::BODY_LIMIT, error};
 use crate::http::WebState;
 
-/// How long a message with files may take to arrive: ten megabytes over a bad line.
+/// Time limit for a message with files: ten megabytes over a slow connection.
 const UPLOAD: Duration = Duration::from_secs(300);
 
-/// What only reads.
+/// Read-only routes.
 pub fn routes() -> Router<WebState> {
     Router::new()
         .route("/p/{slug}", get(ticket::portal))
@@ -37,7 +37,7 @@ pub fn routes() -> Router<WebState> {
         .layer(axum::middleware::from_fn(pages::render_failures))
 }
 
-/// What takes files: larger bodies, and longer than other requests.
+/// Routes that accept files, with larger limits for size and time than other requests.
 pub fn uploads() -> Router<WebState> {
     Router::new()
         .route("/p/{slug}", post(ticket::submit))

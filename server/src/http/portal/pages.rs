@@ -1,4 +1,4 @@
-//! Pages of the portal, those of failures too.
+//! Pages of the portal, including error pages.
 
 use app::{
     portal::texts,
@@ -17,7 +17,7 @@ use leptos::prelude::*;
 use super::visit::PortalQuery;
 use crate::http::{assets, refusal::with_page, security::Nonce};
 
-/// Put into the extensions of answers that are pages of the portal, whatever their status.
+/// Response extension of the portal's own pages, whatever their status.
 #[derive(Clone, Copy)]
 struct PortalPageMarker;
 
@@ -25,7 +25,7 @@ pub(super) fn page<V: IntoView + 'static>(status: StatusCode, view: impl FnOnce(
     (axum::Extension(PortalPageMarker), (status, Html(render::document(view)))).into_response()
 }
 
-/// Nothing about a conversation leaves it: no referrer, no index of a search engine, no cache.
+/// Keeps a conversation private: no referrer, no search engine index, no cache.
 pub(super) fn secret(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
@@ -34,8 +34,8 @@ pub(super) fn secret(mut response: Response) -> Response {
     response
 }
 
-/// Gives every failure that is no page of ours the looks of one, in the reader's language: people without an account have no use for the
-/// console's pages.
+/// Replaces any failure without a portal page by one in the reader's language: the console's error pages are of no use to people without
+/// an account.
 pub async fn render_failures(nonce: Nonce, request: Request, next: Next) -> Response {
     let asked = Query::<PortalQuery>::try_from_uri(request.uri()).map(|Query(asked)| asked).unwrap_or_default();
     let accept = request.headers().get(header::ACCEPT_LANGUAGE).cloned();

@@ -1,4 +1,4 @@
-//! Posts of both forms: what may go wrong with one, what waits for the next attempt, and what the form says then.
+//! Posts of both portal forms: checks, files held for the next attempt, and error messages.
 
 use app::{
     portal::{PortalFormFooter, texts},
@@ -31,15 +31,15 @@ use crate::http::{
     forms::Form,
 };
 
-/// When to come back with files for which there is no room now, in seconds.
+/// `Retry-After` in seconds for files for which there is no storage space.
 const FILES_AGAIN: u64 = 3600;
 
-/// What a form holds that comes back.
+/// State of a form that is shown again.
 #[derive(Default)]
 pub(super) struct PortalFormState {
-    /// What was posted; empty for a fresh form.
+    /// The submitted fields; empty for a new form.
     pub(super) form: Form,
-    /// Its key, unless it needs a new one.
+    /// Its idempotency key, unless it needs a new one.
     pub(super) key: Option<String>,
     pub(super) errors: FieldErrors,
     pub(super) message: Option<String>,
@@ -61,7 +61,7 @@ impl PortalFormState {
     }
 }
 
-/// Status, words and pause for what was not taken and is not about a field.
+/// Status, message and `Retry-After` of a refusal that does not concern a field.
 fn trouble(error: &Error, words: &'static texts::PortalTexts) -> (StatusCode, String, Option<u64>) {
     error::log(error);
     match error.refusal() {
@@ -74,7 +74,7 @@ fn trouble(error: &Error, words: &'static texts::PortalTexts) -> (StatusCode, St
     }
 }
 
-/// What the form says about a refusal, and with which status.
+/// Puts a refusal's messages into the form; returns status and `Retry-After`.
 fn refusal(
     status: Option<StatusCode>,
     error: &Error,
@@ -99,7 +99,7 @@ pub(super) fn after(mut response: Response, seconds: Option<u64>) -> Response {
     response
 }
 
-/// What becomes of files, as far as that can be told before they come: who writes too often gets the words back, and takes no room with files.
+/// Decides whether to keep files before they arrive: a rate-limited sender gets only the text back, and their files take no memory.
 pub(super) async fn wanted(app: &App, project: &Project, address: ClientAddress, counted: &Result<()>) -> Result<FilePolicy> {
     if counted.is_err() {
         return Ok(FilePolicy::Ignored);
@@ -108,25 +108,25 @@ pub(super) async fn wanted(app: &App, project: &Project, address: ClientAddress,
     Ok(if is_room { FilePolicy::Kept } else { FilePolicy::NoRoom })
 }
 
-/// A message as it was posted, with its files ready to be stored.
+/// A posted message, with its files ready to be stored.
 pub(super) struct PostedMessage {
     pub(super) key: String,
     pub(super) files: Vec<NewAttachment>,
-    /// Files that wait for the form and are to come along.
+    /// Files held from earlier attempts that belong to the message.
     pub(super) kept: Vec<AttachmentId>,
     pub(super) intake: SubmissionQuota,
 }
 
-/// What a post says of itself before anything is done with its files.
+/// Results of checks that do not need the files.
 pub(super) struct MessageChecks {
-    /// What is wrong with the fields.
+    /// Errors in the fields.
     pub(super) faults: Option<Refusal>,
-    /// Whether it looks like the work of a program: its files do not wait for it.
+    /// Whether it looks automated: its files are not held for a retry.
     pub(super) is_suspicious: bool,
 }
 
-/// Everything that may go wrong with a post, the cheap before the dear: pictures are decoded only for a form that would be taken otherwise, or
-/// comes back to someone who has seen it.
+/// Runs all checks of a post, cheap ones first: images are decoded only for a form that would otherwise be accepted, or that does not look
+/// automated and is shown again.
 pub(super) async fn ready(
     app: &App,
     visit: &PortalRequest,
@@ -148,7 +148,7 @@ pub(super) async fn ready(
     if let Some(faults) = words.faults.as_ref().filter(|_| words.is_suspicious) {
         return Err((None, choose_again(faults.clone(), got.files.count() > 0).into()));
     }
-    // Files that waited count as well; those that are not ticked any more go.
+    // Held files count as well; files that are no longer ticked are dropped.
     let form = tickets::pending_form_key(project, place, &key);
     let keep: Vec<AttachmentId> = got.form.all("keep").filter_map(|id| id.parse().ok()).collect();
     let held = tickets::retain_pending_files(app, project, &form, &keep).await.map_err(own)?;
@@ -162,7 +162,7 @@ pub(super) async fn ready(
     if words.faults.is_none() {
         app.count_text(address.bucket(), got.form.bytes()).await.map_err(own)?;
     }
-    // Given back when nothing is stored: who sends what is not taken closes no project.
+    // Taken back if nothing is stored, so that rejected posts do not use up the project's limit.
     let intake = app.limits.portal(project.id, app.now()).await.map_err(own)?;
     let payer = QuotaOwner::Stranger(address.bucket());
     let had_files = got.files.count() > 0;
@@ -173,7 +173,7 @@ pub(super) async fn ready(
             let is_held = tickets::store_pending_files(app, payer, project, &form, files).await;
             is_held.map(|is_held| choose_again(faults, had_files && !is_held).into()).unwrap_or_else(|error| error)
         }
-        // Both are told at once.
+        // Report both at once.
         (Some(Refusal::Invalid(faults)), Err(Error::Domain(Refusal::Invalid(more)))) => {
             Refusal::Invalid(FieldErrors(faults.0.into_iter().chain(more.0).collect())).into()
         }
@@ -183,7 +183,7 @@ pub(super) async fn ready(
     Err((status_of(&refused), refused))
 }
 
-/// The faults, and that files are to be chosen again.
+/// Adds a request to choose the files again, if they are lost.
 fn choose_again(faults: Refusal, are_lost: bool) -> Refusal {
     match faults {
         Refusal::Invalid(mut errors) if are_lost => {
@@ -194,7 +194,7 @@ fn choose_again(faults: Refusal, are_lost: bool) -> Refusal {
     }
 }
 
-/// Whether a refusal says nothing of the files that came, and they do not wait either.
+/// Whether the files of a refused post are lost without a message about them.
 pub(super) fn loses_files(error: &Error) -> bool {
     match error.refusal() {
         Some(Refusal::Invalid(errors)) => errors.message_for("idempotency_key").is_some(),
@@ -202,13 +202,13 @@ pub(super) fn loses_files(error: &Error) -> bool {
     }
 }
 
-/// The status of a refusal at the files that is about what was sent before.
+/// The status of a file refusal that is due to earlier uploads.
 fn status_of(error: &Error) -> Option<StatusCode> {
     let Some(Refusal::Invalid(errors)) = error.refusal() else { return None };
     errors.0.iter().any(|error| error.code == "files_later").then_some(StatusCode::TOO_MANY_REQUESTS)
 }
 
-/// As [`refusal`], for what [`ready`] refuses in its own ways too.
+/// As [`refusal`], also for the special refusals of [`ready`].
 pub(super) fn told(
     status: Option<StatusCode>,
     error: &Error,

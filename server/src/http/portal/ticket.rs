@@ -37,7 +37,7 @@ fn typed(form: &Form) -> NewTicket {
     NewTicket { subject: text("subject"), message: text("message"), email: text("email"), name: text("name") }
 }
 
-/// Where the person came from: from the address at first, from the form afterwards.
+/// Context of the visit: from the URL at first, from the form afterwards.
 fn carried(asked: &PortalQuery, form: &Form) -> Vec<(&'static str, String)> {
     let of = |name: &'static str, asked: Option<&String>| {
         let value = Some(form.get(name)).filter(|value| !value.is_empty()).or(asked.map(String::as_str))?;
@@ -77,7 +77,7 @@ pub async fn submit(
     room: BodyMemory,
     body: MultipartForm,
 ) -> PageResult {
-    // Counted before anything is looked up; only the form comes back then, with what was filled in.
+    // Counted before any look-up. Over the limit, only the form is shown again with its text.
     let counted = app.limits.address(address.bucket(), app.now()).await;
     let project = project(&app, &slug).await?;
     let mut got = receive(&room, body, wanted(&app, &project, address, &counted).await?).await;
@@ -103,7 +103,7 @@ pub async fn submit(
                 environment: find("environment"),
                 user_agent: user_agent(&visit.headers),
             };
-            // Without mail there is no letter to count.
+            // Without mail there are no e-mails to count.
             let without_letter = match &app.settings.mail {
                 None => false,
                 Some(_) => match app.limits.letter(project.id, address.bucket(), app.now()).await {
@@ -114,7 +114,7 @@ pub async fn submit(
             let submission = TicketSubmission { ticket, files, kept, signals: Some(signals), context, without_letter };
             match tickets::submit(&app, &project, &key, submission).await {
                 Ok(made) => {
-                    // A retry of what was sent before its link was renewed. Anyone who knows the key of a form gets no newer link by it.
+                    // A retry of a submission whose link was renewed since. Knowing a form's key must not reveal the new link.
                     if app.store.link_generation(made.ticket).await?.is_some_and(|generation| generation > 0) {
                         return Ok(page(
                             StatusCode::OK,

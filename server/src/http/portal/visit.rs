@@ -1,4 +1,4 @@
-//! A visit of the portal: what a request says of its reader, and which project's portal it is.
+//! A portal request: the reader's properties, and the portal's project.
 
 use app::respond::{DisplayMode, RespondentPageContext, texts as respond};
 use axum::{
@@ -11,24 +11,24 @@ use service::{error::Result, state::App};
 
 use crate::http::{WebState, assets, respond::is_own, security::Nonce};
 
-/// How a page is asked for.
+/// Query parameters of a portal page.
 #[derive(Debug, Default, Deserialize)]
 pub struct PortalQuery {
-    /// The language of our texts.
+    /// Language of our texts.
     pub(super) lang: Option<String>,
-    /// The page that led here, as the widget says.
+    /// The page that the visitor came from, reported by the widget.
     pub(super) page_url: Option<String>,
-    /// The release in use there.
+    /// The release that the visitor used there.
     pub(super) release: Option<String>,
     /// The environment.
     pub(super) environment: Option<String>,
     /// Set after a ticket was sent.
     pub(super) sent: Option<String>,
-    /// Only messages of a conversation before this one.
+    /// Show only messages of a conversation before this one.
     pub(super) before: Option<String>,
 }
 
-/// What a request says of its reader and where it came from.
+/// Properties of a request and its reader.
 pub struct PortalRequest {
     nonce: Nonce,
     pub(super) headers: HeaderMap,
@@ -45,7 +45,7 @@ impl axum::extract::FromRequestParts<WebState> for PortalRequest {
 }
 
 impl PortalRequest {
-    /// The looks of a page of this project; `language` is the reader's, where it is known.
+    /// The page context for this project; `language` is the reader's, if known.
     pub(super) fn look(&self, project: &Project, language: Option<&str>) -> RespondentPageContext {
         let accept = self.headers.get(header::ACCEPT_LANGUAGE).and_then(|h| h.to_str().ok());
         let texts = respond::pick_for_reader(self.asked.lang.as_deref().or(language), accept, &project.language);
@@ -61,8 +61,8 @@ impl PortalRequest {
         }
     }
 
-    /// Whether a page of another site sent this form. Pages without a referrer send no origin with their forms (`null`); those are behind a
-    /// secret that no other site has.
+    /// Whether a page of another site sent this form. Pages with `no-referrer` send the origin `null` with their forms; those pages have a
+    /// secret URL that no other site knows.
     pub(super) fn is_foreign(&self, app: &App) -> bool {
         let text = |name: &str| self.headers.get(name).and_then(|h| h.to_str().ok());
         if let Some(site) = text("sec-fetch-site") {
@@ -73,18 +73,18 @@ impl PortalRequest {
     }
 }
 
-/// The project of a portal.
+/// The project of a portal, by its slug.
 ///
 /// # Errors
-/// Not found, also where the portal is off.
+/// Not found, also if the portal is off.
 pub async fn project(app: &App, slug: &str) -> Result<Project> {
     let project = named(app, slug).await?;
     if project.portal { Ok(project) } else { Err(Refusal::NotFound.into()) }
 }
 
-/// The project of a name, whether or not its portal takes new tickets.
+/// The project with a slug, whether or not its portal accepts new tickets.
 pub(super) async fn named(app: &App, slug: &str) -> Result<Project> {
-    // What cannot be a slug is not looked up: PostgreSQL would fault on NUL.
+    // Text that cannot be a slug is not looked up: PostgreSQL fails on NUL.
     if !slug.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(Refusal::NotFound.into());
     }

@@ -1,4 +1,4 @@
-//! `/embed/v1`: what the widget asks and sends. Open to the project's sites by CORS, never with credentials.
+//! `/embed/v1`: the widget's API. Open to the project's sites through CORS, never with credentials.
 
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ use crate::http::{
     limits::{BodyMemory, RETRY_AFTER_SECONDS},
 };
 
-/// A refusal that has no place among the errors of use cases.
+/// A problem document for a refusal that use cases do not have.
 fn problem(status: StatusCode, code: &str, detail: &str) -> Response {
     http::error::problem(status, code, detail, Vec::new())
 }
@@ -46,7 +46,7 @@ fn too_large(limit: usize) -> Response {
     problem(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &format!("Submissions can be up to {} kB.", limit / 1024))
 }
 
-/// Adds what lets an allowed page read the answer, errors included.
+/// Adds the headers that let an allowed page read the response, including errors.
 fn with_cors(mut response: Response, project: &Project, sender: &RequestOrigin) -> Response {
     let headers = response.headers_mut();
     headers.append(header::VARY, HeaderValue::from_static("origin"));
@@ -61,7 +61,7 @@ fn with_cors(mut response: Response, project: &Project, sender: &RequestOrigin) 
 }
 
 async fn project(app: &App, key: &str) -> Result<Project> {
-    // What cannot be a key is not looked up: PostgreSQL would fault on NUL.
+    // Text that cannot be a key is not looked up: PostgreSQL fails on NUL.
     if !key.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(Refusal::NotFound.into());
     }
@@ -91,7 +91,7 @@ pub async fn preflight(State(app): State<AppState>, Path(params): Path<Vec<(Stri
     with_cors((StatusCode::NO_CONTENT, allowed).into_response(), &project, &sender)
 }
 
-/// `GET /embed/v1/{key}/config`: the live surveys, and how their launcher looks.
+/// `GET /embed/v1/{key}/config`: the live surveys and the appearance of their launchers.
 pub async fn config(State(app): State<AppState>, Path(key): Path<String>, headers: HeaderMap) -> Response {
     let project = match project(&app, &key).await {
         Ok(project) => project,
@@ -143,7 +143,7 @@ async fn config_of(app: &App, project: &Project, headers: &HeaderMap) -> Result<
     Ok(response)
 }
 
-/// `GET /embed/v1/{key}/portal`: leads to the project's ticket portal with what the widget says of its page.
+/// `GET /embed/v1/{key}/portal`: redirects to the project's ticket portal with the widget's data about its page.
 pub async fn portal(State(app): State<AppState>, Path(key): Path<String>, RawQuery(query): RawQuery) -> PageResult {
     let project = project(&app, &key).await?;
     if !project.portal {
@@ -212,16 +212,16 @@ async fn answer(app: &App, key: &str, id: Option<&str>, address: ClientAddress, 
 
 /// A submission whose body may be read.
 struct AdmittedSubmission {
-    /// The project, if it was looked up.
+    /// The project, if it was queried.
     looked_up: Option<Project>,
-    /// The most bytes.
+    /// Maximum bytes of the body.
     limit: usize,
 }
 
-/// Judges a submission by its head: who sends too often, to a key that does not exist, from a foreign page, or more than any survey of the
-/// project needs, is refused before the body is read. A key that is known needs no look-up; that a project is gone shows later.
+/// Checks a submission by its head: rejects rate-limited senders, unknown keys, foreign pages, and bodies larger than any survey of the
+/// project needs, before the body is read. A cached key is not looked up; a deleted project is noticed later.
 async fn admit(app: &App, key: &str, address: ClientAddress, headers: &HeaderMap, size: &SizeHint) -> Result<AdmittedSubmission, Response> {
-    // Counted before anything is looked up. Without the project no page may read the answer; browsers show that as an error, too.
+    // Counted before any look-up. Without the project, no page may read the response; browsers report that as an error, too.
     let counted = app.limits.address(address.bucket(), app.now()).await;
     let is_ordinary = size.upper().is_some_and(|most| most <= BODY_LIMIT as u64);
     if counted.is_ok() && is_ordinary && app.remembered.knows(key) {
@@ -245,7 +245,7 @@ async fn admit(app: &App, key: &str, address: ClientAddress, headers: &HeaderMap
     }
 }
 
-/// The largest submission to any survey of a project that takes answers.
+/// Size limit of the largest live survey of a project.
 async fn most_of(app: &App, project: &Project) -> Result<usize> {
     let surveys = app.store.live_surveys(project.id).await?;
     Ok(surveys.iter().map(|survey| most_bytes(&survey.body)).max().unwrap_or(BODY_LIMIT))
@@ -273,11 +273,11 @@ impl<E: Into<Error>> From<E> for SubmissionError {
     }
 }
 
-/// Most values in one submission; the largest survey, with 50 choices chosen in each of 50 questions, takes about half as many with their
+/// Maximum values in one submission; the largest survey, with 50 choices chosen in each of 50 questions, takes about half as many, counting
 /// names and brackets.
 const MAX_VALUES: usize = 20_000;
 
-/// Whether a text has more JSON values than a submission needs: read, each takes many times its bytes in memory.
+/// Whether a text has more JSON values than a submission needs: once parsed, each takes many times its size in memory.
 fn has_too_many_values(json: &[u8]) -> bool {
     let (mut values, mut inside, mut escaped) = (0, false, false);
     for byte in json {
@@ -292,12 +292,12 @@ fn has_too_many_values(json: &[u8]) -> bool {
     values > MAX_VALUES
 }
 
-/// What became of a submission that was read against a survey as it was remembered.
+/// Outcome of a submission that was checked against a cached survey.
 #[derive(Default)]
 struct CachedAttempt {
-    /// The answer, if the submission was taken or has to wait. For anything else everything is looked up.
+    /// The response, if the submission was accepted or must wait. Otherwise everything is looked up.
     response: Option<Response>,
-    /// The project's limit counted it.
+    /// The project quota that it was counted against.
     counted: Option<SubmissionQuota>,
 }
 
@@ -330,7 +330,7 @@ async fn try_remembered(app: &App, key: &str, headers: &HeaderMap, bytes: &[u8])
     tried
 }
 
-/// The survey that a submission is for, if it is remembered and the submission names no other project or version.
+/// The cached survey of a submission; `None` if it is not cached or the submission names another project or version.
 fn remembered(app: &App, key: &str, bytes: &[u8]) -> Option<(Map<String, Value>, Arc<SurveyTarget>)> {
     if has_too_many_values(bytes) {
         return None;
@@ -409,7 +409,7 @@ fn required_id<T: std::str::FromStr>(input: &Map<String, Value>, name: &str) -> 
     text(input, name).parse().map_err(|_| Refusal::field(&format!("/{name}"), "id", format!("“{name}” must be an ID.")))
 }
 
-/// The header's key, or the one in the body for senders that cannot set headers.
+/// The key in the header, or in the body for senders that cannot set headers.
 fn idempotency_key(input: &Map<String, Value>, headers: &HeaderMap) -> Result<String, Refusal> {
     let header = headers.get("idempotency-key").and_then(|h| h.to_str().ok());
     let key = header.unwrap_or_else(|| text(input, "idempotency_key")).trim().trim_matches('"');
@@ -421,7 +421,7 @@ fn idempotency_key(input: &Map<String, Value>, headers: &HeaderMap) -> Result<St
     }
 }
 
-/// `[["q1", "9"], ["q2", "c1"], …]`; numbers stand for themselves.
+/// Parses `[["q1", "9"], ["q2", "c1"], …]`; numbers become their text.
 fn read_pairs(input: &Map<String, Value>) -> Result<Vec<(String, String)>, Refusal> {
     let list = match input.get("answers") {
         None | Some(Value::Null) => return Ok(Vec::new()),
@@ -444,8 +444,8 @@ fn read_pairs(input: &Map<String, Value>) -> Result<Vec<(String, String)>, Refus
     errors.into_result(pairs)
 }
 
-/// Refusals of answers at the place in the input, in the respondent's language. What is missing has no place: it points to `/answers`
-/// and its question.
+/// Maps errors in answers to JSON pointers, in the respondent's language. A missing answer has no place: it points to `/answers` and its
+/// question.
 fn at_pointers(error: Error, input: &Map<String, Value>, target: &SurveyTarget) -> Error {
     let Some(Refusal::Invalid(errors)) = error.refusal() else { return error };
     let texts = texts::pick(input.get("language").and_then(Value::as_str), &target.body.language, None);
@@ -476,7 +476,7 @@ fn submission(
     }
 }
 
-/// What the page says of itself and its visitor. What does not fit is left out: it is no reason to refuse someone's answers.
+/// The page's data about itself and its visitor. Invalid parts are left out: they are no reason to refuse the answers.
 fn context(input: &Map<String, Value>, headers: &HeaderMap) -> ResponseContext {
     let none = Map::new();
     let said = input.get("context").and_then(Value::as_object).unwrap_or(&none);
@@ -500,7 +500,7 @@ fn context(input: &Map<String, Value>, headers: &HeaderMap) -> ResponseContext {
         })
         .take(30)
         .collect();
-    // The site's own ids are often numbers.
+    // IDs from the site are often numbers.
     let external_id = match contact.get("id") {
         Some(Value::Number(number)) => Some(number.to_string()),
         Some(Value::String(text)) => clean_line(text, MAX_ID),

@@ -1,4 +1,4 @@
-//! The survey as a page: of its own, or in a frame. Works without JavaScript.
+//! The survey as a page, standalone or in a frame. Works without JavaScript.
 
 use app::{
     render,
@@ -38,12 +38,12 @@ use crate::http::{
     security::{FramedBy, Nonce},
 };
 
-/// How the page is asked for.
+/// Query parameters of a survey page.
 #[derive(Debug, Default, Deserialize)]
 pub struct SurveyPageQuery {
-    /// In a frame.
+    /// Set in a frame.
     embed: Option<String>,
-    /// The language of our texts.
+    /// Language of our texts.
     lang: Option<String>,
     /// The origin of the page around the frame.
     parent: Option<String>,
@@ -73,7 +73,7 @@ fn look(target: &SurveyTarget, asked: &SurveyPageQuery, headers: &HeaderMap, non
     }
 }
 
-/// Answers with a page that the project's sites may frame.
+/// Responds with a page that the project's sites may frame.
 fn framed<V: IntoView + 'static>(target: &SurveyTarget, status: StatusCode, view: impl FnOnce() -> V) -> Response {
     let mut response = (status, Html(render::document(view))).into_response();
     response.extensions_mut().insert(FramedBy(target.project.origins.clone()));
@@ -86,21 +86,21 @@ fn closed(target: &SurveyTarget, status: StatusCode, look: RespondentPageContext
         SurveyStatus::Paused => (texts.paused_title, texts.paused),
         _ => (texts.closed_title, texts.closed),
     };
-    // These words are ours, in our language.
+    // This text is ours, in our language.
     let look = RespondentPageContext { language: texts.code.into(), ..look };
     framed(target, status, move || view! { <NoticePage look=look title=title text=text /> })
 }
 
-/// What a form holds that comes back.
+/// State of a form that is shown again.
 #[derive(Default)]
 struct SurveyFormState {
-    /// Its key; none for a fresh one.
+    /// Its idempotency key; none for a new one.
     key: Option<String>,
-    /// What was filled in.
+    /// The submitted values.
     values: Vec<(String, String)>,
-    /// What was refused.
+    /// Errors at the fields.
     errors: FieldErrors,
-    /// Why it was not taken, when that is not about an answer.
+    /// A message that does not concern a field.
     message: Option<String>,
 }
 
@@ -131,7 +131,7 @@ fn form(
     ))
 }
 
-/// The words for a request that failed before a survey was found, or without one.
+/// Title and text for a request that failed before or without finding a survey.
 fn words(texts: &'static RespondentTexts, method: &Method, status: StatusCode) -> (&'static str, &'static str) {
     match status {
         StatusCode::NOT_FOUND => (texts.missing_title, texts.missing),
@@ -142,8 +142,8 @@ fn words(texts: &'static RespondentTexts, method: &Method, status: StatusCode) -
     }
 }
 
-/// Gives every failure that is no page of ours the looks of one, in the respondent's language and allowed in frames: a browser shows nothing of
-/// the console's pages there, and respondents have no use for their links.
+/// Replaces any failure without a respondent page by one in the respondent's language that may be framed: browsers do not show the
+/// console's error pages in frames, and respondents have no use for their links.
 pub async fn dress(nonce: Nonce, request: Request, next: Next) -> Response {
     let asked = Query::<SurveyPageQuery>::try_from_uri(request.uri()).map(|Query(asked)| asked).unwrap_or_default();
     let accept = request.headers().get(header::ACCEPT_LANGUAGE).cloned();
@@ -201,7 +201,7 @@ pub async fn thanks(
     Ok(framed(&target, StatusCode::OK, move || view! { <ThanksPage look=look body=body /> }))
 }
 
-/// `POST /s/{survey}`: the whole form at once, from browsers without JavaScript.
+/// `POST /s/{survey}`: the entire form at once, from browsers without JavaScript.
 pub async fn submit(
     State(app): State<AppState>,
     Path(id): Path<String>,
@@ -212,7 +212,7 @@ pub async fn submit(
     mut request: Request,
 ) -> PageResult {
     let survey = survey_id(&id)?;
-    // Counted before anything is looked up; only the form comes back then, with what was filled in, if that is little.
+    // Counted before any look-up. Over the limit, the form is only shown again with its values, if they are small.
     let counted = app.limits.address(address.bucket(), app.now()).await;
     let mut target = responses::target(&app, survey, None).await?;
     let limit = if counted.is_ok() { most_bytes(&target.body) } else { FREE_BODY_BYTES };
@@ -274,7 +274,7 @@ fn submission(app: &App, target: &SurveyTarget, asked: &SurveyPageQuery, headers
     ResponseInput { pairs: posted.0.clone(), finished: true, page: responses::page(started, signals), signals, context }
 }
 
-/// The answer to answers that were not taken: but for a survey that takes none, the form with all that was filled in.
+/// The response to rejected answers: the form with its values, or a notice if the survey is closed.
 fn refused(
     app: &App,
     target: &SurveyTarget,
@@ -295,7 +295,7 @@ fn refused(
         Some(Refusal::RateLimited(seconds)) => {
             (StatusCode::TOO_MANY_REQUESTS, texts.wait.replace("{seconds}", &seconds.to_string()), Some(*seconds))
         }
-        // The form comes back with a key of its own, so that sending it again is taken.
+        // The form gets a new key, so that sending it again is accepted.
         Some(Refusal::KeyReused) => {
             filled.key = None;
             (StatusCode::UNPROCESSABLE_ENTITY, texts.again.to_owned(), None)
