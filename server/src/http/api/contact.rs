@@ -47,7 +47,7 @@ pub fn address(errors: &mut FieldErrors, field: &str, text: Option<&str>) -> Opt
 }
 
 impl NewContact {
-    /// The person, or what is wrong at `place/…`.
+    /// The person; errors are reported at `place/…`.
     pub fn read(self, place: &str, errors: &mut FieldErrors) -> Option<ClaimedContact> {
         let Self { id, email, name, attributes } = self;
         let email = text(email.as_deref());
@@ -152,10 +152,10 @@ impl Contact {
     }
 }
 
-/// Ends the reading of an input.
+/// Fails if parsing an input reported errors.
 ///
 /// # Errors
-/// When anything was refused.
+/// Returns an error if there are any.
 pub fn all_fits(errors: FieldErrors) -> Result<(), Refusal> {
     errors.into_result(())
 }

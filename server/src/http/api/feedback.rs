@@ -382,7 +382,7 @@ fn time(field: &str, text: &str, errors: &mut FieldErrors) -> Option<Timestamp> 
     read
 }
 
-/// An id of another system.
+/// An ID of another system.
 fn external_id(text: &str, errors: &mut FieldErrors) -> Option<String> {
     let trimmed = text.trim();
     if trimmed.is_empty() || trimmed.chars().any(char::is_control) {
@@ -441,7 +441,7 @@ pub async fn update_feedback(
     let (scope, id) = (sent.caller.scope(Role::Triager)?, FeedbackId(id));
     write_outcome::idempotent(&app, &sent, async {
         let current = detail(&app, &scope, id).await?;
-        // An impossible request is refused regardless of the resource's state (RFC 9110, section 13.2.1).
+        // An invalid request is refused regardless of the resource's state (RFC 9110, section 13.2.1).
         let tags = body.tags.as_deref().map(service::triage::add::tags).transpose().map_err(Refusal::Invalid)?;
         write_outcome::require_if_match(&sent.headers, &current)?;
         let status = body.status.map(|status| match status {

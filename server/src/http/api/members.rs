@@ -1,4 +1,4 @@
-//! `/api/v1/members`: who works in the project, and with which role.
+//! `/api/v1/members`: members of the project and their roles.
 
 use axum::{extract::State, http::HeaderMap, response::Response};
 use domain::{

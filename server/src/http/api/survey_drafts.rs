@@ -1,4 +1,4 @@
-//! `/api/v1/surveys`: making surveys, editing their drafts, publishing, pausing and closing.
+//! `/api/v1/surveys`: creating surveys, editing their drafts, publishing, pausing and closing.
 
 use axum::{extract::State, http::HeaderMap, response::Response};
 use domain::{
@@ -72,7 +72,7 @@ async fn view(app: &App, scope: &Scope, survey: Stored) -> ApiHandlerResult<Surv
     })
 }
 
-/// The name of a survey, tidied; `None` if no visible character is left.
+/// The trimmed name of a survey; an error if it has no visible character.
 fn name(sent: &str) -> Result<String, Refusal> {
     contact::text(Some(sent)).ok_or_else(|| Refusal::field("name", "required", "Enter a name for the survey."))
 }
@@ -313,7 +313,7 @@ pub async fn update_draft(
     let scope = sent.caller.scope(Role::Admin)?;
     write_outcome::idempotent(&app, &sent, async {
         let survey = find(&app, &scope, id).await?;
-        // An impossible request is refused regardless of the resource's state (RFC 9110, section 13.2.1).
+        // An invalid request is refused regardless of the resource's state (RFC 9110, section 13.2.1).
         let name = body.name.as_deref().map(name).transpose()?;
         let revision = survey.revision;
         write_outcome::require_if_match(&sent.headers, &view(&app, &scope, survey).await?)?;

@@ -1,4 +1,4 @@
-//! `/api/v1/webhooks`: where events of the project are sent. What was sent is in [`super::deliveries`].
+//! `/api/v1/webhooks`: endpoints that receive events of the project. Deliveries are in [`super::deliveries`].
 
 use axum::{extract::State, http::HeaderMap, response::Response};
 use domain::{
@@ -61,7 +61,7 @@ pub enum WebhookEvent {
 }
 
 impl WebhookEvent {
-    /// `None` for the test event, which nobody subscribes to.
+    /// `None` for the test event, which has no subscribers.
     fn of(kind: EventKind) -> Option<Self> {
         Some(match kind {
             EventKind::FeedbackCreated => Self::FeedbackCreated,
@@ -170,7 +170,7 @@ pub(super) async fn find(app: &App, scope: &Scope, id: Uuid) -> ApiHandlerResult
     Ok(app.store.endpoint(scope, EndpointId(id)).await?.ok_or(Refusal::NotFound)?)
 }
 
-/// A refusal of the use case at the names that the API has.
+/// A refusal of the use case with the API's field names.
 fn renamed(error: impl Into<ApiRejection>) -> ApiRejection {
     error.into().at(|field| match field {
         "note" => "/name".to_owned(),
