@@ -32,9 +32,9 @@ pub struct ProjectRef {
 /// An undo action of a toast: a POST to `url` with these fields.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Undo {
-    /// Where to post.
+    /// The URL to post to.
     pub url: String,
-    /// What to post.
+    /// The form fields.
     pub fields: Vec<(String, String)>,
 }
 
@@ -49,7 +49,7 @@ pub struct Flash {
     pub undo: Option<Undo>,
 }
 
-/// Which entry of the navigation is the current one.
+/// An entry of the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Nav {
     /// The triage inbox.
@@ -91,7 +91,7 @@ pub struct ConsoleFrame {
     pub is_admin: bool,
 }
 
-/// Everything of a console page except its content.
+/// A console page except its content.
 #[derive(Debug, Clone)]
 pub struct ConsoleShell {
     /// The document title: `Inbox · My app`.

@@ -25,7 +25,7 @@ pub struct SessionView {
     pub is_this: bool,
 }
 
-/// What the account page shows.
+/// View model of the account page.
 #[derive(Debug, Clone, Default)]
 pub struct AccountView {
     /// Their e-mail address.

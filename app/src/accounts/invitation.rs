@@ -6,16 +6,16 @@ use leptos::prelude::*;
 use super::signed_out_frame::SignedOutFrame;
 use crate::components::forms::{ErrorSummary, IdempotencyKey, TextField};
 
-/// What the invitation page shows.
+/// View model of the invitation page.
 #[derive(Debug, Clone)]
 pub struct InvitationAcceptView {
     /// The link's secret part.
     pub token: String,
     /// The project.
     pub project: String,
-    /// Who invites.
+    /// The inviter.
     pub by: String,
-    /// The role it gives.
+    /// The role it grants.
     pub role: Role,
     /// The signed-in person, if any.
     pub signed_in: Option<String>,
@@ -29,7 +29,7 @@ pub struct InvitationAcceptView {
     pub errors: FieldErrors,
 }
 
-/// Shows who invites whom to which project; only the button joins.
+/// Shows the inviter, the role and the project; only the button joins.
 #[component]
 pub fn InvitationPage(
     /// Its content.

@@ -23,7 +23,7 @@ pub struct MemberView {
     pub email: String,
     /// Their role.
     pub role: Role,
-    /// The roles that the current user can give them; empty: none.
+    /// The roles that the current user can assign; may be empty.
     pub choices: Vec<Role>,
     /// Whether the current user can remove them.
     pub removable: bool,
@@ -31,24 +31,24 @@ pub struct MemberView {
     pub is_you: bool,
 }
 
-/// An invitation that nobody has used yet.
+/// An open invitation.
 #[derive(Debug, Clone)]
 pub struct InvitationView {
     /// Its id.
     pub id: String,
     /// The invited address, if one was given.
     pub email: Option<String>,
-    /// The role it gives.
+    /// The role it grants.
     pub role: Role,
-    /// Who created it.
+    /// Its creator.
     pub by: String,
     /// When it expires.
     pub expires: String,
-    /// Delivery state of its e-mail if that has not been delivered; and whether sending has failed for good.
+    /// Delivery state of its e-mail if that is undelivered; and whether sending has failed permanently.
     pub mail: Option<(String, bool)>,
 }
 
-/// What the members page shows.
+/// View model of the members page.
 #[derive(Debug, Clone)]
 pub struct MembersView {
     /// For URLs.

@@ -1,4 +1,4 @@
-//! What acts with a member's authority: shown before the member is removed or gets a lower role.
+//! Objects that act with a member's authority, shown before the member is removed or gets a lower role.
 
 use domain::{FieldErrors, accounts::Role};
 use leptos::prelude::*;
@@ -17,13 +17,13 @@ pub struct OffboardingItemView {
     pub name: String,
     /// Its permissions, or its target URL.
     pub detail: String,
-    /// Who can take it over: form value and label. Empty: nobody.
+    /// People who can take it over: form value and label. Empty if there are none.
     pub heirs: Vec<(String, String)>,
     /// The current choice.
     pub chosen: String,
 }
 
-/// What the page shows.
+/// View model of the page.
 #[derive(Debug, Clone)]
 pub struct OffboardingView {
     /// For URLs.
@@ -44,7 +44,7 @@ pub struct OffboardingView {
     pub invitations: Vec<OffboardingItemView>,
     /// Whether the current user can hand over.
     pub may_hand_over: bool,
-    /// Tickets whose secret link members of the team may have seen.
+    /// Number of tickets whose secret link members of the team may have seen.
     pub links: i64,
     /// Whether requesters get a renewed link by e-mail.
     pub mail: bool,

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::signed_out_frame::SignedOutFrame;
 use crate::components::forms::{ErrorSummary, IdempotencyKey, TextField};
 
-/// Asks for the address. If e-mail is off, says whom to contact instead.
+/// Asks for the address. If e-mail is off, names a contact instead.
 #[component]
 pub fn ForgotPage(
     /// Whether e-mail is configured.
@@ -44,7 +44,7 @@ pub fn ForgotPage(
     .into_any()
 }
 
-/// The same answer whether or not the address is known.
+/// The same response whether or not the address is known.
 #[component]
 pub fn ForgotSentPage() -> impl IntoView {
     view! {
@@ -63,7 +63,7 @@ pub fn ForgotSentPage() -> impl IntoView {
 pub fn ResetPage(
     /// The link's secret part.
     token: String,
-    /// Whose password it sets.
+    /// The account's e-mail address.
     email: String,
     /// Validation errors.
     errors: FieldErrors,

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::signed_out_frame::SignedOutFrame;
 use crate::components::forms::{BrowserZone, ErrorSummary, IdempotencyKey, TextField};
 
-/// What the setup page shows. The password is never sent back.
+/// View model of the setup page. The password is never sent back.
 #[derive(Debug, Clone, Default)]
 pub struct SetupForm {
     /// The one-time token.

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::signed_out_frame::SignedOutFrame;
 use crate::components::forms::{ErrorSummary, IdempotencyKey, TextField};
 
-/// What the sign-in page shows.
+/// View model of the sign-in page.
 #[derive(Debug, Clone, Default)]
 pub struct SignInView {
     /// The address typed before.

@@ -56,7 +56,7 @@ pub struct OperationView {
 pub struct SchemaView {
     /// Its name, and anchor.
     pub name: String,
-    /// What it is.
+    /// Its description.
     pub description: String,
     /// Its fields.
     pub fields: Vec<SchemaField>,
@@ -75,7 +75,7 @@ pub struct SchemaField {
     pub shape: Option<String>,
     /// Whether it is required.
     pub required: bool,
-    /// What it means.
+    /// Its description.
     pub description: String,
 }
 

@@ -33,16 +33,16 @@ pub struct LinkedFeedbackView {
     pub status: FeedbackStatus,
     /// `3 of 10`.
     pub score: Option<String>,
-    /// When it was said, for display and machine-readable.
+    /// The submission time, for display and machine-readable.
     pub at: (String, String),
 }
 
 /// One line of the history.
 #[derive(Debug, Clone)]
 pub struct ItemHistoryLine {
-    /// Who.
+    /// The name.
     pub who: String,
-    /// What, phrased to follow the name.
+    /// The action, phrased to follow the name.
     pub what: String,
     /// A link to the feedback that it is about.
     pub href: Option<String>,
@@ -63,11 +63,11 @@ pub struct EditItemForm {
     pub body: String,
     /// Validation errors.
     pub errors: FieldErrors,
-    /// Says who else changed it in the meantime.
+    /// Names the author of a concurrent change.
     pub conflict: Option<String>,
 }
 
-/// Everything the page shows.
+/// View model of the page.
 #[derive(Debug, Clone)]
 pub struct ItemView {
     /// The project's name in URLs.
@@ -92,7 +92,7 @@ pub struct ItemView {
     pub earlier: Option<String>,
     /// See [`ItemView::earlier`].
     pub later: Option<String>,
-    /// What happened, newest first.
+    /// Events, newest first.
     pub history: Vec<ItemHistoryLine>,
     /// The form; `None` if the user cannot edit.
     pub edit: Option<EditItemForm>,
@@ -101,7 +101,7 @@ pub struct ItemView {
 /// The page.
 #[component]
 pub fn ItemPage(
-    /// What it shows.
+    /// Its content.
     view: ItemView,
 ) -> impl IntoView {
     let ItemView { slug, number, title, body, status, history, edit, .. } = view.clone();

@@ -41,7 +41,7 @@ pub struct LinkCandidate {
     pub people: i64,
 }
 
-/// Everything the panel shows. Filled by `server::http::backlog::link_panel`.
+/// View model of the panel. Filled by `server::http::backlog::link_panel`.
 #[derive(Debug, Clone)]
 pub struct LinkPanelView {
     /// The project's name in URLs.
@@ -54,7 +54,7 @@ pub struct LinkPanelView {
     pub form_key: String,
     /// Whether the user can link.
     pub can_edit: bool,
-    /// What is linked.
+    /// Linked items.
     pub linked: Vec<LinkedItemView>,
     /// The path of the page, for the search form.
     pub search_path: String,
@@ -62,7 +62,7 @@ pub struct LinkPanelView {
     pub search_keeps: Vec<(String, String)>,
     /// The search query.
     pub query: String,
-    /// The search results; without a search, the items that most people asked for.
+    /// The search results; without a search, the most requested items.
     pub hits: Vec<LinkCandidate>,
     /// The title of a new item.
     pub new_title: String,
@@ -77,7 +77,7 @@ pub struct LinkPanelView {
 /// The panel. Selecting text in an element marked `data-quote-source` fills the quote; without JavaScript, people paste it.
 #[component]
 pub fn LinkPanel(
-    /// What it shows.
+    /// Its content.
     view: LinkPanelView,
 ) -> impl IntoView {
     let LinkPanelView { slug, feedback, return_to, form_key, can_edit, linked, .. } = view.clone();
@@ -186,7 +186,7 @@ fn LinkForms(view: LinkPanelView, base: String) -> impl IntoView {
 /// A page with only the feedback's text and the panel: shown when a link was refused, and usable on its own.
 #[derive(Debug, Clone)]
 pub struct LinkPageView {
-    /// What was said.
+    /// The feedback's text.
     pub text: String,
     /// The panel.
     pub panel: LinkPanelView,
@@ -195,7 +195,7 @@ pub struct LinkPageView {
 /// The page of [`LinkPageView`].
 #[component]
 pub fn LinkPage(
-    /// What it shows.
+    /// Its content.
     view: LinkPageView,
 ) -> impl IntoView {
     let back = view.panel.return_to.clone();

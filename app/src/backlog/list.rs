@@ -55,7 +55,7 @@ pub struct NewItemInput {
     pub errors: FieldErrors,
 }
 
-/// Everything the list shows.
+/// View model of the list.
 #[derive(Debug, Clone)]
 pub struct BacklogView {
     /// The project's name in URLs.
@@ -83,7 +83,7 @@ pub struct BacklogView {
 /// The page.
 #[component]
 pub fn BacklogPage(
-    /// What it shows.
+    /// Its content.
     view: BacklogView,
 ) -> impl IntoView {
     let BacklogView { slug, tabs, status, all, query, rows, is_empty, earlier, later, new } = view;

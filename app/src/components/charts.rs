@@ -32,7 +32,7 @@ pub fn StackedBar(
     /// The element's id.
     #[prop(into)]
     id: String,
-    /// What it shows.
+    /// The accessible title.
     #[prop(into)]
     title: String,
     /// The numbers in words.
@@ -86,7 +86,7 @@ pub fn IntervalLine(
     /// The element's id.
     #[prop(into)]
     id: String,
-    /// What it shows.
+    /// The accessible title.
     #[prop(into)]
     title: String,
     /// The lower end of the scale.
@@ -123,7 +123,7 @@ pub fn Columns(
     /// The element's id.
     #[prop(into)]
     id: String,
-    /// What it shows.
+    /// The accessible title.
     #[prop(into)]
     title: String,
     /// The numbers in words.

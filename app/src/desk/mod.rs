@@ -47,7 +47,7 @@ pub struct MessageView {
     pub at: String,
 }
 
-/// What was typed, kept when a submission is refused.
+/// Text from a rejected submission.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AnswerDraft {
     /// The idempotency key that the form was sent with, used to find its files again; empty for a fresh form.
@@ -58,7 +58,7 @@ pub struct AnswerDraft {
     pub files: Vec<String>,
     /// The note.
     pub note: String,
-    /// Says who wrote in the meantime, and that nothing was sent.
+    /// Names the author of an intervening message, and says that nothing was sent.
     pub conflict: Option<String>,
     /// Validation errors.
     pub errors: FieldErrors,
@@ -106,7 +106,7 @@ pub struct TicketView {
     pub replies: Vec<(String, String)>,
     /// Whether e-mails reach the requester.
     pub delivery: MailDeliveryState,
-    /// What was typed in a refused form.
+    /// The submitted values of a rejected form.
     pub typed: AnswerDraft,
 }
 

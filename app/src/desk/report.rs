@@ -19,18 +19,18 @@ pub struct AgeRow {
     pub href: String,
 }
 
-/// A count with a link to what it counts.
+/// A count with a link to the counted items.
 #[derive(Debug, Clone)]
 pub struct LinkedCount {
-    /// What is counted.
+    /// Label of the count.
     pub label: &'static str,
-    /// How many.
+    /// The count.
     pub n: i64,
     /// Their URL in the inbox, if the inbox can list them.
     pub href: Option<String>,
 }
 
-/// Everything the page shows.
+/// View model of the page.
 #[derive(Debug, Clone)]
 pub struct DeskView {
     /// The project's name in URLs.
@@ -64,7 +64,7 @@ fn count(n: i64) -> String {
 /// The page `/p/{slug}/tickets`.
 #[component]
 pub fn DeskPage(
-    /// What it shows.
+    /// Its content.
     view: DeskView,
 ) -> impl IntoView {
     let DeskView { slug, open, portal, days, total, now, longest, written, first_response, resolution, ages } = view;

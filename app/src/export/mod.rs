@@ -11,7 +11,7 @@ use crate::{
     projects::{SettingsTab, SettingsTabs},
 };
 
-/// What the page shows.
+/// View model of the page.
 #[derive(Debug, Clone)]
 pub struct ExportView {
     /// For URLs.

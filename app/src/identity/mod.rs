@@ -19,13 +19,13 @@ pub struct SecretView {
     pub id: String,
     /// Its last characters.
     pub ending: String,
-    /// Who created it, and when.
+    /// Its creator and creation time.
     pub made: String,
     /// When it was retired, for display; `None` while it is valid.
     pub retired: Option<String>,
 }
 
-/// What the page shows.
+/// View model of the page.
 #[derive(Debug, Clone)]
 pub struct IdentityView {
     /// For URLs.

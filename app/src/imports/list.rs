@@ -28,11 +28,11 @@ pub struct ImportRow {
     pub bad: i64,
     /// When it began, for display and machine-readable.
     pub at: (String, String),
-    /// Who started it.
+    /// The person who started it.
     pub by: String,
 }
 
-/// Everything the page shows.
+/// View model of the page.
 #[derive(Debug, Clone)]
 pub struct ImportsView {
     /// The project's name in URLs.
@@ -48,7 +48,7 @@ pub struct ImportsView {
 /// The page.
 #[component]
 pub fn ImportsPage(
-    /// What it shows.
+    /// Its content.
     view: ImportsView,
 ) -> impl IntoView {
     let error = view.errors.message_for("file").map(ToOwned::to_owned);

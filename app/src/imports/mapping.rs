@@ -37,7 +37,7 @@ pub struct DateChoice {
     pub is_clear: bool,
 }
 
-/// Everything the page shows.
+/// View model of the page.
 #[derive(Debug, Clone)]
 pub struct MappingView {
     /// URL of this import.
@@ -109,7 +109,7 @@ fn options(target: Target, columns: &[String]) -> Vec<(String, String)> {
 /// The page.
 #[component]
 pub fn MappingPage(
-    /// What it shows.
+    /// Its content.
     view: MappingView,
 ) -> impl IntoView {
     let MappingView { url, list_url, form_key, name, bytes, columns, mapping, errors, rows, before, brought, .. } = view;

@@ -18,7 +18,7 @@ pub struct BadRow {
     pub reason: String,
 }
 
-/// Everything the page shows.
+/// View model of the page.
 #[derive(Debug, Clone)]
 pub struct ProgressView {
     /// URL of this import.
@@ -37,7 +37,7 @@ pub struct ProgressView {
     pub is_silent: bool,
     /// Size of the file.
     pub bytes_total: i64,
-    /// How much is read.
+    /// Bytes read so far.
     pub bytes_done: i64,
     /// Imported rows.
     pub added: i64,
@@ -47,9 +47,9 @@ pub struct ProgressView {
     pub bad: i64,
     /// Rows removed by undoing it.
     pub removed: i64,
-    /// Rows that nobody has worked on: undoing the import removes them.
+    /// Rows without later changes: undoing the import removes them.
     pub untouched: i64,
-    /// Rows that someone has worked on: these are kept.
+    /// Rows with later changes: these are kept.
     pub touched: i64,
     /// Whether the file was read completely and nothing was imported.
     pub brought_nothing: bool,
@@ -88,7 +88,7 @@ impl ProgressView {
 /// The page.
 #[component]
 pub fn ProgressPage(
-    /// What it shows.
+    /// Its content.
     view: ProgressView,
 ) -> impl IntoView {
     let running = view.is_running();
@@ -234,7 +234,7 @@ fn Counts(view: ProgressView) -> impl IntoView {
     }
 }
 
-/// Asks for confirmation and names what would be lost.
+/// Asks for confirmation and names the data that would be lost.
 #[component]
 fn TakeBack(view: ProgressView, running: bool) -> impl IntoView {
     let offered = !running && view.status != ImportStatus::TakenBack && view.untouched > 0;

@@ -23,7 +23,7 @@ use crate::{
 /// A comment by the team.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommentView {
-    /// Who wrote it.
+    /// The author.
     pub name: String,
     /// The text.
     pub body: String,
@@ -36,7 +36,7 @@ pub struct CommentView {
 /// One entry of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventView {
-    /// Who and what: `Ann commented`.
+    /// Name and action: `Ann commented`.
     pub text: String,
     /// The age, for display.
     pub age: String,
@@ -93,11 +93,11 @@ pub struct DetailView {
     pub links: LinkPanelView,
     /// Comments by the team, oldest first.
     pub comments: Vec<CommentView>,
-    /// What happened, newest first.
+    /// Events, newest first.
     pub history: Vec<EventView>,
-    /// When it was said, for display.
+    /// The submission time, for display.
     pub age: String,
-    /// When it was said, RFC 3339.
+    /// The submission time, RFC 3339.
     pub at: String,
     /// Validation errors.
     pub errors: FieldErrors,
@@ -112,7 +112,7 @@ pub struct DetailView {
 /// The detail pane: the open item, or a placeholder.
 #[component]
 pub fn DetailPane(
-    /// What it shows.
+    /// Its content.
     view: Option<DetailView>,
 ) -> impl IntoView {
     let open = view.is_some().then_some("");
@@ -132,7 +132,7 @@ pub fn DetailPane(
 /// One item.
 #[component]
 pub fn Detail(
-    /// What it shows.
+    /// Its content.
     view: DetailView,
 ) -> impl IntoView {
     let base = format!("/p/{}/feedback/{}", view.slug, view.id);
@@ -307,7 +307,7 @@ pub const NEW_TAG: &str = "new_tag";
 /// The button that creates and adds new tags.
 #[component]
 pub fn CreateTag(
-    /// What was typed: one tag, or several separated by commas.
+    /// The text of the field: one tag, or several separated by commas.
     typed: String,
 ) -> impl IntoView {
     let says = match domain::feedback::normalize_tag(&typed) {

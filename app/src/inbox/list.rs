@@ -40,7 +40,7 @@ pub struct RowView {
     pub source: String,
     /// The age, for display.
     pub age: String,
-    /// When it was said, RFC 3339.
+    /// The submission time, RFC 3339.
     pub at: String,
     /// Whether it is open in the detail pane.
     pub current: bool,
@@ -82,13 +82,13 @@ pub enum EmptyReason {
     NoHits(Vec<(String, String)>),
     /// The query has no searchable words.
     NoWords,
-    /// There are results, but not on this page: what to say, and where to go.
+    /// There are results, but not on this page.
     Elsewhere {
         /// The heading.
         title: String,
         /// Why.
         text: &'static str,
-        /// Where to go: label and URL of the link.
+        /// The link: label and URL.
         link: (&'static str, String),
     },
     /// The query has a syntax error.
@@ -145,7 +145,7 @@ pub fn thousands(n: usize) -> String {
 /// The list region.
 #[component]
 pub fn InboxList(
-    /// What it shows.
+    /// Its content.
     view: ListView,
 ) -> impl IntoView {
     let ListView { slug, can_triage, form_key, return_to, notice, rows, empty, total, query, export, prev, next, members, bulk } = view;

@@ -117,7 +117,7 @@ pub struct InboxView {
 /// The page `/p/{slug}/inbox`.
 #[component]
 pub fn InboxPage(
-    /// What it shows.
+    /// Its content.
     view: InboxView,
 ) -> impl IntoView {
     let InboxView { slug, search, list, detail } = view;
@@ -139,7 +139,7 @@ pub fn InboxPage(
 /// The page `/p/{slug}/feedback/{id}`: one item at its own URL.
 #[component]
 pub fn FeedbackPage(
-    /// What it shows.
+    /// Its content.
     view: DetailView,
 ) -> impl IntoView {
     let slug = view.slug.clone();

@@ -7,11 +7,11 @@ use super::help::SyntaxHelp;
 /// A query with a syntax error, split at the error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryErrorView {
-    /// What is wrong and how to fix it.
+    /// The problem and how to fix it.
     pub message: String,
     /// The part before the error.
     pub before: String,
-    /// The part from the error on.
+    /// The rest, starting at the error.
     pub at: String,
 }
 
@@ -59,7 +59,7 @@ pub struct SearchView {
 /// The search box with its help, the sort order, and the filters.
 #[component]
 pub fn SearchBar(
-    /// What it shows.
+    /// Its content.
     view: SearchView,
 ) -> impl IntoView {
     let SearchView { action, query, sort, sorts, error, facets, clear } = view;

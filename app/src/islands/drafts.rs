@@ -14,7 +14,7 @@ use super::dom;
 const PREFIX: &str = "earshot:draft:";
 
 pub fn start() -> [WindowListenerHandle; 3] {
-    // Remove what an expired session left behind.
+    // Remove the drafts of an expired session.
     let own = own();
     remove(|key| !key.starts_with(&own));
     restore();
@@ -77,7 +77,7 @@ pub fn forget(form: &HtmlFormElement) {
     }
 }
 
-/// Restores drafts into empty fields of the page. A text that the server sent back after a refusal is newer than the draft.
+/// Restores drafts into empty fields of the page. A text that the server returned with a rejected form is newer than the draft.
 fn restore() {
     for area in dom::all("form[data-draft] textarea").into_iter().filter_map(|a| a.dyn_into::<HtmlTextAreaElement>().ok()) {
         let sent_back = area.default_value().unwrap_or_default();

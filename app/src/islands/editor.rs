@@ -38,7 +38,7 @@ mod browser {
     /// The delay between a failure and the retry.
     const RETRY: Duration = Duration::from_secs(5);
 
-    /// One post: the button's value, and what was sent once it has been tried.
+    /// One post: the button's value, and the sent form after the first attempt.
     struct SaveRequest {
         action: String,
         sent: Option<SentForm>,
@@ -100,7 +100,7 @@ mod browser {
             window_event_listener(ev::online, |_| retry()),
             window_event_listener(ev::beforeunload, |event| on_leave(&event)),
             window_event_listener(ev::Custom::<web_sys::Event>::new("pageshow"), |_| {
-                // Restored from the browser's cache: the last save has changed the revision.
+                // Restored from the browser's cache: the last save changed the revision.
                 if with(|s| s.left) {
                     drop(dom::window().location().reload());
                 }
@@ -149,7 +149,7 @@ mod browser {
             let field = sent.query_selector("input[name=action]").ok().flatten().and_then(|e| e.get_attribute("value"));
             push(field.unwrap_or_default());
         } else if with(|s| s.dirty || s.running) && !in_conflict() {
-            // Pausing, closing or signing out waits until what was typed is saved.
+            // Pausing, closing or signing out waits until the typed text is saved.
             event.prevent_default();
             event.stop_immediate_propagation();
             with(|s| s.then = Some((sent, button)));
@@ -329,7 +329,7 @@ mod browser {
                 return true;
             }
             if code == 409 {
-                // The full page says who saved first and offers a choice.
+                // The full page names the other editor and offers a choice.
                 with(|s| s.queue.insert(1.min(s.queue.len()), SaveRequest { action: "save".into(), sent: None }));
                 return true;
             }

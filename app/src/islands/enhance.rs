@@ -311,7 +311,7 @@ mod browser {
             refuse("No connection. Nothing was lost; try again.");
             return;
         };
-        // Signed out in the meantime: what was typed is kept.
+        // Signed out in the meantime: keep the typed text.
         let asks_to_sign_in = web_sys::Url::new(&to).is_ok_and(|to| to.pathname() == "/sign-in");
         if asks_to_sign_in && load.body.is_some() {
             refuse("You are signed out. Sign in from another tab, then send this again.");

@@ -23,15 +23,15 @@ pub struct KeyView {
     pub prefix: String,
     /// Its scope.
     pub access: Access,
-    /// Who created it, and when.
+    /// Its creator and creation time.
     pub made: String,
     /// When it was last used, for display.
     pub used: String,
-    /// Why it no longer works, or when it expires; `None`: it does not expire.
+    /// Why it is invalid, or when it expires; `None` if it does not expire.
     pub end: Option<String>,
-    /// Whose authority it acts with, if that changed.
+    /// The person or project that it acts for, if that changed.
     pub authority: Option<String>,
-    /// Whether it works.
+    /// Whether it is valid.
     pub works: bool,
     /// Whether it can be revoked.
     pub revocable: bool,
@@ -50,12 +50,12 @@ pub struct CreatedKeyView {
     pub example: String,
 }
 
-/// What the page shows.
+/// View model of the page.
 #[derive(Debug, Clone)]
 pub struct KeysView {
     /// For URLs.
     pub slug: String,
-    /// Working keys first.
+    /// Valid keys first.
     pub keys: Vec<KeyView>,
     /// Whether the current user can see and create keys.
     pub may_manage: bool,
@@ -65,7 +65,7 @@ pub struct KeysView {
     pub name: String,
     /// The scope as chosen.
     pub access: Access,
-    /// The chosen number of days; empty: it does not expire.
+    /// The chosen number of days; empty if it does not expire.
     pub days: String,
     /// The selectable numbers of days.
     pub lifetimes: Vec<i64>,

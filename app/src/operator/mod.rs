@@ -26,11 +26,11 @@ pub struct MailMessageView {
     pub next: Option<(String, String)>,
     /// When it was queued, as RFC 3339 and for display.
     pub written: (String, String),
-    /// Whether it can still be sent usefully.
+    /// Whether sending it still makes sense.
     pub sendable: bool,
 }
 
-/// What the e-mail page shows.
+/// View model of the e-mail page.
 #[derive(Debug, Clone, Default)]
 pub struct MailListView {
     /// Whether a mail server is configured.
@@ -146,7 +146,7 @@ fn LetterTable(letters: Vec<MailMessageView>, dead: bool, key: String) -> impl I
 pub struct JobView {
     /// Its id.
     pub id: String,
-    /// What it does.
+    /// Its kind, for display.
     pub kind: String,
     /// Why it failed.
     pub why: String,

@@ -25,9 +25,9 @@ pub struct TicketForm {
     pub action: String,
     /// Whether replies are also e-mailed.
     pub mail: bool,
-    /// What was typed.
+    /// The submitted values.
     pub typed: NewTicket,
-    /// Hidden fields: where the person came from.
+    /// Hidden fields that carry the page's context.
     pub carried: Vec<(&'static str, String)>,
     /// The common fields at its end.
     pub tail: PortalFormFooter,

@@ -16,7 +16,7 @@ pub struct LiveSurvey {
     pub note: Option<String>,
 }
 
-/// What the page shows.
+/// View model of the page.
 #[derive(Debug, Clone)]
 pub struct EmbedView {
     /// For URLs.

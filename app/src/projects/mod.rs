@@ -30,7 +30,7 @@ pub enum SettingsTab {
 pub fn SettingsTabs(
     /// The project, for URLs.
     slug: String,
-    /// Which of them this is.
+    /// The current tab.
     current: SettingsTab,
 ) -> impl IntoView {
     let tabs = [

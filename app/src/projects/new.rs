@@ -8,7 +8,7 @@ use crate::components::{
     layout::{Empty, PageHead},
 };
 
-/// What the page shows.
+/// View model of the page.
 #[derive(Debug, Clone, Default)]
 pub struct NewProjectView {
     /// The name as typed.

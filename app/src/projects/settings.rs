@@ -9,7 +9,7 @@ use crate::components::{
     layout::PageHead,
 };
 
-/// What the page shows: the stored or the submitted values.
+/// View model of the page: the stored or the submitted values.
 #[derive(Debug, Clone, Default)]
 pub struct ProjectSettingsView {
     /// For URLs.
@@ -24,7 +24,7 @@ pub struct ProjectSettingsView {
     pub time_zone: String,
     /// The selectable zones, each with its current UTC offset.
     pub time_zones: Vec<(String, String)>,
-    /// The current time there.
+    /// The current time in that zone.
     pub time_now: String,
     /// `#rrggbb`.
     pub accent: String,

@@ -40,7 +40,7 @@ pub struct ReplyForm {
     pub body: String,
     /// Validation errors.
     pub errors: FieldErrors,
-    /// Says who else changed it in the meantime.
+    /// Names the author of a concurrent change.
     pub conflict: Option<String>,
 }
 
@@ -58,7 +58,7 @@ pub struct RepliesView {
 /// The page `/p/{slug}/replies`.
 #[component]
 pub fn RepliesPage(
-    /// What it shows.
+    /// Its content.
     view: RepliesView,
 ) -> impl IntoView {
     let RepliesView { slug, rows, new } = view;
@@ -138,7 +138,7 @@ pub struct ReplyView {
 /// The page `/p/{slug}/replies/{id}`.
 #[component]
 pub fn ReplyPage(
-    /// What it shows.
+    /// Its content.
     view: ReplyView,
 ) -> impl IntoView {
     let ReplyView { slug, id, name, form } = view;

@@ -15,7 +15,7 @@ use leptos::prelude::*;
 
 pub use texts::RespondentTexts;
 
-/// Where the page is shown.
+/// How the page is displayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DisplayMode {
     /// A page of its own.
@@ -36,10 +36,10 @@ impl DisplayMode {
     }
 }
 
-/// What every respondent page needs.
+/// Data that every respondent page needs.
 #[derive(Debug, Clone)]
 pub struct RespondentPageContext {
-    /// Where the page is shown.
+    /// How the page is displayed.
     pub mode: DisplayMode,
     /// The project's accent colour, `#rrggbb`.
     pub accent: String,

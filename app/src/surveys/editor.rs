@@ -16,16 +16,16 @@ use crate::{
     islands::editor::SurveyEditor,
 };
 
-/// Someone else saved in the meantime.
+/// A concurrent save.
 #[derive(Debug, Clone)]
 pub struct EditConflict {
-    /// Who and when.
+    /// Name and time.
     pub message: String,
     /// The current revision.
     pub revision: i64,
 }
 
-/// Everything the editor shows.
+/// View model of the editor.
 #[derive(Debug, Clone)]
 pub struct EditorView {
     /// The survey.
@@ -40,7 +40,7 @@ pub struct EditorView {
     pub status_key: String,
     /// Errors that prevent the operation or the publication.
     pub errors: FieldErrors,
-    /// Someone else saved in the meantime: nothing of this form is saved.
+    /// A concurrent save: nothing of this form is saved.
     pub conflict: Option<EditConflict>,
     /// Whether undo is possible.
     pub can_undo: bool,
@@ -59,7 +59,7 @@ pub struct EditorView {
 /// The page.
 #[component]
 pub fn EditorPage(
-    /// What it shows.
+    /// Its content.
     editor: EditorView,
 ) -> impl IntoView {
     let EditorView {

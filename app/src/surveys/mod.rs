@@ -26,7 +26,7 @@ pub struct VersionLine {
     pub at: String,
     /// The same, machine-readable.
     pub at_iso: String,
-    /// Who published it.
+    /// The publisher.
     pub by: Option<String>,
     /// The number of questions.
     pub questions: usize,
@@ -34,7 +34,7 @@ pub struct VersionLine {
     pub is_current: bool,
 }
 
-/// What the head of each page of a survey shows.
+/// The part of a survey shown at the head of each of its pages.
 #[derive(Debug, Clone)]
 pub struct SurveyRef {
     /// The project's name in URLs.
@@ -55,7 +55,7 @@ impl SurveyRef {
     }
 }
 
-/// Which page of a survey is open.
+/// A page of a survey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SurveyTab {
     /// Questions and settings.

@@ -69,7 +69,7 @@ pub struct WebhookForm {
     pub version: i64,
     /// Validation errors.
     pub errors: FieldErrors,
-    /// Someone else changed it first.
+    /// Message about a concurrent change.
     pub conflict: Option<String>,
 }
 
@@ -97,7 +97,7 @@ pub struct DeliveryRow {
     pub kind: String,
     /// Its status.
     pub state: DeliveryState,
-    /// The outcome of the last attempt.
+    /// Outcome of the last attempt.
     pub last: String,
     /// When it happened, for display and machine-readable.
     pub at: (String, String),
@@ -166,7 +166,7 @@ pub struct DeliveryView {
     pub kind: String,
     /// Its status.
     pub state: DeliveryState,
-    /// What happens next, for display.
+    /// The next step, for display.
     pub next: Option<String>,
     /// `webhook-id`.
     pub id: String,

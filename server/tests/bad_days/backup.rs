@@ -1,4 +1,4 @@
-//! A backup is made while the program serves, and put in the place of what a killed one left.
+//! Takes a backup while the program serves, and restores it over the data of a killed program.
 
 use crate::harness::{Server, alone, run};
 
@@ -22,7 +22,7 @@ fn the_program_backs_up_while_it_serves_and_restores_what_a_killed_one_left() {
     assert!(run(&["admin", "create-project", "--name", "Second"]).0);
     let (done, said) = run(&["restore", file, "--replace"]);
     assert!(!done && said.contains("another earshot process uses"), "{said}");
-    // SIGKILL: the second project may stand in the write-ahead log alone.
+    // SIGKILL: the second project may exist only in the write-ahead log.
     server.kill();
 
     let (done, said) = run(&["restore", file]);

@@ -1,4 +1,4 @@
-//! A full disk: writes are refused honestly, reading goes on, and all is well again as soon as there is room.
+//! A full disk: writes fail with 503, reads still work, and the program recovers as soon as there is space.
 
 use std::{
     fs::File,
@@ -12,7 +12,7 @@ use crate::{
     kill::{Acknowledged, complaints},
 };
 
-/// One key, asked again and again until it has its answer; every other answer has to be an honest "busy".
+/// Retries one key until it is accepted; every other response must be a 503 with `Retry-After`.
 fn insist(server: &Server, place: &Place, key: &str, acknowledged: &mut Acknowledged) {
     within(60, key, || {
         let answer = submit(server, place, key);
@@ -34,18 +34,18 @@ fn keep(answer: &Answer, key: &str, acknowledged: &mut Acknowledged) -> bool {
     true
 }
 
-/// What follows when `starve` leaves no room and `feed` gives it back.
+/// Checks the behaviour after `starve` uses up all space and after `feed` frees it.
 fn survives(server: &Server, place: &Place, starve: impl FnOnce(), feed: impl FnOnce()) -> Acknowledged {
     let mut acknowledged = Acknowledged::new();
     let browser = server.browser();
     let inbox = format!("/p/{}/inbox", place.project.slug);
     let survey = format!("/s/{}", place.survey);
-    // The control: with room, everything is taken.
+    // Control: with space, every submission is accepted.
     for n in 0..5 {
         assert!(keep(&submit(server, place, &format!("key-before-{n}")), &format!("key-before-{n}"), &mut acknowledged));
     }
     starve();
-    // The write-ahead log may have some room left of its own.
+    // The write-ahead log may have some free space of its own.
     let mut keys = (0..3000).map(|n| format!("key-full-{n}"));
     let mut refused = vec![keys.find(|key| !keep(&submit(server, place, key), key, &mut acknowledged)).expect("the disk was never full")];
     for n in 0..20 {
@@ -58,7 +58,7 @@ fn survives(server: &Server, place: &Place, starve: impl FnOnce(), feed: impl Fn
         }
     }
     assert!(refused.len() > 10, "hardly anything was refused: {}", refused.len());
-    // A form of the console as well: not 500, and not lost silently.
+    // A console form too: no 500, and no silent loss.
     let changed = browser.post("/account", "idempotency_key=key-account-1&name=Olga+Other").unwrap();
     assert!(changed.status == 303 || changed.is_busy(), "{changed:?}");
     feed();
@@ -77,7 +77,7 @@ fn a_file_that_cannot_grow_is_survived() {
         return;
     }
     let place = Place::sqlite();
-    // What goes over the limit is an error of the write, not the death of the program.
+    // Exceeding the limit must be a write error rather than kill the process.
     let server = Server::start_as(shell(r#"trap "" XFSZ; exec "$@""#), |serve| {
         serve.args(place.args());
     });
@@ -101,7 +101,7 @@ fn a_full_disk_is_survived() {
         skipped("a_full_disk_is_survived", "a small disk of our own cannot be mounted here (unshare -rm)");
         return;
     }
-    // Connections of ours that are being closed still clear up behind themselves.
+    // The test's own connections still clean up while they close.
     within(20, "the database is closed", || (!place.data.join("earshot.db-wal").exists()).then_some(()));
     let (seed, disk) = (place.data.display(), small.path().display());
     let mut unshare = crate::harness::clean(Command::new("unshare"));
@@ -110,11 +110,12 @@ fn a_full_disk_is_survived() {
     let server = Server::start_as(unshare, |serve| {
         serve.arg("--data").arg(small.path());
     });
-    // Its disk as we see it.
+    // Its disk as seen from outside the namespace.
     let seen: PathBuf = format!("/proc/{}/root{disk}", server.child.id()).into();
     let ballast = seen.join("ballast");
     let acknowledged = survives(&server, &place, || fill_up(&ballast), || std::fs::remove_file(&ballast).unwrap());
-    // Stopped rather than killed, so that the files stand still while they are copied; they go with the process.
+    // Stopped rather than killed, so that the files do not change while they are copied; they vanish with the
+    // process.
     server.signal("STOP");
     for suffix in ["", "-wal"] {
         std::fs::copy(seen.join(format!("earshot.db{suffix}")), place.data.join(format!("earshot.db{suffix}"))).unwrap();
@@ -124,7 +125,7 @@ fn a_full_disk_is_survived() {
     assert_eq!(complaints(&place, &acknowledged), Vec::<String>::new());
 }
 
-/// Writes a file until not one more byte fits.
+/// Writes a file until not a single byte more fits.
 fn fill_up(ballast: &Path) {
     let mut file = File::create(ballast).unwrap();
     for size in [1 << 20, 1 << 12, 1] {

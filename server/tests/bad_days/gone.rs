@@ -1,4 +1,4 @@
-//! The database is held by somebody else, gone, or silent: honest refusals in bounded time, and all is well again by itself.
+//! The database is locked, gone, or silent: requests fail with 503 in bounded time, and the program recovers by itself.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -18,10 +18,10 @@ use crate::{
     kill::{Acknowledged, complaints},
 };
 
-/// No refusal may take longer.
+/// Maximum duration of a rejected request.
 const BOUND: Duration = Duration::from_secs(28);
 
-/// What a crowd met with: what was acknowledged, the keys that were not, and how often it was told to come back.
+/// The results of a crowd: acknowledged keys, rejected keys, and the number of 503 responses.
 #[derive(Default)]
 struct Met {
     acknowledged: Acknowledged,
@@ -30,8 +30,8 @@ struct Met {
     slowest: Duration,
 }
 
-/// People who submit one after the other until they are told to stop. Anything but "taken" and an honest "busy" is a failure. `refused`
-/// counts how many were told to come back.
+/// Clients that submit in sequence until told to stop. Any response other than 201 or a 503 with `Retry-After` is a failure.
+/// `refused` counts the 503 responses.
 fn people(server: &Server, place: &Arc<Place>, name: &'static str, refused: &Arc<AtomicUsize>) -> Crowd<Met> {
     let (address, place, refused) = (server.address, Arc::clone(place), Arc::clone(refused));
     Crowd::start(8, move |person, should_stop| {
@@ -63,15 +63,15 @@ fn id(body: &str) -> String {
     serde_json::from_str::<serde_json::Value>(body).unwrap()["id"].as_str().unwrap().to_owned()
 }
 
-/// Lets people submit while `trouble` goes on, then shows that everything works again, that whoever was refused can ask again, and that
-/// nothing was lost or done twice.
+/// Submits during `trouble`, then checks that everything works again, that rejected keys can be retried, and that nothing was lost or
+/// done twice.
 fn survives(server: Server, place: Arc<Place>, is_reading_possible: bool, trouble: impl FnMut(&dyn Fn() -> usize)) {
     let (busy, _) = survives_with(server, place, is_reading_possible, trouble);
     assert!(busy > 0, "there was no trouble");
 }
 
-/// As [`survives`], of trouble that people need not feel; gives how many were told to come back, and the log. `trouble` gets what looks at a
-/// page and says how many were told so far.
+/// As [`survives`], but `trouble` need not affect clients; returns the number of 503 responses and the log. `trouble` gets a function that
+/// requests a page and returns the number of 503 responses so far.
 fn survives_with(
     server: Server,
     place: Arc<Place>,
@@ -81,7 +81,7 @@ fn survives_with(
     let refused = Arc::default();
     let browser = server.browser();
     let inbox = format!("/p/{}/inbox", place.project.slug);
-    // The control: without trouble nobody is refused.
+    // Control: without trouble, no request is rejected.
     let crowd = people(&server, &place, "calm", &refused);
     pause(700);
     let mut all = crowd.stop();
@@ -119,14 +119,15 @@ fn survives_with(
         }
     }
     within(30, "pages are shown again", || browser.get(&inbox).filter(|page| page.status == 200));
-    // The running program finds what is new, too: its own work in the background has healed.
+    // The running program also indexes new submissions: its background work has recovered.
     assert_eq!(server.submit(&place, "key-last", "afterwards all was well").unwrap().status, 201);
     within(60, "what is new is found", || {
         let page = browser.get(&format!("{inbox}?q=afterwards")).filter(|page| page.status == 200)?;
         page.body.contains("<mark>afterwards</mark>").then_some(())
     });
     let log = server.log();
-    // The words of the runtime and of the writer. tantivy says "or panicked" of every worker that ended, also of one whose directory is gone.
+    // Messages of the runtime and of the writer. tantivy logs "or panicked" for every worker that ended, even if only its directory is
+    // gone.
     assert!(!log.contains("panicked at ") && !log.contains("panic in a write"), "{log}");
     let last = server.submit(&place, "key-last", "afterwards all was well").unwrap();
     acknowledged.insert("key-last".to_owned(), id(&last.body));
@@ -136,7 +137,7 @@ fn survives_with(
     (busy, log)
 }
 
-/// Holds a lock, taken by `sql` on a connection of its own, for some seconds and until somebody was refused for it, and looks at the server
+/// Holds a lock, acquired by `sql` on its own connection, for some seconds and until a request was rejected because of it; requests pages
 /// meanwhile.
 fn locked(url: &str, sql: &'static str, seconds: u64, look: &dyn Fn() -> usize) {
     let (held, release) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -169,7 +170,7 @@ fn a_database_locked_by_another_process_is_survived() {
     let server = place.start();
     let url = format!("sqlite://{}", place.data.join("earshot.db").display());
     survives(server, Arc::clone(&place), true, |look| {
-        // Writers wait five seconds for a lock before they give up.
+        // Writers wait five seconds for a lock before they fail.
         locked(&url, "PRAGMA busy_timeout = 20000; BEGIN IMMEDIATE", sized(7, 10), look);
     });
 }
@@ -182,7 +183,7 @@ fn tables_of_postgres_locked_by_somebody_else_are_survived() {
     let server = place.start();
     let url = place.postgres.clone().unwrap();
     survives(server, Arc::clone(&place), false, |look| {
-        // A statement waits ten seconds for its answer before it is given up.
+        // A statement times out after ten seconds.
         locked(&url, "BEGIN; LOCK TABLE responses, feedback IN ACCESS EXCLUSIVE MODE", sized(13, 20), look);
     });
 }
@@ -201,7 +202,7 @@ fn a_postgres_whose_disk_is_full_is_survived() {
         });
     };
     survives(server, Arc::clone(&place), true, |look| {
-        // What a server says that cannot extend its files, in the middle of a transaction.
+        // The error of a server that cannot extend its files, in the middle of a transaction.
         said(
             "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS \
              $$ BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = '53100'; END $$; \
@@ -222,8 +223,9 @@ fn a_data_directory_that_is_away_for_a_while_is_survived() {
     let place = Arc::new(Place::sqlite());
     let server = place.start();
     let away = place.data.with_extension("away");
-    // A disk that is unplugged and plugged in again, to a program that has its files open: what is written meanwhile is in them, and
-    // whatever has to be opened anew is not there.
+    // As if a disk were unplugged and plugged in again while the program has files open: writes go to the open files, but files that
+    // have to
+    // be opened again are missing.
     let (busy, log) = survives_with(server, Arc::clone(&place), false, |look| {
         std::fs::rename(&place.data, &away).unwrap();
         let began = now();
@@ -233,25 +235,26 @@ fn a_data_directory_that_is_away_for_a_while_is_survived() {
         }
         assert!(!place.data.join("earshot.db").exists(), "an empty database was begun in its place");
         within(10, "it is there again", || {
-            // An index that was begun there meanwhile.
+            // An index may have been created there meanwhile.
             drop(std::fs::remove_dir_all(&place.data));
             std::fs::rename(&away, &place.data).ok()
         });
     });
-    // The database may have had all its files open; the index makes new ones all the time.
+    // All of the database's files may already have been open; the index creates new ones all the
+    // time.
     let noticed = log.contains("could not follow the changes") || log.contains("cannot be used; rebuilding it");
     assert!(busy > 0 || noticed, "there was no trouble: {log}");
 }
 
-/// How a network between the program and its database behaves.
+/// The state of the network between the program and its database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
     Open,
-    /// Connections are closed, and new ones at once.
+    /// Connections are closed, new ones immediately.
     Cut,
-    /// As [`Line::Silent`] as soon as somebody says COMMIT: the server does not hear it, and believes that the transaction goes on.
+    /// Becomes [`Line::Silent`] at the first COMMIT: it does not reach the server, which considers the transaction still open.
     SilentAtCommit,
-    /// Nothing comes through and nothing is closed. Connections from before stay like that for ever.
+    /// No data passes and no connection is closed. Existing connections stay that way for ever.
     Silent,
 }
 
@@ -292,7 +295,7 @@ impl Network {
     }
 }
 
-/// A connection that stays, and nothing more.
+/// Keeps a connection open and discards its data.
 fn hold(mut stream: &TcpStream) {
     stream.set_read_timeout(None).ok();
     let mut lost = [0; 4096];
@@ -316,7 +319,7 @@ fn carry(mut from: &TcpStream, mut to: &TcpStream, line: &Mutex<(Line, usize)>, 
             match now {
                 Line::SilentAtCommit => {}
                 Line::Cut => break,
-                // Whatever was silent once stays silent.
+                // A connection that was silent once stays silent.
                 _ => return hold(from),
             }
         }

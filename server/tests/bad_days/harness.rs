@@ -1,4 +1,4 @@
-//! The real program as a process of its own, a client that speaks HTTP by hand, and what a bad day needs besides.
+//! Runs the real program as a separate process, with a hand-written HTTP client and helpers for failure tests.
 
 use std::{
     fs::File,
@@ -23,13 +23,13 @@ use service::{
 use sqlx::AnyPool;
 use store::Store;
 
-/// What an operator presents to read the metrics.
+/// The operator's token for reading the metrics.
 const METRICS_TOKEN: &str = "a token of the operator";
-/// The owner of every installation here.
+/// E-mail address of the owner of every test installation.
 pub const OWNER: &str = "owner@example.com";
 pub const PASSWORD: &str = "correct horse battery";
 
-/// Whether `cargo xtask test --long` asks for full sizes.
+/// Whether the tests run at full size (`cargo xtask test --long`).
 pub fn long() -> bool {
     #[expect(clippy::disallowed_methods, reason = "how much to test is told by the environment")]
     let asked = std::env::var_os("EARSHOT_TEST_LONG");
@@ -41,13 +41,14 @@ pub fn sized<T>(short: T, full: T) -> T {
     if long() { full } else { short }
 }
 
-/// These tests measure and wear out the machine: one at a time. (nextest keeps them apart by `.config/nextest.toml`.)
+/// Serializes these tests, because they measure and load the machine. (For nextest, `.config/nextest.toml` does
+/// this.)
 pub fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says what was measured, or what else a person should hear of a test that passes. `cargo xtask test` shows it at its end.
+/// Reports a measurement or another remark of a passing test. `cargo xtask test` prints it at the end.
 pub fn note(text: &str) {
     let text = format!("{}: {text}", thread::current().name().unwrap_or_default());
     println!("{text}");
@@ -58,12 +59,12 @@ pub fn note(text: &str) {
     }
 }
 
-/// Says loudly that a test could not be done here, and why.
+/// Reports that a test was skipped here, and why.
 pub fn skipped(test: &str, why: &str) {
     note(&format!("!!! SKIPPED {test}: {why}"));
 }
 
-/// For how long something has been going on.
+/// The current time, for measuring durations.
 #[expect(clippy::disallowed_methods, reason = "how long something took")]
 pub fn now() -> Instant {
     Instant::now()
@@ -73,7 +74,7 @@ pub fn pause(millis: u64) {
     thread::sleep(Duration::from_millis(millis));
 }
 
-/// Waits until `what` gives something; fails, naming it, after `seconds`.
+/// Polls until `look` returns a value; fails after `seconds`, naming `what`.
 pub fn within<T>(seconds: u64, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = now();
     loop {
@@ -85,7 +86,7 @@ pub fn within<T>(seconds: u64, what: &str, mut look: impl FnMut() -> Option<T>) 
     }
 }
 
-/// Runs a future to its end, with a runtime that is gone afterwards.
+/// Runs a future to completion on a temporary runtime.
 pub fn block<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let done = runtime.block_on(work);
@@ -93,7 +94,7 @@ pub fn block<T>(work: impl Future<Output = T>) -> T {
     done
 }
 
-/// Which database is underneath.
+/// The database backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Base {
     Sqlite,
@@ -112,7 +113,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// `None`, and said so, when there is no PostgreSQL to test on.
+    /// Returns `None`, and reports it, if there is no PostgreSQL to test on.
     pub fn new(base: Base) -> Option<Self> {
         let postgres = match base {
             Base::Sqlite => None,
@@ -134,19 +135,19 @@ impl Place {
         Self::new(Base::Sqlite).unwrap()
     }
 
-    /// The program's inside, over the same data; only while no process serves it.
+    /// Opens the same data in this process; only while no process serves it.
     pub async fn open(&self) -> AppState {
         open(&self.data, self.postgres.as_deref()).await
     }
 
-    /// A connection of our own to the database.
+    /// A separate connection pool to the database.
     pub async fn pool(&self) -> AnyPool {
         sqlx::any::install_default_drivers();
         let url = self.postgres.clone().unwrap_or_else(|| format!("sqlite://{}", self.data.join("earshot.db").display()));
         sqlx::any::AnyPoolOptions::new().max_connections(1).connect(&url).await.unwrap()
     }
 
-    /// Counts by a statement.
+    /// Returns the count that a statement selects.
     pub async fn count(&self, sql: &'static str) -> i64 {
         let pool = self.pool().await;
         let n = sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap();
@@ -154,13 +155,13 @@ impl Place {
         n
     }
 
-    /// Puts in so many pieces of feedback at once, past the program; each says `filler`. They stand in no change sequence: an index that
-    /// is there does not hear of them, one that is built holds them.
+    /// Inserts that many items of feedback directly into the database; each contains `filler`. They are not in the change sequence: an
+    /// existing index misses them, a newly built one includes them.
     pub fn fill(&self, rows: i64) {
         self.fill_with(rows, 0);
     }
 
-    /// As [`Place::fill`], each with so many letters more.
+    /// As [`Place::fill`], with that many additional characters per item.
     pub fn fill_with(&self, rows: i64, letters: i64) {
         let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1) \
                    INSERT INTO feedback (id, project_id, kind, text, language, status, created_at, updated_at, version) \
@@ -187,7 +188,7 @@ impl Place {
         })
     }
 
-    /// Where submissions go.
+    /// The path for submissions.
     pub fn submit_path(&self) -> String {
         format!("/embed/v1/{}/responses", self.project.key)
     }
@@ -242,7 +243,7 @@ pub fn earshot() -> Command {
     clean(Command::new(env!("CARGO_BIN_EXE_earshot")))
 }
 
-/// A shell that does something and becomes the program: the program's arguments come after `script`, as `"$@"`.
+/// A shell that runs `script` and then execs the program: its arguments follow `script`, as `"$@"`.
 pub fn shell(script: &str) -> Command {
     let mut command = clean(Command::new("sh"));
     command.arg("-c").arg(script).arg("sh").arg(env!("CARGO_BIN_EXE_earshot"));
@@ -255,13 +256,13 @@ pub fn clean(mut command: Command) -> Command {
     command
 }
 
-/// Runs a subcommand to its end: whether it succeeded, and all that it said.
+/// Runs a subcommand to its end; returns whether it succeeded, and its output.
 pub fn run(place: &[String], args: &[&str]) -> (bool, String) {
     let done = earshot().args(args).args(place).output().unwrap();
     (done.status.success(), format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr)))
 }
 
-/// A serving program; killed at the end.
+/// A serving program; killed on drop.
 pub struct Server {
     pub child: Child,
     pub address: SocketAddr,
@@ -284,23 +285,23 @@ impl Server {
         Self::start_as(earshot(), change)
     }
 
-    /// As [`Server::start`], by another command that ends up as the program.
+    /// As [`Server::start`], with another command that finally execs the program.
     pub fn start_as(serve: Command, change: impl FnOnce(&mut Command)) -> Self {
         Self::begin(serve, |serve| {
-            // Many come from one address here.
+            // Many clients share one address here.
             serve.args(["--rate-per-address", "1000000", "--rate-per-key", "1000000", "--connections-per-address", "1000000"]);
             change(serve);
         })
     }
 
-    /// With the limits that an installation has by default.
+    /// Starts with the default limits of an installation.
     pub fn start_with_defaults(place: &Place) -> Self {
         Self::begin(earshot(), |serve| {
             serve.args(place.args()).args(["--metrics-token", METRICS_TOKEN]);
         })
     }
 
-    /// A number of `/metrics`, with its labels, of a server that was started with [`Server::start_with_defaults`]; 0 for one that never counted.
+    /// A value from `/metrics`, by name with labels, of a server started with [`Server::start_with_defaults`]; 0 if it is missing.
     pub fn metric(&self, name: &str) -> usize {
         let token = format!("Bearer {METRICS_TOKEN}");
         let metrics = request(self.address, "GET", "/metrics", &[("Authorization", &token)], "").unwrap();
@@ -327,19 +328,19 @@ impl Server {
         server
     }
 
-    /// What it has logged.
+    /// The log so far.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(self.log.path()).unwrap()).into_owned()
     }
 
-    /// SIGKILL, and gone.
+    /// Sends SIGKILL and waits for the process to end.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     pub fn signal(&self, name: &str) {
-        // The shell's own: the program of this name is not everywhere.
+        // The shell's builtin: the standalone program is not installed everywhere.
         assert!(Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().unwrap().success());
     }
 
@@ -347,12 +348,12 @@ impl Server {
         request(self.address, "GET", path, &[], "")
     }
 
-    /// Sends a submission; `None` when the server died under it.
+    /// Sends a submission; `None` if the server died before it responded.
     pub fn submit(&self, place: &Place, key: &str, text: &str) -> Option<Answer> {
         submit(self.address, place, key, text)
     }
 
-    /// The highest memory use so far, in bytes.
+    /// The peak memory use so far, in bytes.
     #[cfg(target_os = "linux")]
     pub fn peak(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
@@ -360,13 +361,13 @@ impl Server {
         kilobytes.unwrap() * 1024
     }
 
-    /// The memory in use now, in bytes, by the program and by what it started.
+    /// The current memory use in bytes, of the program and its child processes.
     #[cfg(target_os = "linux")]
     pub fn resident(&self) -> u64 {
         family(self.child.id()).into_iter().filter_map(|process| status(process, "VmRSS:")).sum::<u64>() * 1024
     }
 
-    /// As [`Self::resident`], when it has stopped changing: the program returns freed memory to the system a moment later.
+    /// As [`Self::resident`], once it is stable: the program returns freed memory to the system with a delay.
     #[cfg(target_os = "linux")]
     pub fn settled_memory(&self) -> u64 {
         let mut last = self.resident();
@@ -378,17 +379,18 @@ impl Server {
         })
     }
 
-    /// The processor time used so far, by the program and by what it started and has ended.
+    /// The processor time used so far, by the program and its ended child processes.
     #[cfg(target_os = "linux")]
     pub fn processor(&self) -> Duration {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        // After the name, which may hold anything: user and system time, then those of children.
+        // After the name, which may contain any character: user and system time, then those of
+        // children.
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
         let ticks: u64 = fields[11..15].iter().map(|n| n.parse::<u64>().unwrap()).sum();
         Duration::from_millis(ticks * 10)
     }
 
-    /// What `/readyz` says about the search.
+    /// The state of the search, from `/readyz`.
     pub fn search(&self) -> String {
         let body = self.get("/readyz").map(|answer| answer.body).unwrap_or_default();
         serde_json::from_str::<serde_json::Value>(&body).map(|v| v["search"].as_str().unwrap_or_default().to_owned()).unwrap_or_default()
@@ -400,14 +402,14 @@ impl Server {
         let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Sec-Fetch-Site", "same-origin")];
         let answer = request(self.address, "POST", "/sign-in", &headers, &form).unwrap();
         assert_eq!(answer.status, 303, "{}", answer.body);
-        // The session's, not the one of the device.
+        // The session cookie, not the device cookie.
         let mut cookies = answer.headers.iter().filter(|(name, _)| name == "set-cookie").map(|(_, value)| value);
         let cookie = cookies.find(|value| value.starts_with("earshot=")).unwrap().split(';').next().unwrap().to_owned();
         Browser { address: self.address, cookie }
     }
 }
 
-/// A process and those that it started.
+/// A process and its child processes.
 #[cfg(target_os = "linux")]
 fn family(process: u32) -> Vec<u32> {
     let children = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().filter_map(Result::ok);
@@ -416,7 +418,7 @@ fn family(process: u32) -> Vec<u32> {
     std::iter::once(process).chain(children).collect()
 }
 
-/// A number in a process's status; `None` when it is gone.
+/// A number from a process's status; `None` if the process is gone.
 #[cfg(target_os = "linux")]
 fn status(process: u32, name: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
@@ -428,7 +430,7 @@ pub fn submit(address: SocketAddr, place: &Place, key: &str, text: &str) -> Opti
     request(address, "POST", &place.submit_path(), &headers, &place.submission(key, text))
 }
 
-/// Somebody signed in.
+/// A signed-in browser.
 pub struct Browser {
     pub address: SocketAddr,
     pub cookie: String,
@@ -452,7 +454,7 @@ impl Browser {
     }
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
@@ -465,7 +467,7 @@ impl Answer {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
-    /// 503 that says when to come back.
+    /// Whether it is a 503 with `Retry-After`.
     pub fn is_busy(&self) -> bool {
         self.status == 503 && self.header("retry-after").is_some_and(|s| s.parse::<u32>().is_ok_and(|s| s > 0))
     }
@@ -483,7 +485,7 @@ pub fn connect(address: SocketAddr) -> Option<TcpStream> {
     Some(stream)
 }
 
-/// As [`connect`], from `127.0.0.n`: another visitor.
+/// As [`connect`], from `127.0.0.n`: a different visitor.
 pub fn connect_from(n: u8, address: SocketAddr) -> Option<TcpStream> {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).ok()?;
     socket.bind(&SocketAddr::from(([127, 0, 0, n], 0)).into()).ok()?;
@@ -495,12 +497,12 @@ pub fn connect_from(n: u8, address: SocketAddr) -> Option<TcpStream> {
     Some(stream)
 }
 
-/// One request on a connection of its own; `None` when there is no answer to it.
+/// One request on its own connection; `None` if there is no response.
 pub fn request(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Option<Answer> {
     request_on(connect(address)?, method, path, headers, body.as_bytes())
 }
 
-/// One request on a fresh connection; `None` when there is no answer to it.
+/// One request on a fresh connection; `None` if there is no response.
 pub fn request_on(mut stream: TcpStream, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Answer> {
     let address = stream.peer_addr().ok()?;
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
@@ -508,12 +510,12 @@ pub fn request_on(mut stream: TcpStream, method: &str, path: &str, headers: &[(&
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     stream.write_all(format!("{head}\r\n").as_bytes()).ok()?;
-    // An answer may come before all is sent.
+    // The response may arrive before the whole body is sent.
     drop(stream.write_all(body));
     answer(stream)
 }
 
-/// Reads an answer to its end.
+/// Reads a response to its end.
 pub fn answer(stream: TcpStream) -> Option<Answer> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
@@ -538,7 +540,7 @@ pub fn answer(stream: TcpStream) -> Option<Answer> {
     Some(answer)
 }
 
-/// Work in the background, as many times as there are numbers, until told to stop; gives what each made of it.
+/// `size` background tasks that run until told to stop; returns the result of each.
 pub struct Crowd<T> {
     stop: Arc<AtomicUsize>,
     threads: Vec<thread::JoinHandle<T>>,
@@ -562,7 +564,7 @@ impl<T: Send + 'static> Crowd<T> {
         self.join()
     }
 
-    /// Waits until each has ended by itself.
+    /// Waits until each has ended without being told to.
     pub fn join(self) -> Vec<T> {
         self.threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     }

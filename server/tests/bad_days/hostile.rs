@@ -1,4 +1,4 @@
-//! Requests that are too large on purpose.
+//! Requests that are deliberately too large.
 
 use std::{
     io::{ErrorKind, Write},
@@ -8,22 +8,23 @@ use std::{
 
 use crate::harness::{Place, Server, alone, answer, connect, note, now, skipped, within};
 
-/// Nobody has to send more than this before the refusal comes; the most of it waits in the system's buffers.
+/// Maximum bytes sent before the rejection arrives; most of them are in the system's buffers.
 const ENOUGH: usize = 64 << 20;
 
-/// A hostile request: what it is, its head and body, which answers are right, and whether the connection may be closed without a word
-/// (because far more was sent than is read).
+/// A hostile request: name, head, body, accepted statuses, and whether the connection may be closed without a response (because far
+/// more
+/// was sent than is read).
 struct Attack {
     what: &'static str,
     head: String,
     body: Vec<u8>,
-    /// Follows on the body again and again, for as long as there is no answer.
+    /// Repeated after the body for as long as there is no response.
     endless: &'static [u8],
     right: &'static [u16],
     may_be_cut: bool,
 }
 
-/// A chunk of a body that says nothing about its end.
+/// A chunk of a body without an end.
 const CHUNK: &[u8] = &{
     let mut chunk = [b' '; 4 + 2 + 0x1000 + 2];
     chunk[0] = b'1';
@@ -155,7 +156,7 @@ fn large_requests_are_refused_at_once_and_cost_no_memory() {
     }
     let place = Place::sqlite();
     let server = place.start();
-    // The control, and warm: an ordinary request by the same means is taken.
+    // Control and warm-up: an ordinary request sent the same way is accepted.
     for n in 0..20 {
         let body = place.submission(&format!("key-large-{n}"), &format!("said {n}"));
         let head = format!("POST {} HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n", place.submit_path(), body.len());
@@ -175,8 +176,9 @@ fn large_requests_are_refused_at_once_and_cost_no_memory() {
         }
         took.sort();
         figures.push(format!("{what} {:.1}", took[2].as_secs_f64() * 1000.0));
-        // 50 ms are promised, on a machine with nothing else to do. What is robust is asserted: that the answer needs no end of the body, and no
-        // memory; and this.
+        // The promise is 50 ms on an otherwise idle machine. The test asserts only what is robust: that the response needs neither the end
+        // of the
+        // body nor memory, and this bound.
         if took[2] > Duration::from_secs(1) {
             slow.push((what, took[2]));
         }
@@ -189,11 +191,11 @@ fn large_requests_are_refused_at_once_and_cost_no_memory() {
     assert_eq!(server.submit(&place, "key-large-end", "and all is well").unwrap().status, 201);
 }
 
-/// Sends a head (without its end) and a body, as much of it as is taken, and goes on for as long as there is no answer, if it has no end;
-/// gives the status of the answer.
+/// Sends a head (without its end) and a body, as far as the server accepts it, then `endless` repeatedly until there is a response;
+/// returns the status of the response.
 fn send(server: &Server, head: &str, body: &[u8], endless: &[u8]) -> Option<u16> {
     let mut stream = connect(server.address).unwrap();
-    // A head without end comes with no blank line.
+    // An endless head must not contain the blank line that ends it.
     let is_head = !endless.is_empty() && !head.ends_with("\r\n");
     let head = if is_head { head.to_owned() } else { format!("{head}Host: {}\r\n\r\n", server.address) };
     if stream.write_all(head.as_bytes()).is_ok() {
@@ -205,13 +207,13 @@ fn send(server: &Server, head: &str, body: &[u8], endless: &[u8]) -> Option<u16>
     answer(stream).map(|answer| answer.status)
 }
 
-/// Sends a piece again and again until an answer has come or nothing more is taken.
+/// Sends a piece repeatedly until there is a response or the server accepts no more.
 fn pour(stream: &mut TcpStream, piece: &[u8]) {
     stream.set_nonblocking(true).unwrap();
     let (mut sent, mut at) = (0, 0);
     within(30, "an answer, though the request has no end", || {
         loop {
-            // Something to read, or the end of all reading.
+            // There is data to read, or the connection has ended.
             if !matches!(stream.peek(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock) {
                 return Some(());
             }

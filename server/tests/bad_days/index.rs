@@ -1,4 +1,5 @@
-//! The search index is a cache: lost, damaged or left behind, it comes back by itself, and nothing stays invisible.
+//! The search index is a cache: if it is lost, damaged or outdated, it recovers by itself, and nothing stays
+//! invisible.
 
 use std::{
     fs,
@@ -7,20 +8,21 @@ use std::{
 
 use crate::harness::{Browser, Place, Server, alone, pause, sized, within};
 
-/// Says something, and waits until it is found.
+/// Submits a word, and waits until the search finds it.
 fn say(server: &Server, browser: &Browser, place: &Place, word: &str) {
     let answer = server.submit(place, &format!("key-for-{word}"), &format!("we {word} about it")).unwrap();
     assert_eq!(answer.status, 201, "{}", answer.body);
     within(20, "what was said is found", || finds(browser, place, word).then_some(()));
 }
 
-/// Whether the search, and not the list from the database, finds a word.
+/// Whether the search, rather than the list from the database, finds a word.
 fn finds(browser: &Browser, place: &Place, word: &str) -> bool {
     let page = browser.inbox(place, word);
     !is_being_built(&page) && shows(&page, word)
 }
 
-/// Whether a page lists an item with this word. (The search box repeats it; items mark it.)
+/// Whether a page lists an item that contains this word. (The search box repeats the query; items
+/// mark the match.)
 fn shows(page: &str, word: &str) -> bool {
     page.contains(&format!("<mark>{word}</mark>"))
 }
@@ -38,7 +40,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A file of a segment that the index uses: a killed program may have left others behind.
+/// A file of a segment that the index uses: a killed program may have left other files behind.
 fn file(index: &Path, ending: &str) -> PathBuf {
     let meta: serde_json::Value = serde_json::from_slice(&fs::read(index.join("meta.json")).unwrap()).unwrap();
     index.join(meta["segments"][0]["segment_id"].as_str().unwrap().replace('-', "")).with_extension(ending)
@@ -54,7 +56,7 @@ fn killed_between_database_and_index_nothing_stays_invisible() {
     server.kill();
     copy(&index, &old);
 
-    // Killed as soon as the answer is here: the index hears of it half a second later, or never.
+    // Killed as soon as the response arrives: the index commits half a second later, or never.
     for n in 0..sized(5, 50) {
         let server = place.start();
         assert_eq!(server.submit(&place, &format!("key-late-{n}"), &format!("late{n} of all")).unwrap().status, 201);
@@ -71,14 +73,14 @@ fn killed_between_database_and_index_nothing_stays_invisible() {
     let new = place.data.join("index-of-after");
     copy(&index, &new);
 
-    // As if the index had committed nothing of it.
+    // As if the index had committed none of these.
     copy(&old, &index);
     let server = place.start();
     all_there(&server);
     assert!(!server.log().contains("rebuilding it"), "it followed, it was not built anew");
     server.kill();
 
-    // The control: an index that says it holds what it does not. This is what a mark that is written before the index would make.
+    // Control: an index that claims to contain more than it does, as it would if the mark were written before the index.
     copy(&old, &index);
     let meta = |dir: &Path| serde_json::from_slice::<serde_json::Value>(&fs::read(dir.join("meta.json")).unwrap()).unwrap();
     let mut lying = meta(&old);
@@ -90,7 +92,7 @@ fn killed_between_database_and_index_nothing_stays_invisible() {
     assert!(finds(&browser, &place, "wondered") && !finds(&browser, &place, "late0"));
 }
 
-/// What happens to an index, and what it is called.
+/// A kind of damage to an index: name and action.
 type Damage = (&'static str, fn(&Path));
 
 const DAMAGES: [Damage; 6] = [
@@ -120,13 +122,13 @@ fn a_damaged_index_is_built_again_while_serving() {
     let _alone = alone();
     let place = Place::sqlite();
     place.fill(sized(3000, 30_000));
-    // The control: an index that nothing happened to is used as it is, and the page has no notice.
+    // Control: an undamaged index is used as it is, and the page has no notice.
     let server = place.start();
     let browser = server.browser();
     within(300, "the first index is built", || (server.search() == "ready").then_some(()));
     say(&server, &browser, &place, "wondered");
     assert!(!is_being_built(&browser.inbox(&place, "wondered")));
-    // Whoever is signed in stays so; to sign in again would take as long as the index needs.
+    // The session is reused: signing in again would take as long as building the index.
     let cookie = browser.cookie;
     server.kill();
     let server = place.start();
@@ -139,7 +141,7 @@ fn a_damaged_index_is_built_again_while_serving() {
         damage(&place.data.join("index"));
         let server = place.start();
         let browser = Browser { address: server.address, cookie: cookie.clone() };
-        // Pages work meanwhile and say so; what is asked for comes from the database.
+        // Pages still work meanwhile and show a notice; results come from the database.
         let page = browser.inbox(&place, "wondered");
         if is_being_built(&page) {
             noticed += 1;
@@ -148,7 +150,7 @@ fn a_damaged_index_is_built_again_while_serving() {
         let word = format!("meanwhile{n}");
         assert_eq!(server.submit(&place, &format!("key-{word}"), &format!("said {word}")).unwrap().status, 201);
         within(300, name, || (server.search() == "ready").then_some(()));
-        // Without any index it is as at the first start: nothing is wrong.
+        // Without any index, it is as at the first start: no error.
         assert!(server.log().contains("rebuilding it") || name == "deleted", "{name}: the operator is told");
         assert!(finds(&browser, &place, "wondered") && !is_being_built(&browser.inbox(&place, "wondered")), "{name}");
         let page = browser.inbox(&place, "filler");
@@ -178,7 +180,8 @@ fn an_index_that_disappears_under_the_program_comes_back() {
     ];
     for (n, (name, lose)) in losses.into_iter().enumerate() {
         lose(&index);
-        // It hears of the loss when it writes; from then on everything is found again, on disk too.
+        // It detects the loss when it writes; from then on everything is found again, and the index
+        // is on disk too.
         say(&server, &browser, &place, &format!("{}again", ["first", "second", "third"][n]));
         assert!(finds(&browser, &place, "wondered"), "{name}");
         within(10, "the index is on disk again", || fs::read(index.join("meta.json")).is_ok_and(|m| m.starts_with(b"{\n")).then_some(()));

@@ -1,4 +1,4 @@
-//! Sudden death under load: whatever was acknowledged is there, once, and found.
+//! Sudden death under load: every acknowledged submission exists, exactly once, and is found.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,16 +10,17 @@ use search::{SearchRequest, Sort};
 
 use crate::harness::{Base, Crowd, Place, alone, block, pause, sized, submit, within};
 
-/// How many people submit at once.
+/// Number of concurrent clients.
 const CLIENTS: usize = 16;
-/// How many answers each round waits for before the program is killed.
+/// Number of responses that each round waits for before it kills the program.
 const ENOUGH: usize = 60;
 
-/// Which response a key made, as acknowledged.
+/// The response id acknowledged for each key.
 pub type Acknowledged = BTreeMap<String, String>;
 
-/// Runs the program, submits from many sides, and kills it in the middle, again and again. Whoever got no answer asks again with the same
-/// key, in the next round. Gives what was acknowledged; in the end every key was.
+/// Runs the program, submits concurrently, and kills it under load, `rounds` times. Unanswered keys are retried in the next round.
+/// Returns
+/// the acknowledged submissions, in the end those of all keys.
 fn kill_under_load(place: &Arc<Place>, rounds: usize) -> Acknowledged {
     let acknowledged: Arc<Mutex<Acknowledged>> = Arc::default();
     let mut unanswered: Vec<Vec<String>> = vec![Vec::new(); CLIENTS];
@@ -54,7 +55,7 @@ fn kill_under_load(place: &Arc<Place>, rounds: usize) -> Acknowledged {
                         assert!(known.is_none_or(|known| known == id), "one key made two responses");
                         open.remove(0);
                     }
-                    // Busy is an honest answer; a dead server gives none.
+                    // 503 is a valid response; a dead server sends none.
                     Some(answer) if answer.is_busy() => pause(20),
                     None => pause(1),
                     Some(other) => panic!("{other:?}"),
@@ -62,7 +63,7 @@ fn kill_under_load(place: &Arc<Place>, rounds: usize) -> Acknowledged {
             }
         });
         if is_last {
-            // Nobody tells them to stop: they end when every key has its answer.
+            // They need no signal to stop: they end when every key has a response.
             unanswered = crowd.join();
         } else {
             within(180, "enough was acknowledged", || (acknowledged.lock().unwrap().len() >= before + ENOUGH).then_some(()));
@@ -75,8 +76,8 @@ fn kill_under_load(place: &Arc<Place>, rounds: usize) -> Acknowledged {
     Arc::into_inner(acknowledged).unwrap().into_inner().unwrap()
 }
 
-/// What is wrong with an installation in which these were acknowledged and nothing else was submitted: what is gone, what is there twice,
-/// what is not found. The program must not be running.
+/// Checks an installation in which exactly these were acknowledged and nothing else was submitted; returns lost, duplicate and unfindable
+/// submissions. The program must not be running.
 pub fn complaints(place: &Place, acknowledged: &Acknowledged) -> Vec<String> {
     block(async {
         let mut found = Vec::new();
@@ -141,7 +142,7 @@ fn nothing_acknowledged_is_lost(base: Base, rounds: usize) {
     assert!(acknowledged.len() >= rounds * ENOUGH);
     assert_eq!(complaints(&place, &acknowledged), Vec::<String>::new());
 
-    // The control: the same check notices when one row is lost, one is there that nobody knows of, and one is not in the index.
+    // Control: the same check detects a lost row, an unknown row, and a row missing from the index.
     let [lost, hidden] = [0, 1].map(|n| acknowledged.values().nth(n).unwrap().clone());
     block(async {
         let pool = place.pool().await;
@@ -152,7 +153,7 @@ fn nothing_acknowledged_is_lost(base: Base, rounds: usize) {
         ] {
             sqlx::query(sql).bind(lost.clone()).execute(&pool).await.unwrap();
         }
-        // As if its place in the change sequence had been forgotten.
+        // As if it were missing from the change sequence.
         let sql = "UPDATE feedback SET id = '0190a000-0000-7000-8000-000000000001' WHERE response_id = $1";
         sqlx::query(sql).bind(hidden.clone()).execute(&pool).await.unwrap();
         pool.close().await;

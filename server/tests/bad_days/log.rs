@@ -1,4 +1,4 @@
-//! The log says what happened and to which request, and nothing that was said or is secret.
+//! The log records events and their requests, but neither submitted text nor secrets.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ fn the_log_holds_no_secrets_and_names_requests() {
         "email=canary-a%40example.com&password=canary-b&idempotency_key=key-00001",
     ));
     answers.push(server.submit(&place, "key-canary-1", "canary-c was said"));
-    // With a contact; with an answer that is no answer; not JSON at all; to nowhere; with a secret where none belongs.
+    // With a contact; with an invalid answer; not JSON at all; to an unknown path; with a secret in the wrong place.
     let with_contact = place.submission("key-canary-2", "canary-d").replacen(
         '{',
         r#"{"context":{"contact":{"email":"canary-e@example.com","name":"Canary-f"}},"#,
@@ -58,7 +58,7 @@ fn the_log_holds_no_secrets_and_names_requests() {
     let id = |line: &Value| line["span"]["request.id"].as_str().unwrap_or_default().to_owned();
     let mut answered = BTreeSet::new();
     for line in lines.iter().filter(|line| line["target"].as_str().is_some_and(|t| t.starts_with("server::http"))) {
-        // The program's own start and end, and single connections, belong to no request.
+        // The program's own start and end, and single connections, do not belong to a request.
         if line["target"] != "server::http::serve" {
             assert!(!id(line).is_empty(), "no request id: {line}");
         }
@@ -67,9 +67,9 @@ fn the_log_holds_no_secrets_and_names_requests() {
         }
     }
     assert!(ids.is_subset(&answered), "a request without a line of its own");
-    // The control: what may be in the log is found there by the same means, at the level of debug as well.
+    // Control: permitted data is found in the log in the same way, at debug level too.
     assert!(lower.contains("/embed/v1/{key}/responses") && lower.contains("\"level\":\"debug\""));
-    // And the one secret that is meant for the log: it is how the operator proves to be the operator.
+    // And the one secret that is meant for the log: it proves that its reader is the operator.
     let empty = tempfile::tempdir().unwrap();
     let fresh = ["--data".to_owned(), empty.path().display().to_string()];
     assert!(run(&fresh, &["admin", "create-project", "--name", "P"]).0);

@@ -1,5 +1,6 @@
-//! Bad days: the real program is killed, starved of disk, robbed of its index and its database, and attacked by slow and by large
-//! requests. Beside each test stands a control, which shows that the test would notice.
+//! Failure tests: the real program is killed, runs out of disk space, loses its index and its database, and is attacked with slow
+//! and with
+//! large requests. Each test has a control, which shows that the test would detect the failure.
 //!
 //! Sizes are small in an ordinary run and full with `cargo xtask test --long`.
 

@@ -1,4 +1,5 @@
-//! Two processes on one PostgreSQL: each finds what the other took in, a session holds at both, and one goes on when the other is killed.
+//! Two processes on one PostgreSQL: each finds the other's submissions, sessions are valid on both, and one continues when the other is
+//! killed.
 
 use crate::harness::{Base, Browser, Place, Server, alone, note, now, within};
 
@@ -21,7 +22,7 @@ fn two_processes_share_one_database() {
     let mut times = Vec::new();
     for (n, (from, to)) in [(&first, &at_second), (&second, &at_first)].into_iter().cycle().take(10).enumerate() {
         let word = format!("word{n}");
-        // The control: what was not said yet is not found.
+        // Control: a word that was not submitted yet is not found.
         assert!(!is_found(to, &word));
         let began = now();
         assert_eq!(from.submit(&place, &format!("key-nodes-{n}"), &format!("said {word}")).unwrap().status, 201);
@@ -30,10 +31,10 @@ fn two_processes_share_one_database() {
     }
     times.sort();
     note(&format!("found at the other process of two after {:?} at the latest, of ten (a second is promised)", times[9]));
-    // Half of them, for the machine may do other things as well.
+    // The median, because the machine may be busy with other work.
     assert!(times[4].as_secs() < 5, "{times:?}");
 
-    // The other goes on alone, with the session that the first one gave.
+    // The other continues alone, with the session created on the first one.
     first.kill();
     assert_eq!(second.submit(&place, "key-nodes-alone", "said alone").unwrap().status, 201);
     within(20, "it is found", || is_found(&at_second, "alone").then_some(()));

@@ -1,4 +1,4 @@
-//! One data directory, one server.
+//! Only one server can use a data directory.
 
 use crate::harness::{Place, alone, earshot, free_port, run, within};
 
@@ -18,7 +18,7 @@ fn a_second_process_on_the_same_directory_refuses_to_start() {
     let text = String::from_utf8_lossy(&said.stderr);
     assert!(!said.status.success() && text.contains("another earshot process uses") && text.contains("--data"), "{text}");
 
-    // What needs a stopped server says so; what does not goes on working.
+    // Commands that need a stopped server say so; the others still work.
     let (done, said) = run(&place.args(), &["reindex"]);
     assert!(!done && said.contains("another earshot process uses") && said.contains("stop it first"), "{said}");
     let (done, said) = run(&place.args(), &["backup", &file]);
@@ -31,7 +31,7 @@ fn a_second_process_on_the_same_directory_refuses_to_start() {
     assert!(done, "{said}");
     assert_eq!(server.submit(&place, "key-beside", "undisturbed").unwrap().status, 201);
 
-    // The control: once the first has ended, in order or not, the same is possible.
+    // Control: once the first has ended, gracefully or not, the same works.
     server.signal("TERM");
     within(20, "the first server ends", || server.child.try_wait().unwrap());
     place.start().kill();

@@ -1,4 +1,4 @@
-//! Clients that are slow on purpose, each way there is, and many that say nothing: let go within fifteen seconds, and nobody else notices.
+//! Deliberately slow clients of every kind, and many idle ones: disconnected within fifteen seconds, without affecting other clients.
 
 use std::{
     io::{Read, Write},
@@ -13,24 +13,24 @@ use std::{
 
 use crate::harness::{Browser, Place, Server, alone, connect, note, now, pause, shell, skipped, within};
 
-/// Fifteen seconds are promised; the rest is for a busy machine.
+/// The promise is fifteen seconds; the rest allows for a busy machine.
 const BOUND: Duration = Duration::from_secs(25);
 
-/// How many files this process may have open.
+/// How many files this process can open.
 fn may_open() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let found = limits.lines().find_map(|l| l.strip_prefix("Max open files")?.split_whitespace().next()?.parse().ok());
     found.unwrap_or(1024)
 }
 
-/// Connections that the program has open, ours among them.
+/// The program's open connections, including those of the test.
 fn sockets(server: &Server) -> usize {
     let files = std::fs::read_dir(format!("/proc/{}/fd", server.child.id())).unwrap();
     let is_socket = |file: &std::fs::DirEntry| std::fs::read_link(file.path()).is_ok_and(|l| l.to_string_lossy().starts_with("socket:"));
     files.filter_map(Result::ok).filter(|file| is_socket(file)).count()
 }
 
-/// How long ordinary requests take for a while: the middle one, and the slowest.
+/// Durations of ordinary requests over a period: median and maximum.
 fn ordinary(server: &Server, place: &Place, name: &str, seconds: u64) -> (Duration, Duration) {
     let began = now();
     let mut took = Vec::new();
@@ -58,7 +58,7 @@ fn open(address: SocketAddr, text: &str) -> TcpStream {
     stream
 }
 
-/// Whether a connection is still open, after all that came is read.
+/// Whether a connection is still open after all received data is read.
 fn is_open(stream: &mut TcpStream) -> bool {
     stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
     let mut more = [0; 4096];
@@ -71,7 +71,7 @@ fn is_open(stream: &mut TcpStream) -> bool {
     }
 }
 
-/// A byte a second: of a head, of a body, of a body in chunks that has no end.
+/// One byte per second: of a head, of a body, of an endless chunked body.
 fn dripping(server: &Server, place: &Place, each: usize) -> Vec<(TcpStream, &'static [u8])> {
     let (address, path) = (server.address, place.submit_path());
     let post = |path: &str, more: &str| format!("POST {path} HTTP/1.1\r\nHost: {address}\r\n{more}");
@@ -84,7 +84,7 @@ fn dripping(server: &Server, place: &Place, each: usize) -> Vec<(TcpStream, &'st
     (0..each).flat_map(|_| kinds.iter().map(|(head, drop)| (open(address, head), *drop)).collect::<Vec<_>>()).collect()
 }
 
-/// Asks for a file of megabytes.
+/// Requests a file of several megabytes.
 fn download(browser: &Browser, place: &Place) -> TcpStream {
     let path = format!("/p/{}/export/file?what=feedback&format=csv", place.project.slug);
     open(browser.address, &format!("GET {path} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\n\r\n", browser.address, browser.cookie))
@@ -99,13 +99,15 @@ fn slow_clients_are_let_go_and_nobody_else_notices() {
     }
     let place = Place::sqlite();
     place.fill_with(15_000, 1000);
-    // As many systems start programs: with far fewer files than they may have. It takes what it may by itself.
+    // As many systems start programs: with a soft limit far below the hard limit for open files. The program
+    // raises it by itself.
     let server = Server::start_as(shell(r#"ulimit -Sn 1024; exec "$@""#), |serve| {
         serve.args(place.args());
     });
     within(120, "the index is built", || (server.search() == "ready").then_some(()));
-    // Two controls of what follows, so that not simply everything is closed. A live stream is idle, too, but with a purpose. And who reads
-    // slowly, but at a pace, is served to the end.
+    // Two controls, so that simply closing everything fails the test. A live stream is also idle, but intentionally. And a client that
+    // reads
+    // slowly but steadily gets the whole file.
     let browser = server.browser();
     let head = format!("Host: {}\r\nCookie: {}\r\n\r\n", server.address, browser.cookie);
     let mut live = open(server.address, &format!("GET /p/{}/events HTTP/1.1\r\n{head}", place.project.slug));
@@ -125,7 +127,7 @@ fn slow_clients_are_let_go_and_nobody_else_notices() {
     // Idle after a request.
     let healthy = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
     held.extend((0..50).map(|_| open(server.address, &healthy)));
-    // Much asked for, and nothing read, or a little.
+    // Requests for a lot of data, of which nothing or little is read.
     held.extend((0..10).map(|_| download(&browser, &place)));
     let mut reading: Vec<(TcpStream, usize)> = (0..10).map(|_| (download(&browser, &place), 1000)).collect();
     reading.push((download(&browser, &place), 30_000));
@@ -151,7 +153,7 @@ fn slow_clients_are_let_go_and_nobody_else_notices() {
     let (slowed, slowest) = ordinary(&server, &place, "slow", 3);
     note(&format!("ordinary requests: {calm:?} in calm, {slowed:?} beside them (the slowest {slowest:?})"));
     assert!(slowed < calm * 10 + Duration::from_secs(1), "{calm:?} became {slowed:?}");
-    // All but the one who reads at a pace.
+    // All but the one that reads steadily.
     within(40, "slow connections are let go", || (sockets(&server) <= before + 1).then_some(()));
     let took = began.elapsed();
     note(&format!("all let go after {took:?}"));

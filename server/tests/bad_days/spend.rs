@@ -1,5 +1,5 @@
-//! What a stranger can make the program spend, with the settings that an installation has by default: memory, processor, disk, connections.
-//! While each attack goes on, other visitors notice nothing.
+//! Resources that a stranger can make the program use with default settings: memory, processor, disk, connections. Other visitors are not
+//! affected during an attack.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -12,12 +12,13 @@ use std::{
 use crate::harness::{Answer, Place, Server, alone, answer, connect_from, earshot, note, now, pause, request_on, skipped, within};
 
 const MB: u64 = 1 << 20;
-/// Bytes of a body that are not counted: its connection's own, and what the parser has not passed on.
+/// Bytes of a body that are not counted: the connection's buffer, and data that the parser has not
+/// passed on.
 const UNCOUNTED: usize = 256 << 10;
-/// The most memory that an attack may cost.
+/// The maximum memory that an attack may use.
 const MEMORY: u64 = 100 * MB;
 
-/// Whether this machine can say what is measured here, and has many addresses of its own.
+/// Whether this machine supports these measurements, and has many local addresses.
 fn can_measure(test: &str) -> bool {
     let can = cfg!(target_os = "linux");
     if !can {
@@ -28,7 +29,7 @@ fn can_measure(test: &str) -> bool {
 
 const BOUNDARY: &str = "----spend";
 
-/// A ticket with files, as the portal's form sends it.
+/// A ticket with files, as sent by the portal's form.
 fn form(key: &str, fields: &[(&str, &str)], files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut out = Vec::new();
     let words = [("subject", "Subject"), ("message", "Message"), ("email", "ann@example.com"), ("idempotency_key", key)];
@@ -52,7 +53,7 @@ fn upload(server: &Server, place: &Place, visitor: u8, body: &[u8]) -> Option<An
     request_on(stream, "POST", &format!("/p/{}", place.project.slug), &[("Content-Type", &kind)], body)
 }
 
-/// How long other visitors wait: for pages, and for small uploads. The middle of some, and the longest.
+/// Waiting times of other visitors, for pages and small uploads: median and maximum.
 fn others(server: &Server, place: &Place, name: &str, times: u8) -> (Duration, Duration) {
     let mut took = Vec::new();
     for n in 0..times {
@@ -69,14 +70,14 @@ fn others(server: &Server, place: &Place, name: &str, times: u8) -> (Duration, D
     (took[took.len() / 2], took[took.len() - 1])
 }
 
-/// Twice the calm time and 100 ms are promised, on a machine with nothing else to do; the rest is for a busy one.
+/// The promise is twice the calm time and 100 ms on an otherwise idle machine; the rest allows for a busy one.
 fn unnoticed(what: &str, calm: (Duration, Duration), beside: (Duration, Duration)) {
     note(&format!("{what}: others wait {:?} in calm (at most {:?}), {:?} beside it (at most {:?})", calm.0, calm.1, beside.0, beside.1));
     assert!(beside.0 < calm.0 * 4 + Duration::from_millis(500), "{what}: {:?} became {:?}", calm.0, beside.0);
 }
 
-/// Begins requests with a body of this size and sends as much of each as is taken, until nothing more is taken for a second; gives the
-/// connections, which stay open.
+/// Begins requests with a body of this size and sends as much of each as the server accepts, until it accepts nothing for a second;
+/// returns the connections, which stay open.
 fn pour(server: &Server, heads: &[(u8, String)], bytes: usize) -> (Vec<TcpStream>, usize) {
     let piece = vec![b'a'; 64 << 10];
     let mut streams: Vec<(TcpStream, usize)> = Vec::new();
@@ -106,8 +107,8 @@ fn pour(server: &Server, heads: &[(u8, String)], bytes: usize) -> (Vec<TcpStream
     (streams.into_iter().map(|(stream, _)| stream).collect(), taken)
 }
 
-/// As [`pour`], one request after the other: the program holds all of a body, or has refused it, before the next begins. Requests that grow side by
-/// side may be refused together, which leaves more room than any of them was short of.
+/// As [`pour`], one request after the other: the program holds a whole body, or has rejected it, before the next begins. Requests that grow
+/// at the same time may be rejected together, which frees more memory than any of them needed.
 fn pour_in_turn(server: &Server, heads: &[(u8, String)], bytes: usize) -> Vec<TcpStream> {
     let piece = vec![b'a'; 64 << 10];
     let held = || server.metric("earshot_bodies_strangers_bytes");
@@ -150,8 +151,8 @@ fn unfinished_submissions_take_little_memory() {
     let json = "application/json";
     let (own, survey) = (place.submit_path(), format!("/s/{}", place.survey));
     let large = "Content-Length: 6200000";
-    // The control: memory that is in use can be seen. A form takes its files into memory, and each address may hold this many bytes. Three of
-    // them are more than what the program has freed since its start and not yet returned to the system.
+    // Control: used memory is visible. A form is read into memory, including its files, and each address may use this many bytes. Three of
+    // them are more than the memory that the program has freed since its start without returning it to the system.
     let before = server.settled_memory();
     let portal = format!("/p/{}", place.project.slug);
     let start = String::from_utf8(form("key-control-1", &[], &[("a.bin", b"")])).unwrap();
@@ -169,7 +170,7 @@ fn unfinished_submissions_take_little_memory() {
         ("an ordinary body", own.as_str(), json, "Content-Length: 250000", 249_000),
         ("a form", survey.as_str(), "application/x-www-form-urlencoded", "Content-Length: 250000", 249_000),
     ] {
-        // Each from an address of its own, for its own budget.
+        // Each from its own address, which has its own budget.
         let visitor = u8::try_from(what.len()).unwrap();
         let (before, worked) = (server.resident(), server.processor());
         let mut head = post(path, kind, length);
@@ -217,30 +218,31 @@ fn quiet_uploads_of_one_address_stop_nobody_else() {
     assert!(grown < MEMORY, "{grown} bytes");
     assert!(worked < Duration::from_secs(1), "{worked:?} for each");
     unnoticed("seven quiet uploads", calm, beside);
-    // What others send is more than what is always taken, and is taken all the same; the address itself has used up its share.
+    // Other visitors' uploads exceed the size that is always accepted, and are still accepted; the address itself has used up
+    // its share.
     assert_eq!(upload(&server, &place, 2, &large(1)).unwrap().status, 303);
     let own = upload(&server, &place, 1, &large(2)).unwrap();
     assert!(own.is_busy(), "{own:?}");
     assert!(own.body.contains("Message"), "what was typed is still there");
-    // Who says nothing more is let go, and the address has its share again.
+    // Silent clients are disconnected, and the address has its share again.
     within(40, "the quiet uploads are let go", || {
         pause(1000);
         upload(&server, &place, 1, &large(3)).filter(|answer| answer.status == 303)
     });
     drop(held);
-    // The control: where many addresses use up all the room, everybody is told to come back.
+    // Control: when many addresses use up all memory, every client gets a 503.
     let heads: Vec<(u8, String)> = (10..20).map(|visitor| (visitor, head.clone())).collect();
     let held = pour_in_turn(&server, &heads, 10_400_000);
-    // As large as those: what is left was too little for the last of them.
+    // As large as those: the rest was too small for the last of them.
     let larger = form("key-larger-1", &[], &[("a.bin", &vec![3_u8; 10_400_000])]);
     let refused = upload(&server, &place, 3, &larger).unwrap();
     assert!(refused.is_busy(), "the control: {refused:?}");
-    // But small ones.
+    // But small ones are accepted.
     others(&server, &place, "full", 3);
     drop(held);
 }
 
-/// A GIF whose canvas says one size and whose frames have another, all of one colour.
+/// A single-colour GIF whose canvas size may differ from the size of its frames.
 fn gif(canvas: (u16, u16), frame: (u16, u16), frames: usize) -> Vec<u8> {
     let mut out = b"GIF89a".to_vec();
     out.extend(canvas.0.to_le_bytes());
@@ -262,7 +264,7 @@ fn gif(canvas: (u16, u16), frame: (u16, u16), frames: usize) -> Vec<u8> {
     out
 }
 
-/// Bits, the lowest first.
+/// A bit writer, lowest bit first.
 #[derive(Default)]
 struct Bits {
     out: Vec<u8>,
@@ -287,7 +289,7 @@ impl Bits {
     }
 }
 
-/// So many pixels of colour 0, as LZW: each code stands for one pixel more than the one before.
+/// That many pixels of colour 0, as LZW: each code represents one pixel more than the one before.
 fn one_colour(pixels: usize) -> Vec<u8> {
     const CLEAR: u32 = 4;
     let width = |next: u32| (u32::BITS - next.leading_zeros()).clamp(3, 12);
@@ -316,7 +318,7 @@ fn one_colour(pixels: usize) -> Vec<u8> {
     bits.end()
 }
 
-/// A black PNG, with sixteen bits for each of three colours, that says it is to be turned.
+/// A black PNG with 16 bits per channel and three channels, whose metadata demands a rotation.
 fn deep_png(side: u32) -> Vec<u8> {
     fn chunk(out: &mut Vec<u8>, name: &[u8], data: &[u8]) {
         out.extend(u32::try_from(data.len()).unwrap().to_be_bytes());
@@ -334,11 +336,11 @@ fn deep_png(side: u32) -> Vec<u8> {
     let mut out = b"\x89PNG\r\n\x1a\n".to_vec();
     chunk(&mut out, b"IHDR", &[&side.to_be_bytes()[..], &side.to_be_bytes()[..], &[16, 2, 0, 0, 0]].concat());
     chunk(&mut out, b"eXIf", b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0");
-    // Nothing but zeros, packed: one, and then "258 bytes as the one before" again and again.
+    // Only zeros, compressed: one literal, and then "258 bytes as the one before" repeatedly.
     let bytes = u64::from(side) * (1 + 6 * u64::from(side));
     let mut bits = Bits { out: vec![0x78, 1], ..Bits::default() };
     bits.push(0b011, 3);
-    // Codes have their highest bit first: literals have eight bits, from 0x30 on; 285 is 0xc5.
+    // Codes are written highest bit first: literals have eight bits, from 0x30 on; 285 is 0xc5.
     let literal = 0b0000_1100;
     bits.push(literal, 8);
     for _ in 0..(bytes - 1) / 258 {
@@ -357,7 +359,7 @@ fn deep_png(side: u32) -> Vec<u8> {
     out
 }
 
-/// Gives a picture to the process that decodes, with these means: what it answered with, and whether the system ended it.
+/// Sends an image to the decoder process with these limits; returns its output, and whether the system killed it.
 fn decode(picture: &[u8], memory: u64, seconds: u64) -> (Vec<u8>, bool) {
     let mut command = earshot();
     command.args(["decode-picture", "--memory", &memory.to_string(), "--seconds", &seconds.to_string()]);
@@ -379,15 +381,15 @@ fn a_picture_gets_no_more_memory_and_time_than_it_was_given() {
     if !can_measure("a_picture_gets_no_more_memory_and_time_than_it_was_given") {
         return;
     }
-    // The controls: with enough, both are decoded.
+    // Controls: with enough resources, both are decoded.
     let (deep, long) = (deep_png(1000), gif((300, 300), (300, 300), 3));
     assert_eq!(decode(&deep, 256 * MB, 60).0.first(), Some(&b'p'));
     assert_eq!(decode(&long, 256 * MB, 60).0.first(), Some(&b'g'));
-    // 6 MB are needed at least.
+    // It needs at least 6 MB.
     let (out, ended) = decode(&deep, 4 * MB, 60);
     assert!(out.first() != Some(&b'p'), "it was decoded with four megabytes");
     note(&format!("with too little memory: {}", if ended { "ended by the system" } else { "refused" }));
-    // Frames as large as they say, and far too many of them: nothing but time is in the way.
+    // Frames of the declared size, and far too many of them: only the time limit stops it.
     let began = now();
     let (out, ended) = decode(&gif((8000, 7990), (8000, 7990), 200), 256 * MB, 1);
     assert!(out.is_empty() && ended, "{out:?}");
@@ -403,7 +405,7 @@ fn pictures_that_say_little_and_hold_much_cost_nothing() {
     let place = Place::sqlite();
     let server = Server::start_with_defaults(&place);
     let calm = others(&server, &place, "calm", 20);
-    // The control: honest pictures of these kinds are taken, by the same means.
+    // Control: valid images of these kinds are accepted in the same way.
     for (n, picture) in [gif((300, 300), (300, 300), 3), deep_png(500)].iter().enumerate() {
         let sent = upload(&server, &place, 1, &form(&format!("key-honest-{n}"), &[], &[("a.png", picture)])).unwrap();
         assert_eq!(sent.status, 303, "{}", sent.body);
@@ -449,7 +451,7 @@ fn one_address_stores_twenty_megabytes_an_hour() {
     let bytes: Vec<u8> = (0..9_900_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let size = || std::fs::metadata(place.data.join("earshot.db")).unwrap().len();
     let stored = || crate::harness::block(place.count("SELECT COALESCE(SUM(size), 0) FROM attachments"));
-    // Forms of programs, which are refused: nothing of them is kept.
+    // Rejected forms with programs: nothing of them is stored.
     let before = size();
     for n in 0..12 {
         let fields = [("subject", ""), ("website", "spam")];
@@ -457,7 +459,7 @@ fn one_address_stores_twenty_megabytes_an_hour() {
         assert!(matches!(sent.status, 422 | 503), "{}", sent.status);
     }
     assert_eq!(stored(), 0);
-    // Forms that are taken: twenty megabytes, then words alone.
+    // Accepted forms: twenty megabytes, then only text.
     let mut statuses = Vec::new();
     for n in 0..12 {
         let sent = upload(&server, &place, 1, &form(&format!("key-full-{n}"), &[], &[("r", &bytes)])).unwrap();
@@ -471,7 +473,7 @@ fn one_address_stores_twenty_megabytes_an_hour() {
     assert_eq!((&statuses[..2], statuses[11]), (&[303, 303][..], 429));
     assert!(stored() <= 20 << 20);
     assert_eq!(upload(&server, &place, 1, &form("key-words-1", &[], &[])).unwrap().status, 303, "words are taken");
-    // The control: another address has its own twenty.
+    // Control: another address has its own twenty.
     assert_eq!(upload(&server, &place, 2, &form("key-other-1", &[], &[("r", &bytes)])).unwrap().status, 303);
     assert!(stored() > 20 << 20);
 }
@@ -486,7 +488,7 @@ fn idle_connections_of_one_address_are_in_nobodys_way() {
     let server = Server::start_with_defaults(&place);
     let calm = others(&server, &place, "calm", 20);
     let mut held = Vec::new();
-    // As many as this process may open, up to those of the attack.
+    // As many as this process can open, up to the size of the attack.
     for _ in 0..4600 {
         let Some(stream) = connect_from(1, server.address) else { break };
         held.push(stream);
@@ -501,11 +503,12 @@ fn idle_connections_of_one_address_are_in_nobodys_way() {
     within(10, "all but the last are let go", || (held.iter_mut().map(&is_open).filter(|is_open| *is_open).count() <= 64).then_some(()));
     note(&format!("{count} idle connections of one address"));
     unnoticed("idle connections", calm, beside);
-    // Its own next one is served as well: those that say nothing go first.
+    // The address's own next connection is served too: silent ones are closed first.
     let page = request_on(connect_from(1, server.address).unwrap(), "GET", "/healthz", &[], b"").unwrap();
     assert_eq!(page.status, 200);
     drop(held);
-    // Those that said something stay, and then the address has no more; another one has.
+    // Connections that sent a request stay open, and then the address gets no more; another address
+    // does.
     let head = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
     let mut spoken: Vec<TcpStream> = Vec::new();
     for _ in 0..64 {
@@ -520,7 +523,7 @@ fn idle_connections_of_one_address_are_in_nobodys_way() {
         answer(stream).map(|answer| answer.status)
     };
     assert_eq!((ask(2), ask(3)), (None, Some(200)));
-    // The control: with one fewer, it has one more.
+    // Control: after one is closed, it gets one more.
     spoken.pop();
     within(5, "a place is free again", || ask(2));
 }

@@ -1,4 +1,4 @@
-//! The orderly end: what is in flight is finished, nothing new is taken, and it does not last for ever.
+//! Graceful shutdown: requests in flight finish, new ones are not accepted, and it takes bounded time.
 
 use std::{
     io::{Read, Write},
@@ -10,7 +10,7 @@ use domain::{accounts::Scope, imports::ColumnMapping};
 
 use crate::harness::{Place, Server, alone, answer, block, connect, note, now, pause, within};
 
-/// A submission of which half has been sent: the stream and the other half.
+/// A half-sent submission: the stream and the other half.
 fn half_sent(server: &Server, place: &Place, key: &str) -> (TcpStream, String) {
     let body = place.submission(key, "sent in two halves");
     let (first, rest) = body.split_at(body.len() / 2);
@@ -19,7 +19,7 @@ fn half_sent(server: &Server, place: &Place, key: &str) -> (TcpStream, String) {
     let head =
         format!("POST {} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n{expect}\r\n\r\n", place.submit_path(), server.address, body.len());
     write!(stream, "{head}{first}").unwrap();
-    // The program says so when it begins to read the body.
+    // The program responds with this when it begins to read the body.
     let mut begun = [0; 25];
     stream.read_exact(&mut begun).unwrap();
     assert_eq!(std::str::from_utf8(&begun), Ok("HTTP/1.1 100 Continue\r\n\r\n"));
@@ -30,7 +30,7 @@ fn half_sent(server: &Server, place: &Place, key: &str) -> (TcpStream, String) {
 fn what_is_in_flight_is_finished_and_nothing_new_is_taken() {
     let _alone = alone();
     let place = Place::sqlite();
-    // One that never ends the request it began is cut off: beside the rest, because it takes ten seconds.
+    // A request that never finishes is cut off; tested in parallel, because it takes ten seconds.
     let stubborn = Place::sqlite();
     let waits = thread::spawn(move || {
         let mut server = stubborn.start();
@@ -55,7 +55,7 @@ fn what_is_in_flight_is_finished_and_nothing_new_is_taken() {
     let status = within(40, "then it ends", || server.child.try_wait().unwrap());
     assert!(status.success());
 
-    // The control: without the order, the same request is lost.
+    // Control: without the signal, the same request is lost.
     let server = place.start();
     let (mut stream, rest) = half_sent(&server, &place, "key-cut-off");
     server.kill();
@@ -69,15 +69,15 @@ fn what_is_in_flight_is_finished_and_nothing_new_is_taken() {
     assert!(success && took.as_secs() < 30, "{took:?}");
 }
 
-/// Lines of the file whose import is interrupted: more than are read before the program is told to end.
+/// Lines of the interrupted import: more than are read before the program is told to stop.
 const LINES: i64 = 20_000;
 
-/// An installation in which an import waits to be worked on.
+/// An installation with a pending import.
 fn with_an_import() -> Place {
     let place = Place::sqlite();
     block(async {
         let (app, scope) = (place.open().await, Scope::system(place.project.id));
-        // The first index is made here: ended in the midst of that, the program would leave none.
+        // Builds the first index here: a program stopped while building it would leave none.
         app.search.start().await.unwrap();
         assert!(app.search.ready(std::time::Duration::from_secs(60)).await);
         app.search.stop().await;
@@ -94,7 +94,7 @@ fn with_an_import() -> Place {
     place
 }
 
-/// Starts the program and waits until it is in the middle of the import.
+/// Starts the program and waits until the import is running.
 fn in_the_middle(place: &Place) -> Server {
     let server = place.start();
     within(60, "the import began", || (imported(place) > 0).then_some(()));
@@ -119,7 +119,7 @@ fn an_import_comes_to_a_good_place_and_the_index_is_closed() {
     assert_eq!(block(place.count(waiting)), 1, "the job waits for whoever comes next");
     note(&format!("stopped in the middle of an import, with {half} of {LINES} lines stored"));
 
-    // Whoever comes next carries on at once, and each line is there once, in the index as well, which is good as it is.
+    // The next process continues at once, and each line exists once, in the index too, which needs no rebuild.
     let server = place.start();
     assert_eq!(server.search(), "ready", "the index was closed in order");
     within(60, "the import is carried on", || (imported(&place) > half).then_some(()));
@@ -132,7 +132,7 @@ fn an_import_comes_to_a_good_place_and_the_index_is_closed() {
     within(60, "the last line is found", || browser.inbox(&place, &last).contains("<mark>").then_some(()));
     assert!(!server.log().contains("rebuilding it"), "{}", server.log());
 
-    // The control: killed, the same job belongs to the dead for as long as its lease lasts.
+    // Control: after a kill, the same job stays claimed until its lease expires.
     let place = with_an_import();
     in_the_middle(&place).kill();
     assert!(imported(&place) < LINES);

@@ -1,4 +1,5 @@
-//! Power loss. kill -9 cannot tell whether a commit reached the disk, for the kernel lives on; so its calls are counted.
+//! Power loss. kill -9 cannot show whether a commit reached the disk, because the kernel survives; so the sync calls are
+//! counted.
 
 use std::{
     path::Path,
@@ -7,23 +8,23 @@ use std::{
 
 use crate::harness::{Place, Server, alone, clean, pause, run, skipped, within};
 
-/// Submissions, one after the other: each is a commit group of its own.
+/// Sequential submissions: each is a commit group of its own.
 const COMMITS: usize = 50;
 
-/// `strace` that writes each wait for the disk of a program, and of all its threads, into a file. The program is our child, not strace.
+/// `strace` that writes each sync call of a program and all its threads to a file. The program is our child process, strace is not.
 fn counted(calls: &Path) -> Command {
     let mut command = clean(Command::new("strace"));
     command.args(["-D", "-f", "-qq", "-e", "trace=fsync,fdatasync", "-e", "signal=none", "-o"]).arg(calls);
     command
 }
 
-/// How often the program under [`counted`] waited so far.
+/// Number of sync calls so far of the program under [`counted`].
 fn waits(calls: &Path) -> usize {
     let text = std::fs::read_to_string(calls).unwrap_or_default();
     text.lines().filter(|line| line.contains("fsync(") || line.contains("fdatasync(")).count()
 }
 
-/// Why waits cannot be counted here, if so.
+/// Why sync calls cannot be counted here, if so.
 fn obstacle() -> Option<String> {
     let dir = tempfile::tempdir().unwrap();
     let (calls, file) = (dir.path().join("calls"), dir.path().join("file"));
@@ -31,7 +32,7 @@ fn obstacle() -> Option<String> {
     command.args(["dd", "if=/dev/zero", "bs=1", "count=1", "conv=fsync"]).arg(format!("of={}", file.display()));
     match command.stderr(Stdio::piped()).output() {
         Err(error) => Some(format!("strace cannot be started: {error}; install it")),
-        // Where it may not, it lets the program run all the same.
+        // Without permission to trace, strace still runs the program.
         Ok(done) if waits(&calls) == 0 => Some(format!("strace may not trace here: {}", String::from_utf8_lossy(&done.stderr))),
         Ok(_) => None,
     }
@@ -63,7 +64,7 @@ fn every_acknowledged_commit_reached_the_disk() {
     assert!(reached.contains(&format!("{COMMITS} pieces of feedback")), "{reached}");
     server.kill();
 
-    // The control: the same number of commits by SQLite itself, with and without waiting for the disk, under the same counter.
+    // Control: the same number of commits by SQLite itself, with and without syncing, under the same counter.
     let of_sqlite = |mode: &str| {
         let dir = tempfile::tempdir().unwrap();
         let calls = dir.path().join("calls");

@@ -448,7 +448,7 @@ fn on_change(event: &Event) {
     }
 }
 
-/// Remembers what to do once the response has arrived.
+/// Remembers the next step for when the response arrives.
 fn on_submit(event: &web_sys::SubmitEvent) {
     let Some(form) = event.target().and_then(|t| t.dyn_into::<HtmlElement>().ok()) else { return };
     let from = dom::document().active_element().filter(|e| form.contains(Some(e)));

@@ -90,7 +90,7 @@ fn version(element: &HtmlElement) -> i64 {
     element.dataset().get("version").and_then(|v| v.parse().ok()).unwrap_or_default()
 }
 
-/// Lines of `id version new name`, the third being `new` or `known`.
+/// Parses lines of `id version new name`, where the third is `new` or `known`.
 fn heard(data: &str) {
     STATE.with_borrow_mut(|state| {
         for line in data.lines() {

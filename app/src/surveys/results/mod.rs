@@ -61,7 +61,7 @@ pub struct DayView {
     pub finished: i64,
 }
 
-/// Everything the page shows.
+/// View model of the page.
 #[derive(Debug, Clone)]
 pub struct ResultsView {
     /// The survey.
@@ -87,7 +87,7 @@ pub struct ResultsView {
 /// The page.
 #[component]
 pub fn ResultsPage(
-    /// What it shows.
+    /// Its content.
     view: ResultsView,
 ) -> impl IntoView {
     let ResultsView { survey, query, range, started, finished, spam, days, by_week, questions } = view;

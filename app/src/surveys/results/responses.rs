@@ -42,7 +42,7 @@ pub struct ResponsesView {
 /// The page with individual responses.
 #[component]
 pub fn ResponsesPage(
-    /// What it shows.
+    /// Its content.
     view: ResponsesView,
 ) -> impl IntoView {
     let ResponsesView { results, name, is_spam, responses, next, first } = view;
@@ -110,7 +110,7 @@ pub struct ResponseDetail {
 /// The page of one response.
 #[component]
 pub fn ResponsePage(
-    /// What it shows.
+    /// Its content.
     view: ResponseDetail,
 ) -> impl IntoView {
     let ResponseDetail { responses, name, response, facts, feedback, spam } = view;
