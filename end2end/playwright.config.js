@@ -23,9 +23,9 @@ export default defineConfig({
   fullyParallel: true,
   workers: 2,
   forbidOnly: Boolean(process.env.CI),
-  // A test that fails now and then tells of a fault, in it or in the program: it never counts as passed.
+  // A flaky test indicates a fault in the test or the program: it never counts as passed.
   retries: 0,
-  // For a machine that is slow or pauses: a test is about what happens, not how soon.
+  // For slow machines: a test checks the outcome, not the speed.
   timeout: 240_000,
   expect: { timeout: 30_000 },
   reporter: [['list', { printSteps: false }]],

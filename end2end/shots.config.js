@@ -1,4 +1,4 @@
-// Pictures of every page for people to look at: `cargo xtask shots` puts them into target/shots.
+// Screenshots of every page for visual review: `cargo xtask shots` writes them to target/shots.
 import { defineConfig } from '@playwright/test';
 
 import config from './playwright.config.js';

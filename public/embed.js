@@ -1,8 +1,8 @@
 // The loader that people paste: <script async src="https://HOST/embed.js" data-project="KEY"></script>
-// It asks once which surveys are live, and makes a frame only when one is shown. It must never be noticed where it is not
-// wanted: every entry is guarded, nothing of the host is patched, and all looks live in shadow roots and in constructed style
-// sheets, which a Content-Security-Policy without 'unsafe-inline' allows. One copy serves the page: further scripts, of other
-// projects or after a shutdown, hand their project to the copy that came first.
+// It fetches the live surveys once, and creates a frame only when one is shown. It must not affect the host page otherwise:
+// every entry point is guarded, nothing of the host is patched, and all styles are in shadow roots and in constructed style
+// sheets, which a Content-Security-Policy without 'unsafe-inline' allows. A page has one copy: later scripts, of other
+// projects or after a shutdown, add their project to the first copy.
 (() => {
   try {
     const doc = document;
@@ -28,14 +28,14 @@
     reset();
     const elements = new Set();
 
-    // No error of ours reaches the host.
+    // No error of the widget reaches the host.
     const guard = (fn) => (...args) => {
       try {
         return fn(...args);
       } catch {}
     };
     const later = (fn, ms) => timers.push(setTimeout(guard(fn), ms));
-    // The host's own handlers fail on their own account.
+    // Errors in the host's own handlers stay theirs.
     const emit = (event, survey) => listeners[event]?.forEach((fn) => setTimeout(fn, 0, { survey: survey.id }));
     const make = (name, properties) => Object.assign(doc.createElement(name), properties);
     const shade = (host, css) => {
@@ -50,14 +50,14 @@
       return shadow;
     };
 
-    // What this browser answered or dismissed is not shown by itself again.
+    // A survey that this browser answered or dismissed is not shown automatically again.
     const recall = (survey) => guard(() => JSON.parse(localStorage.getItem(survey.shelf)))() || {};
     const remember = guard((survey, what) => {
       const known = recall(survey);
       if (survey.shelf && known[survey.id] !== "answered") localStorage.setItem(survey.shelf, JSON.stringify({ ...known, [survey.id]: what }));
     });
 
-    // An address without what may be secret, which never leaves the page: of the query stays what the project keeps.
+    // Removes possible secrets from a URL, so that they never leave the page: of the query, only the project's kept parameters stay.
     const address = guard((text, { keep = [] }) => {
       const url = new URL(text);
       url.hash = url.username = url.password = "";
@@ -65,9 +65,9 @@
       return url.href;
     });
 
-    // --- Frames: messages go to and come from our origin and that very window only. ---
+    // --- Frames: messages are exchanged only with our origin and that exact window. ---
 
-    // A page without an origin (a local file, or sandboxed, whatever `location` says) neither gets nor sends any.
+    // A page without an origin (a local file, or sandboxed, whatever `location` says) neither receives nor sends any.
     const nowhere = window.origin === "null";
     const post = ({ frame, survey }, message) => nowhere || frame.contentWindow?.postMessage({ earshot: 1, ...message }, survey.project.origin);
     const sendContext = (entry) => {
@@ -108,7 +108,7 @@
     // many when it hydrates a document. ---
 
     const dark = "{--b:#1c2027;--t:#e7eaf0;--l:#6d7788;color-scheme:dark}";
-    // What is important in a shadow root wins over everything that the page says about its host.
+    // `!important` rules in a shadow root override all styles of the page for its host element.
     const looks = `:host{all:initial!important;display:block!important;position:fixed!important;z-index:2147483647!important}
 div,button{--b:#fff;--t:#1b1f27;--l:#868f9f;color-scheme:light;position:fixed;bottom:16px;inset-inline-end:16px;border:0}
 .dark${dark}@media(prefers-color-scheme:dark){.auto${dark}}
@@ -119,20 +119,20 @@ div{box-sizing:border-box;width:min(400px,100vw - 32px);max-height:calc(100vh - 
 .close{position:absolute;bottom:auto;top:4px;inset-inline-end:4px;width:44px;padding:0;background:none;color:inherit;font-size:22px;box-shadow:none}
 iframe{display:block;width:100%;border:0}`;
 
-    // Puts it where it can be seen and pressed: back when something took it away, and into a modal dialog, outside of which all is
-    // inert. In the top layer nothing that the host does to its ancestors moves or cuts it.
+    // Keeps it visible and clickable: restores it when it was removed, and moves it into a modal dialog, outside of which everything
+    // is inert. In the top layer, no style of its ancestors can move or clip it.
     const place = guard(() => {
       if (!widget) return;
-      // Older browsers do not know `:modal`.
+      // Older browsers do not support `:modal`.
       const modal = guard(() => [...doc.querySelectorAll("dialog:modal")].pop())();
       const home = modal || doc.body;
       moved.disconnect();
-      // A dialog may go from any place of the page, and takes along what is in it.
+      // A dialog may be removed anywhere in the page, together with its content.
       moved.observe(doc, { childList: true, subtree: !!modal });
       for (const node of [doc.documentElement, doc.body]) moved.observe(node, { childList: true });
       if (widget.parentNode === home) return;
       try {
-        // Does not load the frame again.
+        // Does not reload the frame.
         home.moveBefore(widget, null);
         widget.hidePopover();
       } catch {
@@ -140,7 +140,7 @@ iframe{display:block;width:100%;border:0}`;
       }
       widget.showPopover();
     });
-    // Now and then, for somebody else may be as stubborn.
+    // Throttled, because another script may move its element back just as persistently.
     let soon;
     const moved = new MutationObserver(() => {
       soon ||= setTimeout(() => {
@@ -153,7 +153,7 @@ iframe{display:block;width:100%;border:0}`;
       if (!widget) {
         widget = make("div", { id: "earshot-widget", popover: "manual" });
         shade(widget, looks);
-        // Not amid what the parser still reads.
+        // Not while the parser is still reading.
         if (doc.readyState === "loading") addEventListener("DOMContentLoaded", place);
         else place();
       }
@@ -180,7 +180,7 @@ iframe{display:block;width:100%;border:0}`;
     });
     const onKey = (event) => event.key === "Escape" && close();
 
-    // `wanted`: a person asked for it just now, so the focus goes there. What comes by itself takes nobody's focus away.
+    // `wanted`: a person has just requested it, so it gets the focus. A survey that opens automatically does not take the focus.
     const show = (survey, wanted) => {
       if (popover) return;
       const shadow = stage();
@@ -192,7 +192,7 @@ iframe{display:block;width:100%;border:0}`;
         back: shadow.activeElement || active,
         close,
         ready() {
-          // Once: a frame that was moved loads again.
+          // Only once: a frame that was moved loads again.
           if (shown) return;
           shown = 1;
           box.classList.add("shown");
@@ -208,14 +208,14 @@ iframe{display:block;width:100%;border:0}`;
       popover = entry;
       box.append(entry.frame, make("button", { type: "button", className: "close", textContent: "×", ariaLabel: survey.close, onclick: close }));
       shadow.append(box);
-      // When the frame does not come to life, it is as if nothing had been.
+      // If the frame does not load, the popover is removed without a trace.
       later(() => {
         if (shown || popover !== entry) return;
         end();
         next();
       }, 15000);
     };
-    // By itself: at most once for each survey, in any tab, and after the one that is open.
+    // Automatic: at most once for each survey, in any tab, and after the one that is open.
     const offer = (survey) => {
       if (recall(survey)[survey.id]) return;
       if (!popover) show(survey);
@@ -227,7 +227,7 @@ iframe{display:block;width:100%;border:0}`;
       all.forEach(offer);
     };
 
-    // --- <earshot-survey survey="ID">: the frame lies in its shadow root, so that React finds it as it was rendered. ---
+    // --- <earshot-survey survey="ID">: the frame is in its shadow root, so that React finds the element as it was rendered. ---
 
     const fill = (element) => {
       const id = element.getAttribute("survey");
@@ -239,9 +239,9 @@ iframe{display:block;width:100%;border:0}`;
       );
     };
 
-    // --- Projects, and what the site may call: earshot.open(id) or earshot("open", id). ---
+    // --- Projects, and the functions for the site: earshot.open(id) or earshot("open", id). ---
 
-    // Is done with the surveys of every project, also of those that come later.
+    // Runs with the surveys of every project, including those loaded later.
     const live = (call) => {
       calls = [...calls.slice(-99), call];
       projects.forEach((p) => p.surveys && call(p.surveys));
@@ -255,7 +255,7 @@ iframe{display:block;width:100%;border:0}`;
           const { style } = project.button;
           style.background = project.accent;
           style.color = project.onAccent;
-          // One above the other.
+          // Stacked vertically.
           style.bottom = 16 + 56 * (buttons.push(project.button) - 1) + "px";
           stage().append(project.button);
         } else if (on === "delay") later(() => offer(survey), seconds * 1000);
@@ -279,7 +279,7 @@ iframe{display:block;width:100%;border:0}`;
             .catch(() => {});
         }
       }
-      // Calls from before we came: the site's stub may keep them in earshot.q, as lists or as `arguments`.
+      // Calls made before the script loaded: the site's stub may keep them in earshot.q, as arrays or as `arguments`.
       for (const call of before?.q || (Array.isArray(before) ? before : [])) api(...call);
     };
     const api = Object.assign((name, ...args) => api[name] && api[name](...args), {

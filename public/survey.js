@@ -1,5 +1,5 @@
-// The survey as one card after another. Without this file the page is one plain form; with it every answer is saved as it
-// is given, kept while the server is away, and sent again with the same key. No dependencies, nothing global.
+// The survey as one card after another. Without this file the page is one plain form; with it, every answer is saved
+// immediately, kept while the server is unavailable, and retried with the same key. No dependencies, nothing global.
 (() => {
   "use strict";
   const form = document.getElementById("survey");
@@ -17,7 +17,7 @@
   const parent = framed && text.parent;
   let at = 0;
 
-  // --- The page around the frame: its origin is known from the start; nothing is sent to or taken from any other. ---
+  // --- The page around the frame: its origin is known from the start; no other origin gets or sends messages. ---
 
   const tell = (type, more) => {
     if (parent) window.parent.postMessage({ earshot: 1, type, survey: text.survey, ...more }, parent);
@@ -35,13 +35,13 @@
     if (message.type === "focus") focusCard();
   });
   if (framed) addEventListener("keydown", (event) => event.key === "Escape" && tell("close"));
-  // The content's own height, not the viewport's: so it shrinks as well as grows.
+  // The content's own height rather than the viewport's, so that the frame can shrink too.
   new ResizeObserver(() => tell("height", { height: Math.ceil(content.getBoundingClientRect().height) })).observe(content);
 
-  // --- What has been answered, kept for this tab until the server has it. ---
+  // --- The answers, kept for this tab until the server has them. ---
 
   const shelf = "earshot:" + text.survey;
-  // Of version 7, which begins with the time: such keys lie beside each other in the database, and storing one costs a fraction.
+  // Version 7, which begins with the time: consecutive keys are adjacent in the database, which makes storing one much cheaper.
   const uuid = () => {
     const b = crypto.getRandomValues(new Uint8Array(16));
     for (let i = 5, now = Date.now(); i >= 0; i--, now /= 256) b[i] = now;
@@ -52,7 +52,7 @@
   const asks = (name) => cards.some((card) => name === card.dataset.question || name === card.dataset.question + "_other");
   const misfit = (name) => [...form.elements].some((field) => field.name === name && field.validity.typeMismatch);
   const pairs = () => [...new FormData(form)].filter(([name, value]) => value.trim() && asks(name) && !misfit(name));
-  // `tried`: a first request went out, so there may be a response that we do not know of yet.
+  // `tried`: a first request was sent, so the server may have a response whose id is not known here yet.
   let state = { key: uuid(), version: text.version, pairs: [], finished: false, dirty: false, tried: false, started: form.elements.started?.value };
   const keep = () => {
     if (preview) return;
@@ -79,10 +79,10 @@
 
   let busy = false;
   let failures = 0;
-  // Refused for good: nothing more is sent by itself.
+  // Rejected permanently: nothing more is sent automatically.
   let over = false;
   let timer;
-  // `quiet`: only for those who listen, because it can be seen elsewhere.
+  // `quiet`: only for screen readers, because it is visible elsewhere.
   const say = (words, quiet) => {
     status.classList.toggle("vh", Boolean(quiet));
     status.textContent = words || "";
@@ -96,7 +96,7 @@
       finished: state.finished,
       idempotency_key: state.key,
       token: state.token,
-      // Of the page that the first answers were sent from: with the key it says that these are the same person's.
+      // From the page that sent the first answers: together with the key, it shows that these are from the same person.
       started: (state.started ||= form.elements.started.value),
       elapsed_ms: Math.round(performance.now() - began),
       honeypot: form.elements.website.value,
@@ -107,7 +107,7 @@
     return fetch("/embed/v1/" + encodeURIComponent(text.key) + "/responses" + (state.id ? "/" + state.id : ""), {
       method: state.id ? "PUT" : "POST",
       credentials: "omit",
-      // Browsers refuse more than 64 kB of what outlives its page; a character takes three bytes at most.
+      // Browsers limit requests that outlive their page to 64 kB; a character has at most three bytes.
       keepalive: body.length < 2e4,
       headers: { "content-type": "application/json" },
       body,
@@ -132,7 +132,7 @@
         failures = 0;
         state.id = body.id;
         state.token = body.token;
-        // The first try may have arrived with fewer answers than we have by now, and the retry got its answer.
+        // The first attempt may have arrived with fewer answers than now, and the retry got its response.
         if ((first && retried) || (state.finished && !body.finished)) state.dirty = true;
         if (!was) say(text.sentLate);
         tell("answer");
@@ -141,7 +141,7 @@
         state.finished = false;
         refuse(body.errors || [], body.detail);
       } else if (response.status === 413) {
-        // Something on the way takes less than the server does.
+        // A proxy in between has a lower limit than the server.
         state.finished = false;
         const longest = [...form.querySelectorAll("textarea")].sort((a, b) => b.value.length - a.value.length)[0];
         refuse([{ pointer: longest && "/answers/" + longest.name, detail: text.shorten }]);
@@ -149,7 +149,7 @@
         failed = true;
         wait = Number(response.headers.get("retry-after")) * 1000;
       } else {
-        // Closed meanwhile, or not ours to answer: the same request would be refused again. What was typed stays, and Send begins anew.
+        // Closed meanwhile, or forbidden: the same request would be rejected again. The typed text stays, and Send starts over.
         over = true;
         state = { key: uuid(), version: state.version, pairs: state.pairs, finished: false, dirty: false, tried: false };
         say({ 403: text.foreign, 404: text.closed, 409: text.closed, 410: text.closed }[response.status] || body.detail || text.refused);
@@ -185,7 +185,7 @@
     over &&= !finished;
     state.dirty = !over;
     keep();
-    if (failures && !finished) return; // The retry takes it along.
+    if (failures && !finished) return; // The retry includes it.
     send();
   }
 
@@ -202,7 +202,7 @@
     tell("finish");
   }
 
-  // --- Checks at the field. ---
+  // --- Validation at the field. ---
 
   const error = (card, words) => {
     const place = $(card.dataset.question + "-error");
@@ -279,7 +279,7 @@
       show(at + 1, true);
       return;
     }
-    // One that was passed over, or filled in before the script came.
+    // A card that was skipped, or filled in before the script ran.
     const gap = cards.findIndex((c) => !fits(c));
     if (gap >= 0) return show(gap, true);
     if (preview) return done();
@@ -291,7 +291,7 @@
   form.noValidate = true;
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    // Whoever presses Next out of habit, just after the choice led on, does not mean the card after it.
+    // A click on Next out of habit, just after the automatic advance, is not meant for the new card.
     if (performance.now() - led > 600) forward();
   });
   if (next.type === "button") next.onclick = forward;
@@ -301,7 +301,7 @@
     show(at - 1, true);
   };
 
-  // A number chosen by click, tap, Space or Enter leads on. The arrow keys only browse, although they choose as well.
+  // A number chosen by click, tap, Space or Enter advances. The arrow keys only browse, although they choose as well.
   let soon;
   let led = -1000;
   let arrows = false;
@@ -310,7 +310,7 @@
     arrows = event.key.startsWith("Arrow");
     if (arrows) clearTimeout(soon);
     const field = event.target;
-    // Enter chooses a number as Space does. In a preview, which has no submit button, it leads on from texts, too.
+    // Enter chooses a number like Space. In a preview, which has no submit button, it also advances from text fields.
     if (event.key !== "Enter" || !field.matches || !field.matches(preview ? "#survey input" : ".scale input")) return;
     event.preventDefault();
     if (field.matches(".scale input")) field.checked = true;
@@ -325,7 +325,7 @@
     }, 250);
   });
 
-  // What is typed or chosen and left standing is saved as well, a moment later.
+  // A value that was typed or chosen is also saved without advancing, after a short delay.
   let later;
   form.addEventListener("change", (event) => {
     const card = event.target.closest(".card");
@@ -334,9 +334,9 @@
     if ([...card.querySelectorAll("input, textarea")].every((f) => f.validity.valid)) later = setTimeout(save, 600);
   });
   form.addEventListener("input", (event) => {
-    // Whoever writes into "Other" means it.
+    // Typing into "Other" selects it.
     if (event.target.matches(".other")) event.target.previousElementSibling.querySelector("input").checked = true;
-    // A mended answer loses its error while it is typed: on leaving the field, the button would move away under the click.
+    // A corrected answer loses its error while typing: removing it on blur would move the button away under the click.
     const card = event.target.closest(".card");
     const place = card && $(card.dataset.question + "-error");
     if (place && place.textContent) fits(card);
@@ -347,20 +347,20 @@
 
   try {
     const kept = JSON.parse(sessionStorage.getItem(shelf));
-    // A page sent back by the server (422) is newer than what was kept.
+    // A page returned by the server (422) is newer than the stored state.
     if (!preview && kept?.key && !form.querySelector(".problem")) {
       if (kept.version === text.version) {
         state = kept;
         fill(kept.pairs);
       } else if (kept.dirty) {
-        // Answers to an older version: delivered as far as possible, and this one is begun anew.
+        // Answers to an older version: sent as far as possible, and this version starts over.
         request(kept).catch(() => {});
       }
     }
   } catch {}
 
   document.documentElement.classList.add("js");
-  // The editor names the question that is being worked on. Not by an id of the page: the browser would move the focus there.
+  // The editor names the question being edited. Not by an element's id: the browser would move the focus there.
   const asked = () => cards.findIndex((card) => preview && "#at=" + card.dataset.question === location.hash);
   addEventListener("hashchange", () => asked() >= 0 && show(asked()));
   const wrong = cards.findIndex((card) => card.querySelector(".error:not(:empty)"));

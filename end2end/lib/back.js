@@ -1,9 +1,9 @@
-// The browser's Back button with its back/forward cache, which Playwright turns off in the browsers that it starts by itself.
+// The browser's Back button with its back/forward cache, which Playwright disables in the browsers that it starts.
 import { chromium } from '@playwright/test';
 
 import { browser as options } from '../playwright.config.js';
 
-/** Opens a page in a browser of its own, one that keeps the pages that it leaves, and closes it afterwards. */
+/** Opens a page in a separate browser with the back/forward cache enabled, and closes it afterwards. */
 export async function withHistory(javaScriptEnabled, run) {
   const browser = await chromium.launch({ ...options, ignoreDefaultArgs: ['--disable-back-forward-cache'] });
   try {
@@ -14,7 +14,7 @@ export async function withHistory(javaScriptEnabled, run) {
   }
 }
 
-/** Presses Back. Not by `page.goBack`: it waits for a load, which a page out of the cache does not have. */
+/** Presses Back. `page.goBack` does not work: it waits for a load, which a page from the cache does not have. */
 export async function pressBack(page, url) {
   page.evaluate(() => history.back()).catch(() => {});
   await page.waitForURL(url, { waitUntil: 'commit' });

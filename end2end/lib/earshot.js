@@ -1,4 +1,4 @@
-// The program under test: each server has a port and a data directory of its own.
+// The program under test: each server has its own port and data directory.
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -8,14 +8,14 @@ import { join } from 'node:path';
 
 const PROGRAM = process.env.EARSHOT_PROGRAM;
 
-/** Who signs in. */
+/** The account that signs in. */
 export const OWNER = { name: 'Olga Owner', email: 'olga@example.com', password: 'seven wooden horses' };
 export const COLLEAGUE = { name: 'Carl Colleague', email: 'carl@example.com', password: 'nine paper lanterns' };
 
 export class Earshot {
   /**
-   * Starts a server; with `demo`, filled with the demonstration and with its host site; with `mail` (a `Mailbox` of lib/mail.js), it sends
-   * letters there; `limits` are the flags of its rate limits; `listen` is its address, for tests that need it before the start.
+   * Starts a server. `demo` adds the demonstration and its host site; `mail` (a `Mailbox` of lib/mail.js) receives its e-mails;
+   * `limits` are the flags for rate limits; `listen` is its address, for tests that need to know it before the start.
    */
   static async start({ demo = false, args = [], mail, listen, limits = ['--rate-per-address', '100000', '--rate-per-key', '100000'] } = {}) {
     if (!PROGRAM) throw new Error('start the browser tests with: cargo xtask test --only browser');
@@ -24,7 +24,7 @@ export class Earshot {
     server.demo = demo;
     server.args = [...limits, ...args];
     server.mail = mail;
-    // Links in letters begin with the address, so it must be known before the start.
+    // Links in e-mails contain the address, so it must be known before the start.
     await server.launch(listen ?? (mail ? `127.0.0.1:${await freePort()}` : '127.0.0.1:0'));
     return server;
   }
@@ -45,7 +45,7 @@ export class Earshot {
     }
   }
 
-  /** Waits for a line of the log and gives what the pattern's group found. */
+  /** Waits for a log line that matches and returns the pattern's group. */
   async logged(pattern) {
     const end = Date.now() + 180_000;
     while (Date.now() < end) {
@@ -57,23 +57,23 @@ export class Earshot {
     throw new Error(`not in the log: ${pattern}\n${this.log}`);
   }
 
-  /** Where an empty installation is set up. */
+  /** The setup URL of an empty installation. */
   setupUrl() {
     return this.logged(/(http:\/\/\S+\/setup\?token=\S+)(?=\s)/);
   }
 
-  /** Runs `earshot …` on the same data and gives its output. */
+  /** Runs `earshot …` on the same data and returns its output. */
   command(args, input = '') {
     return new Promise((resolve, reject) => {
       const child = execFile(PROGRAM, [...args, '--data', this.dir], (error, stdout, stderr) =>
         error ? reject(new Error(`${error.message}\n${stderr}`)) : resolve(stdout),
       );
-      // A command that reads nothing may be gone before we close its input; how it ended is told above.
+      // A command that reads no input may exit before its input is closed; its exit status is checked above.
       child.stdin.on('error', () => {}).end(input);
     });
   }
 
-  /** Makes an owner of all projects without a browser. */
+  /** Creates an owner of all projects without a browser. */
   async withOwner(person = OWNER) {
     await this.command(['admin', 'create-owner', '--email', person.email, '--name', person.name, '--password-stdin'], person.password);
     return this;
@@ -104,7 +104,7 @@ export class Earshot {
   }
 }
 
-/** A port that nobody listens on. */
+/** A free port. */
 export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -123,7 +123,7 @@ export async function signIn(page, server, person = OWNER) {
   await page.waitForURL((url) => !url.pathname.startsWith('/sign-in'));
 }
 
-/** Waits until the console's islands listen; with JavaScript off there is nothing to wait for. */
+/** Waits until the console's islands are ready; returns at once if JavaScript is off. */
 export async function ready(page, javaScriptEnabled = true) {
   if (javaScriptEnabled) await page.locator('html[data-ready]').waitFor({ state: 'attached' });
 }

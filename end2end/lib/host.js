@@ -1,11 +1,11 @@
-// Somebody's site: another origin, under the strictest policy that our widget promises to work with.
+// A customer's site: another origin, with the strictest policy that the widget supports.
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 
 export class Host {
   /**
-   * Serves `pages`: path → HTML body, or `{ html, headers, type }` for a whole document with headers of its own and without our policy.
-   * Scripts of its own come from /site.js.
+   * Serves `pages`: path → HTML body, or `{ html, headers, type }` for a whole document with its own headers and without the policy.
+   * Its scripts come from /site.js.
    */
   static async start({ earshot, pages, script = '' }) {
     const host = new Host();
@@ -22,7 +22,7 @@ export class Host {
     });
     host.server.listen(0, '127.0.0.1');
     await once(host.server, 'listening');
-    // `localhost` and not 127.0.0.1: another site than the program's, not only another port.
+    // `localhost` rather than 127.0.0.1: a different site than the program's, not just a different port.
     host.url = `http://localhost:${host.server.address().port}`;
     return host;
   }
@@ -34,7 +34,7 @@ export class Host {
   }
 }
 
-/** Collects what a page complains about: errors, refused resources, broken policies. */
+/** Collects a page's problems: errors, failed resources, policy violations. */
 export function complaints(page) {
   const found = [];
   page.on('pageerror', (error) => found.push(`error: ${error.message}`));

@@ -1,4 +1,4 @@
-// A database that cannot write: another program holds SQLite's write lock.
+// A database that cannot be written: another program holds SQLite's write lock.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ sys.stdin.read()
 db.execute("ROLLBACK")
 `;
 
-/** Holds the write lock of the server's database; gives the function that releases it. */
+/** Holds the write lock of the server's database; returns a function that releases it. */
 export async function holdWriteLock(server) {
   const child = spawn('python3', ['-c', HOLD, join(server.dir, 'earshot.db')], { stdio: ['pipe', 'pipe', 'inherit'] });
   const [said] = await Promise.race([once(child.stdout, 'data'), once(child, 'exit').then(() => ['nothing: it ended'])]);

@@ -1,9 +1,9 @@
-// A mail server for the program under test: it takes every letter, and tests read them.
+// A mail server for the program under test: it accepts every e-mail, and tests read them.
 import PostalMime from 'postal-mime';
 import { SMTPServer } from 'smtp-server';
 
 export class Mailbox {
-  /** Starts a mail server; `url` is what EARSHOT_SMTP_URL wants. */
+  /** Starts a mail server; `url` is the value for EARSHOT_SMTP_URL. */
   static async start() {
     const box = new Mailbox();
     box.letters = [];
@@ -20,7 +20,7 @@ export class Mailbox {
         stream.on('data', (part) => parts.push(part));
         stream.on('end', async () => {
           const letter = await PostalMime.parse(Buffer.concat(parts));
-          // Where it went, whatever its head says.
+          // The actual recipients, whatever the headers say.
           box.letters.push({ ...letter, to: session.envelope.rcptTo.map((r) => r.address) });
           done();
         });
@@ -30,13 +30,13 @@ export class Mailbox {
       box.server.once('error', reject);
       box.server.listen(0, '127.0.0.1', resolve);
     });
-    // A client that hangs up in the middle is no fault of the test.
+    // A client that disconnects early does not fail the test.
     box.server.on('error', () => {});
     box.url = `smtp://127.0.0.1:${box.server.server.address().port}`;
     return box;
   }
 
-  /** From now on every letter is refused for good, until `refuseNothing`. */
+  /** Rejects every e-mail permanently until `refuseNothing` is called. */
   refuseAll(text = 'No such mailbox') {
     this.refuse = Object.assign(new Error(text), { responseCode: 550 });
   }
@@ -46,8 +46,8 @@ export class Mailbox {
   }
 
   /**
-   * Waits for a letter to this address whose subject fits, and gives it: `subject`, `text`, `html`, `messageId`, `headers`. It is taken out,
-   * so that asking again waits for the next one.
+   * Waits for an e-mail to this address with a matching subject, and returns `subject`, `text`, `html`, `messageId`, `headers`. Removes it,
+   * so that the next call waits for the next one.
    */
   async letter(to, subject = /./) {
     const end = Date.now() + 90_000;
@@ -64,7 +64,7 @@ export class Mailbox {
   }
 }
 
-/** The first link in a letter's text that leads below this path. */
+/** The first link in an e-mail's text below this path. */
 export function linkIn(letter, path) {
   const found = letter.text.split(/\s+/).find((word) => URL.canParse(word) && new URL(word).pathname.startsWith(path));
   if (!found) throw new Error(`no link to ${path} in:\n${letter.text}`);

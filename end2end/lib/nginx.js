@@ -1,4 +1,4 @@
-// A real nginx in front of the program, with the configuration that docs/operation.md gives people to copy.
+// A real nginx in front of the program, with the configuration from docs/operation.md.
 import { spawn, execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -9,14 +9,14 @@ import { fileURLToPath } from 'node:url';
 
 export const NGINX = process.env.EARSHOT_NGINX;
 
-/** The block of the page that begins with ```nginx. */
+/** The page's block that begins with ```nginx. */
 export async function documented() {
   const page = await readFile(fileURLToPath(new URL('../../docs/operation.md', import.meta.url)), 'utf8');
   return page.match(/```nginx\n([\s\S]*?)```/)[1];
 }
 
 export class Nginx {
-  /** Starts nginx with this `server` block, which listens on `port`; everything it writes goes into a directory of its own. */
+  /** Starts nginx with this `server` block, which listens on `port`; it writes to its own directory only. */
   static async start(server, port) {
     const proxy = new Nginx();
     proxy.dir = await mkdtemp(join(tmpdir(), 'earshot-nginx-'));

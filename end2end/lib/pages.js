@@ -1,5 +1,5 @@
-// Finds every page by following links, one of each kind: whoever adds a page gets it checked and pictured without listing it.
-// Those that no link leads to stand at the end.
+// Finds every page by following links, one of each kind, so that new pages are checked and captured without being listed.
+// Pages that no link leads to are at the end.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -15,7 +15,7 @@ const IDS = [
   [/\/\d+(?=\/|$)/g, '/{n}'],
 ];
 
-/** The kind of a page: its path with the ids taken out, and the names of the query's parameters. */
+/** The kind of a page: its path without ids, and the names of its query parameters. */
 function kind(url) {
   const { pathname, searchParams } = new URL(url);
   let path = pathname;
@@ -24,7 +24,7 @@ function kind(url) {
   return names ? `${path}?${names}` : path;
 }
 
-/** All kinds of pages that can be reached from `starts`; `request` is signed in or not. Gives kind → URL. */
+/** All kinds of pages reachable from `starts`; `request` may be signed in. Returns kind → URL. */
 export async function crawl(request, server, starts) {
   const found = new Map();
   const waiting = starts.map((path) => new URL(path, server.url).href);
@@ -32,7 +32,7 @@ export async function crawl(request, server, starts) {
     const url = waiting.shift();
     if (found.has(kind(url))) continue;
     const response = await request.get(url);
-    // Files to download are not pages.
+    // Downloads are not pages.
     if (!(response.headers()['content-type'] ?? '').includes('text/html')) continue;
     const arrived = response.url();
     if (!arrived.startsWith(server.url) || (found.has(kind(arrived)) && arrived !== url)) continue;

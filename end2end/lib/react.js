@@ -1,11 +1,11 @@
-// A site made with React: rendered here, hydrated in the browser by the development build, which tells of every difference.
+// A site made with React: rendered here, hydrated in the browser by the development build, which reports every mismatch.
 import { fileURLToPath } from 'node:url';
 
 import { build } from 'esbuild';
 import { createElement as h } from 'react';
 import { renderToString } from 'react-dom/server';
 
-// The same trees here and in the browser.
+// The same trees for the server and the browser.
 const TREES = `
   export const shop = (h, tag) =>
     h('html', null,
@@ -29,7 +29,7 @@ const CLIENT = `
 
 const trees = await import(`data:text/javascript,${encodeURIComponent(TREES)}`);
 
-/** The script that hydrates: `hydrateDocument(tag)`, `hydrateInside(survey)`, and `faults`, what React complained about. */
+/** The script that hydrates: `hydrateDocument(tag)`, `hydrateInside(survey)`, and `faults`, the errors reported by React. */
 export async function clientScript() {
   const resolved = {
     name: 'trees',
@@ -51,5 +51,5 @@ export async function clientScript() {
 /** A whole document with the widget's script in its head. */
 export const shopPage = (tag) => `<!doctype html>${renderToString(trees.shop(h, tag))}`;
 
-/** What stands in the root of a page with a survey in it. */
+/** The content of the root element on a page with a survey. */
 export const insidePage = (survey) => renderToString(trees.inside(h, survey));

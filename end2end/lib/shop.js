@@ -1,9 +1,9 @@
-// A shop that embeds the widget of a project with one live survey, and a visitor of it.
+// A shop that embeds the widget of a project with one live survey, and a visitor.
 import { Host, complaints } from './host.js';
 import { publishSurvey } from './steps.js';
 import { test as base } from './test.js';
 
-// A site that behaves like an app: links replace the content and the address without a page load.
+// A single-page site: links replace the content and the URL without a page load.
 const SITE = `
   addEventListener('click', (event) => {
     if (event.target.id !== 'go') return;
@@ -37,7 +37,7 @@ export const test = base.extend({
 /** The widget's button. */
 export const launcher = (page) => page.getByRole('button', { name: /feedback/i });
 
-/** Loads the widget into a page that shut it down. */
+/** Loads the widget again in a page that shut it down. */
 export const embedAgain = (page, server) =>
   page.evaluate(
     ({ url, key }) => {

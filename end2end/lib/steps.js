@@ -1,18 +1,18 @@
-// What people do in the console, as the tests need it again and again.
+// Steps in the console that many tests need.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { expect } from '@playwright/test';
 
-/** In the editor: the widget shows a button for this survey. */
+/** In the editor: makes the widget show a button for this survey. */
 export async function launchByButton(page) {
   await page.getByLabel('A button at the edge of the page').check();
   await page.getByLabel('Button label').fill('Feedback');
 }
 
 /**
- * Makes a survey from a template and publishes it; gives its id. `page` is signed in. `prepare` changes the draft before, by default so that
- * a button launches it.
+ * Creates a survey from a template and publishes it; returns its id. `page` is signed in. `prepare` changes the draft first, by default
+ * so that a button launches it.
  */
 export async function publishSurvey(page, server, prepare = launchByButton, template = 'NPS with reason') {
   await page.goto(`${server.url}/p/${server.project.slug}/surveys/new`);
@@ -24,7 +24,7 @@ export async function publishSurvey(page, server, prepare = launchByButton, temp
   return new URL(page.url()).pathname.match(/surveys\/([^/]+)/)[1];
 }
 
-/** Makes an invitation link; the page that shows it stays open. `page` is signed in. */
+/** Creates an invitation link; the page that shows it stays open. `page` is signed in. */
 export async function invite(page, server, role) {
   await page.goto(`${server.url}/p/${server.project.slug}/members`);
   await page.getByLabel('Role', { exact: true }).selectOption(role);
@@ -32,7 +32,7 @@ export async function invite(page, server, role) {
   return page.getByRole('textbox', { name: 'Invitation link' }).inputValue();
 }
 
-/** Loads the page until it shows the text: the index follows within a fraction of a second. */
+/** Reloads the page until it shows the text: the index follows within a fraction of a second. */
 export async function waitForText(page, url, selector, text) {
   await expect(async () => {
     await page.goto(url);
@@ -40,14 +40,14 @@ export async function waitForText(page, url, selector, text) {
   }).toPass({ timeout: 90_000 });
 }
 
-/** Loads the page again and waits until it is told of changes: the server listens for them before it answers. */
+/** Reloads the page and waits until it receives live updates: the server subscribes before it responds. */
 export async function listening(page) {
   const told = page.waitForResponse((response) => new URL(response.url()).pathname.endsWith('/events'));
   await page.reload();
   await told;
 }
 
-/** Puts `texts` into the inbox and waits until the search knows them; the inbox is open then. */
+/** Adds `texts` to the inbox and waits until the search finds them; the inbox is then open. */
 export async function said(server, page, texts) {
   const file = join(server.dir, `said-${texts.length}-${Date.now()}.csv`);
   await writeFile(file, `text\n${texts.map((t) => `"${t}"`).join('\n')}\n`);
@@ -55,12 +55,12 @@ export async function said(server, page, texts) {
   await expect(async () => {
     await page.goto(`${server.url}/p/${server.project.slug}/inbox`);
     await expect(page.locator('.inbox-row')).not.toHaveCount(0, { timeout: 500 });
-    // The last line is the newest, and stands first.
+    // The last line is the newest, so it is listed first.
     await expect(page.locator('#inbox-list')).toContainText(texts.at(-1), { timeout: 500 });
   }).toPass({ timeout: 90_000 });
 }
 
-/** Uploads a CSV file and chooses its columns: `text`, and one for tags if it is named. Ends on the page with the preview. */
+/** Uploads a CSV file and chooses its columns: `text`, and optionally one for tags. Ends on the page with the preview. */
 export async function uploadFile(page, server, file, tags) {
   await page.goto(`${server.url}/p/${server.project.slug}/imports`);
   await page.getByLabel('CSV file').setInputFiles(file);
@@ -83,12 +83,12 @@ export async function importFile(page, server, file, tags) {
   await finishImport(page);
 }
 
-/** What is finished sooner after its form was made is suspected spam. */
+/** A form submitted sooner after it was rendered is suspected spam. */
 const READING = 2_000;
 
 /**
- * A person reads before answering. Waits until the forms of the page and of its frames are old enough by the time that the server signed
- * into them; what the test did meanwhile counts.
+ * Simulates reading time. Waits until the forms of the page and of its frames are old enough according to their signed time; time that
+ * has already passed counts.
  */
 export async function readQuestions(page) {
   const made = (frame) => frame.evaluate(() => [...document.querySelectorAll('[name=started]')].map((field) => parseInt(field.value, 10))).catch(() => []);

@@ -1,10 +1,10 @@
-// Playwright's `test` with our servers: `demo` is shared by the tests of a worker, `empty` belongs to one test.
+// Playwright's `test` with our servers: `demo` is shared by all tests of a worker, `empty` belongs to one test.
 import { test as base } from '@playwright/test';
 
 import { Earshot, ready, signIn } from './earshot.js';
 import { Mailbox } from './mail.js';
 
-/** Ends the server however `run` ends, so that none is left behind. */
+/** Stops the server however `run` ends, so that none keeps running. */
 async function using(server, run) {
   try {
     await run(server);
@@ -14,7 +14,7 @@ async function using(server, run) {
 }
 
 export const test = base.extend({
-  /** A server with the demonstration and an owner; tests must not count on its exact contents. */
+  /** A server with the demonstration and an owner; tests must not depend on its exact contents. */
   demo: [
     async ({}, use) => {
       await using(await Earshot.start({ demo: true }), async (server) => {
@@ -25,7 +25,7 @@ export const test = base.extend({
     { scope: 'worker', timeout: 240_000 },
   ],
 
-  /** A server where nobody has been yet. */
+  /** A server that is not set up yet. */
   empty: async ({}, use) => {
     await using(await Earshot.start(), use);
   },
@@ -40,7 +40,7 @@ export const test = base.extend({
     });
   },
 
-  /** As `own`, and it sends mail: `mailed.mail` is the `Mailbox` it goes to. */
+  /** As `own`, with e-mail: `mailed.mail` is the `Mailbox` that receives it. */
   mailed: async ({ page }, use) => {
     const mail = await Mailbox.start();
     try {
@@ -55,7 +55,7 @@ export const test = base.extend({
     }
   },
 
-  /** Waits until the console's islands listen. */
+  /** Waits until the console's islands are ready. */
   settle: async ({ page, javaScriptEnabled }, use) => {
     await use(() => ready(page, javaScriptEnabled));
   },

@@ -16,7 +16,7 @@ for (const theme of ['light', 'dark']) {
         await shown.setViewportSize({ width, height: 800 });
       }
       for await (const [kind, shown] of everyPage({ page, visitor, demo, empty })) {
-        // What sticks to the top would stand in the middle of the picture.
+        // Sticky elements would appear in the middle of the screenshot.
         await shown.evaluate(() => scrollTo(0, 0));
         await shown.screenshot({ path: join(out, `${fileName(kind)}-${width}-${theme}.png`), fullPage: true });
       }

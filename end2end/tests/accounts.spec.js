@@ -1,11 +1,11 @@
-// People and their accounts: password, sessions, invitations, roles.
+// Accounts: password, sessions, invitations, roles.
 import { OWNER, signIn } from '../lib/earshot.js';
 import { invite } from '../lib/steps.js';
 import { test, expect } from '../lib/test.js';
 
 const NEW_PASSWORD = 'eleven green bottles';
 
-/** Tries to sign in; gives the page as it is afterwards. */
+/** Tries to sign in; returns the resulting page. */
 async function trySignIn(page, server, email, password) {
   await page.goto(`${server.url}/sign-in`);
   await page.getByLabel('E-mail address').fill(email);
@@ -13,7 +13,7 @@ async function trySignIn(page, server, email, password) {
   await page.getByRole('button', { name: 'Sign in' }).click();
 }
 
-/** Another browser, in which `run` happens. */
+/** Runs `run` in another browser. */
 async function elsewhere(browser, options, run) {
   const context = await browser.newContext(options);
   await run(await context.newPage(), context);
@@ -38,7 +38,7 @@ test('a password is changed, and ends the other sessions', async ({ page, own, b
 
     await change(password, NEW_PASSWORD);
     await expect(page.locator('#toasts')).toContainText('Password changed.');
-    // Whoever changed it goes on working; the other browser is out.
+    // The browser that changed it stays signed in; the other one is signed out.
     await page.goto(`${own.url}/account`);
     await expect(page.getByRole('heading', { name: 'Account' })).toBeVisible();
     await other.reload();
@@ -69,7 +69,7 @@ test('sessions are listed, and the one that is ended is signed out', async ({ pa
       await third.goto(`${own.url}/account`);
       await expect(third.getByRole('heading', { name: 'Account' })).toBeVisible();
 
-      // Signed in again, they come back to where they were, and all others end at once.
+      // After signing in again, the person is back on the previous page, and all other sessions end at once.
       await other.getByLabel('E-mail address').fill(OWNER.email);
       await other.getByLabel('Password').fill(OWNER.password);
       await other.getByRole('button', { name: 'Sign in' }).click();
@@ -85,7 +85,7 @@ test('sessions are listed, and the one that is ended is signed out', async ({ pa
       }
     });
   });
-  // Signing out is the end of the last one.
+  // Signing out ends the last session.
   await page.locator('.nav-account summary').click();
   await page.getByRole('button', { name: 'Sign out' }).click();
   await expect(page).toHaveURL(/\/sign-in/);
@@ -98,7 +98,7 @@ test('an invitation makes one member, whose role is what they were given', async
   const role = page.getByLabel('Role of Ida Invited', { exact: true });
   const sections = (shown) => shown.getByRole('navigation', { name: 'Sections' });
   await elsewhere(browser, { javaScriptEnabled }, async (ida) => {
-    // Looking, as scanners of links do, does not use it up.
+    // Opening the link, as link scanners do, does not use it up.
     await ida.goto(link);
     await ida.goto(link);
     await expect(ida.getByRole('heading', { name: 'Join Corner shop' })).toBeVisible();
@@ -114,7 +114,7 @@ test('an invitation makes one member, whose role is what they were given', async
     const imports = await ida.goto(`${own.url}/p/corner-shop/imports`);
     expect(imports.status()).toBe(403);
 
-    // It works once.
+    // It works only once.
     await elsewhere(browser, { javaScriptEnabled }, async (late) => {
       await late.goto(link);
       await expect(late.getByRole('heading', { name: 'This invitation is not valid' })).toBeVisible();
@@ -130,7 +130,7 @@ test('an invitation makes one member, whose role is what they were given', async
     await ida.goto(`${own.url}/p/corner-shop/inbox`);
     await expect(sections(ida).getByRole('link', { name: 'Imports' })).toBeVisible();
 
-    // Removed, they see as little as a stranger; taken back, all is as before.
+    // After the removal they have no access; undo restores everything.
     await page.getByRole('button', { name: 'Remove Ida Invited' }).click();
     await expect(page.getByRole('row', { name: /Ida Invited/ })).toHaveCount(0);
     expect((await ida.goto(`${own.url}/p/corner-shop/inbox`)).status()).toBe(404);
@@ -159,7 +159,7 @@ test('who has an account joins with it, and a revoked link joins nobody', async 
     await page.getByLabel('Role', { exact: true }).selectOption('admin');
     await page.getByRole('button', { name: 'Create invitation link' }).click();
     const link = await page.getByRole('textbox', { name: 'Invitation link' }).inputValue();
-    // Signed out, they are asked to sign in and come back to the invitation.
+    // After signing out, they are asked to sign in and return to the invitation.
     await ida.context().clearCookies();
     await ida.goto(link);
     await ida.getByRole('link', { name: 'Sign in first' }).click();
@@ -206,7 +206,7 @@ test('a removal shows what somebody leaves behind, and hands over what is to go 
     await page.getByRole('button', { name: 'Remove Ida Invited' }).click();
     await expect(page.getByRole('heading', { name: 'Remove Ida Invited' })).toBeVisible();
     await expect(page.getByText('Acting for Ida Invited: 2 API keys.')).toBeVisible();
-    // Asking changes nothing.
+    // The confirmation page changes nothing.
     await page.getByRole('link', { name: 'Cancel' }).click();
     expect([await status(nightly), await status(forgotten)]).toEqual([200, 200]);
 

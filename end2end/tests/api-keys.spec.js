@@ -1,9 +1,9 @@
-// Programs: a key is made on the page, shown once, used, revoked; and the reference says how.
+// API keys: created on the page, shown once, used, revoked; and the API reference.
 import { randomUUID } from 'node:crypto';
 
 import { test, expect } from '../lib/test.js';
 
-/** What a program with the key is answered. */
+/** The response to a request with the key. */
 function program(server, key) {
   return (path, { method = 'GET', body, ...headers } = {}) =>
     fetch(`${server.url}/api/v1${path}`, {

@@ -1,5 +1,5 @@
-// A form that is reached by the browser's Back button holds what was sent from it, under the key that it was sent with. What is written
-// into it then is sent as well, and nobody is thanked for what is dropped.
+// A form reached with the browser's Back button still has its submitted values and its key. If its text is changed and sent again, it is
+// accepted as well: nothing is acknowledged and then dropped.
 import { pressBack, withHistory } from '../lib/back.js';
 import { publishSurvey, readQuestions, waitForText } from '../lib/steps.js';
 import { expect, test } from '../lib/test.js';
@@ -18,7 +18,7 @@ test('a second ticket written after Back is a second ticket', async ({ own, java
     await send(page).click();
     await expect(page.getByRole('heading', { name: 'Your message has arrived: Ticket 1' })).toBeVisible();
     await pressBack(page, portal);
-    // The page that was left, not one that was loaded again.
+    // The cached page, not a reloaded one.
     await expect(page.getByLabel('Subject')).toHaveValue('The till jams');
     expect(await page.locator('[name=idempotency_key]').first().inputValue()).toBe(key);
     await page.getByLabel('Subject').fill('The door sticks');
@@ -26,7 +26,7 @@ test('a second ticket written after Back is a second ticket', async ({ own, java
     await send(page).click();
     await expect(page.getByRole('heading', { name: 'Your message has arrived: Ticket 2' })).toBeVisible();
     await expect(page.getByRole('heading', { name: /The door sticks/ })).toBeVisible();
-    // The same once more is a retry of that.
+    // Sending the same again is a retry.
     await pressBack(page, portal);
     await expect(page.getByLabel('Subject')).toHaveValue('The door sticks');
     await send(page).click();
@@ -86,7 +86,7 @@ test('an answer that is changed while the first attempt seems lost arrives as it
   const survey = await publishSurvey(page, own);
   const context = await browser.newContext({ locale: 'en-GB' });
   const visitor = await context.newPage();
-  // Whatever is sent arrives, but its answer does not, until the way is clear.
+  // Requests reach the server, but responses are lost until `lost` is reset.
   let lost = true;
   await visitor.route('**/embed/v1/**', async (route) => {
     if (!lost) return route.continue();

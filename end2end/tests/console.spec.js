@@ -1,4 +1,4 @@
-// What belongs to every page of the console: waiting, keys, taking back.
+// Features of every console page: loading state, shortcuts, undo.
 import { OWNER, signIn } from '../lib/earshot.js';
 import { publishSurvey } from '../lib/steps.js';
 import { test, expect } from '../lib/test.js';

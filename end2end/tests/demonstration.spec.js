@@ -1,4 +1,4 @@
-// The demonstration: its own site, on another origin under a strict policy, and the way of an answer from there to the backlog.
+// The demonstration: its own site, on another origin under a strict policy, and the path of a response from there to the backlog.
 import { complaints } from '../lib/host.js';
 import { signIn } from '../lib/earshot.js';
 import { readQuestions, waitForText } from '../lib/steps.js';
@@ -21,9 +21,9 @@ test('an answer on the host site is found, linked and seen', async ({ page, brow
     await readQuestions(visitor);
     const clock = () => frame.locator('body').evaluate(() => performance.now());
     const came = javaScriptEnabled ? await clock() : 0;
-    // A number that is chosen leads on by itself, but for the last one.
+    // Choosing a number advances automatically, except on the last card.
     const leadsOn = javaScriptEnabled && (await frame.locator('.card:visible .scale').count()) > 0 && (await next.textContent()) !== 'Send';
-    // Whatever is asked: the middle of a scale, the first choice, words.
+    // For any question: the middle of a scale, the first choice, a text.
     for (const card of await frame.locator('.card:visible').all()) {
       const area = card.locator('textarea');
       if (await area.count()) await area.fill(words);
@@ -34,11 +34,11 @@ test('an answer on the host site is found, linked and seen', async ({ page, brow
       if (n > 0) await choices.nth(n > 4 ? 3 : 0).click();
     }
     if (!leadsOn) {
-      // What is pressed right after a choice led on counts as a habit.
+      // A click right after an automatic advance is ignored.
       if (javaScriptEnabled) await expect.poll(clock).toBeGreaterThan(came + 600);
       await next.click();
     }
-    // Without scripts the frame loads anew, and may be read in the middle of it.
+    // Without scripts the frame reloads, and may be read during the reload.
     const after = async () => ((await frame.locator('#next, #thanks').count()) > 0 ? place() : before);
     await expect.poll(() => after().catch(() => before)).not.toBe(before);
   }

@@ -1,4 +1,4 @@
-// The survey editor's islands: saving by itself, moving by keys and mouse, taking back, the live preview.
+// The survey editor's islands: autosave, reordering by keyboard and mouse, undo, the live preview.
 import { ready } from '../lib/earshot.js';
 import { test, expect } from '../lib/test.js';
 
@@ -23,7 +23,7 @@ test('a draft saves itself, moves by keys and mouse, and is taken back @js', asy
   await fields.first().focus();
   await page.keyboard.press('Alt+ArrowDown');
   await expect.poll(titles).toEqual([two, 'Changed by hand', ...rest]);
-  // The field that moved keeps the focus.
+  // The moved field keeps the focus.
   await expect(fields.nth(1)).toBeFocused();
   await page.evaluate(() => document.activeElement.blur());
   await page.keyboard.press('Control+z');

@@ -1,4 +1,4 @@
-// The console as a flow of work: what is read is what keys change, what is typed stays, and the focus is where the next key is meant for.
+// Working in the console: shortcuts apply to the item being read, typed text is kept, and the focus is where the next key is expected.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -19,13 +19,13 @@ async function inbox(page, server, settle, texts = ['The till is slow', 'The lam
   await settle();
 }
 
-/** Opens an item and waits for it. */
+/** Opens an item and waits until it is shown. */
 async function open(page, text) {
   await row(page, text).locator('.row-link').click();
   await expect(shown(page)).toContainText(text);
 }
 
-/** A ticket from the portal. */
+/** Creates a ticket through the portal. */
 async function ticket(page, server, browser, subject) {
   const context = await browser.newContext();
   const visitor = await context.newPage();
@@ -78,7 +78,7 @@ test('an answer and a note are drafts of their own @js', async ({ page, own, bro
   await expect(detail(page)).toContainText('The first question');
   await expect(page.locator('#answer')).toHaveValue('Open the lid');
   await expect(page.locator('#note-form textarea')).toHaveValue('Bad batch');
-  // Sent by the keys that its button names; the note is still to be sent.
+  // Sent with the shortcut named on its button; the note is still unsent.
   await expect(page.locator('#answer-send')).toHaveAttribute('aria-keyshortcuts', 'Control+Enter Meta+Enter');
   await expect(page.locator('#answer-send .send-keys')).toBeVisible();
   await page.locator('#answer').press('Control+Enter');
@@ -108,7 +108,7 @@ test('drafts belong to one account @js', async ({ page, own, context, settle }) 
   await open(page, 'till');
   await comment(page).fill('Between us');
   expect(await drafts(page)).toBe(1);
-  // The session ends without a word, and a colleague signs in at the same desk.
+  // The session ends silently, and a colleague signs in on the same device.
   const here = page.url();
   await context.clearCookies();
   await signIn(page, own, COLLEAGUE);
@@ -118,7 +118,7 @@ test('drafts belong to one account @js', async ({ page, own, context, settle }) 
   await expect(comment(page)).toHaveValue('');
   await expect(page.locator('.row-draft')).toHaveCount(0);
   expect(await drafts(page)).toBe(0);
-  // Signing out takes one's own along.
+  // Signing out removes the account's own drafts.
   await comment(page).fill('Mine');
   expect(await drafts(page)).toBe(1);
   await page.locator('.nav-account summary').click();
@@ -135,14 +135,14 @@ test('keys change the item that is read, and the next one opens @js', async ({ p
   await keyboard.press('Enter');
   await expect(shown(page)).toContainText('four nuts');
   const length = await page.evaluate(() => history.length);
-  // The next one is read, not only marked, and one row is the current one.
+  // The next item is opened, not only marked, and exactly one row is current.
   await keyboard.press('j');
   await expect(shown(page)).toContainText('three plums');
   await expect(current(page)).toHaveCount(1);
   await expect(current(page)).toContainText('three plums');
   await keyboard.press('k');
   await expect(shown(page)).toContainText('four nuts');
-  // Steps are no pages to come back to.
+  // Steps add no history entries.
   expect(await page.evaluate(() => history.length)).toBe(length);
   await keyboard.press('e');
   await expect(page.locator('.inbox-row')).toHaveCount(3);
@@ -153,11 +153,11 @@ test('keys change the item that is read, and the next one opens @js', async ({ p
   await expect(page.locator('.inbox-row')).toHaveCount(2);
   await expect(shown(page)).toContainText('two pears');
   await expect(page.locator('body')).not.toHaveAttribute('data-loading');
-  // What was taken back is read again.
+  // The restored item is opened again.
   await keyboard.press('z');
   await expect(page.locator('.inbox-row')).toHaveCount(3);
   await expect(shown(page)).toContainText('three plums');
-  // Two steps are taken back one after the other.
+  // Two steps are undone one after the other.
   await expect(page.locator('body')).not.toHaveAttribute('data-loading');
   await keyboard.press('z');
   await expect(page.locator('.inbox-row')).toHaveCount(4);
@@ -183,7 +183,7 @@ test('a key never resolves an item that is still on its way @js', async ({ page,
   await expect(shown(page)).toContainText('two pears');
   await expect(page.locator('body')).not.toHaveAttribute('data-loading');
   expect(posts).toEqual([]);
-  // The control: once it is there, the key works.
+  // Control: once it is loaded, the key works.
   await page.keyboard.press('e');
   await expect(page.locator('#toasts')).toContainText('Status set to Resolved.');
   expect(posts).toHaveLength(1);
@@ -195,7 +195,7 @@ test('after a tag or an assignee the next key is a key again @js', async ({ page
   await inbox(page, own, settle, ['one apple', 'two pears', 'three plums']);
   const keyboard = page.keyboard;
   await open(page, 'one apple');
-  // A new tag is asked about; Escape leaves it.
+  // A new tag needs confirmation; Escape cancels it.
   await keyboard.press('t');
   await expect(page.locator('#add')).toBeFocused();
   await keyboard.type('prcing');
@@ -211,7 +211,7 @@ test('after a tag or an assignee the next key is a key again @js', async ({ page
   await page.getByRole('button', { name: 'Create tag “pricing”' }).press('Enter');
   await expect(page.locator('#tags-form .tag')).toHaveText(/^pricing/);
 
-  // The keys of the review: a tag, an assignee, the next item. None of them ends up in a field.
+  // Shortcuts for triage: a tag, an assignee, the next item. None of the keys ends up in a field.
   await open(page, 'three plums');
   await row(page, 'three plums').locator('.row-link').focus();
   await keyboard.press('t');
@@ -228,7 +228,7 @@ test('after a tag or an assignee the next key is a key again @js', async ({ page
   await keyboard.press('j');
   await expect(shown(page)).toContainText('two pears');
   await expect(page.locator('#known-tags option')).toHaveCount(1);
-  // 2 is the middle of the work.
+  // 2 sets the middle status.
   await expect(page.locator('body')).not.toHaveAttribute('data-loading');
   await keyboard.press('2');
   await expect(row(page, 'two pears')).toHaveAttribute('data-status', 'triaged');
@@ -255,7 +255,7 @@ test('a new tag takes a second word, for one item and for many', async ({ page, 
   await expect(page.locator('#toasts')).toContainText('2 items tagged.');
   await expect(page.locator('.inbox-row .tag', { hasText: 'furniture' })).toHaveCount(2);
   await expect(page.locator('.row-check:checked')).toHaveCount(0);
-  // A known one is added at once.
+  // An existing tag is added at once.
   await row(page, 'till').locator('.row-check').check();
   await page.locator('#bulk-tag').fill('furniture');
   await page.locator('.bulk').getByRole('button', { name: 'Add', exact: true }).click();
@@ -270,7 +270,7 @@ test('menus close when somebody clicks or tabs elsewhere @js', async ({ page, ow
   await expect(menu).toHaveAttribute('open');
   await page.locator('.inbox-count').click();
   await expect(menu).not.toHaveAttribute('open');
-  // By keyboard: out of its end, and Escape back to its button.
+  // By keyboard: out at its end, and Escape back to its button.
   await summary.press('Enter');
   await expect(menu).toHaveAttribute('open');
   await page.getByRole('button', { name: 'Sign out' }).focus();
@@ -283,7 +283,7 @@ test('menus close when somebody clicks or tabs elsewhere @js', async ({ page, ow
   await page.keyboard.press('Escape');
   await expect(menu).not.toHaveAttribute('open');
   await expect(summary).toBeFocused();
-  // That Escape was the menu's: the item is still open.
+  // The Escape closed only the menu: the item is still open.
   await expect(detail(page)).toHaveAttribute('data-open', '');
 });
 
@@ -316,7 +316,7 @@ test('enter in the search leads to the first result @js', async ({ page, own, se
   await page.keyboard.press('e');
   await expect(row(page, 'lamp')).toHaveAttribute('data-status', 'resolved');
   await expect(page.getByLabel('Search feedback')).toHaveValue('lamp');
-  // Where nothing was found or understood, one goes on typing.
+  // After a search without results or with an error, the focus stays in the search field.
   for (const query of ['nothinglikeit', 'score:what']) {
     await page.getByLabel('Search feedback').fill(query);
     await page.getByLabel('Search feedback').press('Enter');
@@ -328,7 +328,7 @@ test('enter in the search leads to the first result @js', async ({ page, own, se
 test('the number of open tickets is the number that the inbox lists', async ({ page, own, browser, settle }) => {
   await ticket(page, own, browser, 'The till jams');
   await ticket(page, own, browser, 'The lid is stuck');
-  // A file brings no tickets, whatever its column says: nobody waits for an answer there.
+  // Imports create no tickets, whatever the column says: no requester is waiting for a reply.
   const file = join(own.dir, 'old.csv');
   await writeFile(file, 'text,kind\n"From the old system",ticket\n"Another one",ticket\n');
   await own.command(['import', '--project', own.project.name, file, '--map', 'text=text', '--map', 'kind=kind']);
@@ -341,7 +341,7 @@ test('the number of open tickets is the number that the inbox lists', async ({ p
   await link.click();
   await expect(page.locator('.inbox-row')).toHaveCount(count);
   await expect(page.locator('#inbox-count')).toContainText(`${count} items`);
-  // And so does each of the other numbers.
+  // The same for each of the other numbers.
   await page.goto(`${own.url}/p/${own.project.slug}/tickets`);
   for (const url of await page.locator('main :is(dd, td) a').evaluateAll((links) => links.map((a) => [a.href, a.textContent]))) {
     await page.goto(url[0]);
@@ -390,7 +390,7 @@ test('settings that are not saved are not left without a question @js', async ({
   await page.keyboard.type(' and more');
   await page.goto(`${own.url}/p/${own.project.slug}/backlog`);
   expect(questions).toEqual(['beforeunload']);
-  // Saving asks nothing.
+  // Saving does not ask for confirmation.
   await page.goto(`${own.url}/p/${own.project.slug}/settings`);
   await settle();
   await page.getByLabel('Name', { exact: true }).first().click();

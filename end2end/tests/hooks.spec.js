@@ -1,4 +1,4 @@
-// Other programs: a webhook is made, tried and read by a receiver that checks its signature; exports are opened as files.
+// Webhooks: created, tested, and verified by a receiver that checks the signature; exports are opened as files.
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { createServer } from 'node:http';
 import { Earshot, signIn } from '../lib/earshot.js';
 import { test, expect } from '../lib/test.js';
 
-/** A program that receives webhooks and keeps them. */
+/** A program that receives and stores webhooks. */
 async function receiver() {
   const got = [];
   const server = createServer((request, response) => {
@@ -48,7 +48,7 @@ test('a webhook is made, tried, and told of feedback', async ({ page }) => {
     const signature = createHmac('sha256', Buffer.from(secret.replace('whsec_', ''), 'base64')).update(signed).digest('base64');
     expect(headers['webhook-signature']).toBe(`v1,${signature}`);
     expect(JSON.parse(body).type).toBe('webhook.test');
-    // The page follows by itself.
+    // The page updates by itself.
     await expect(page.getByRole('cell', { name: 'Delivered' })).toBeVisible();
     await page.getByRole('link', { name: 'webhook.test' }).click();
     await expect(page.getByText('thank you')).toBeVisible();

@@ -1,4 +1,4 @@
-// Signed identity: a secret is made on the page, shown once, retired; two are valid at a time; unsigned claims are turned off.
+// Signed identity: a secret is created on the page, shown once, retired; two can be valid at a time; unsigned claims can be turned off.
 import { test, expect } from '../lib/test.js';
 
 test('a secret for identities is made, shown once and retired', async ({ page, own, settle }) => {

@@ -1,4 +1,4 @@
-// A file of messages comes in through the page, is found by its words, and adds nothing the second time.
+// A file of messages is imported through the page, the search finds its words, and a second import adds nothing.
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ const real = process.env.EARSHOT_REAL_CSV ?? (existsSync(beside) ? beside : unde
 const SUBJECTS = ['The card', 'My refund', 'The delivery', 'This invoice', 'The new app', 'A transfer'];
 const TROUBLES = ['never arrived', 'was declined twice', 'shows the wrong amount', 'takes far too long', 'asks me to sign in again'];
 
-/** Messages as people write them, with quotes, commas, line breaks and accents. */
+/** Realistic messages, with quotes, commas, line breaks and accents. */
 function generated(rows) {
   const lines = ['text,category'];
   for (let n = 0; n < rows; n += 1) {
@@ -36,7 +36,7 @@ test('a real file is imported and searched', async ({ page, own }, info) => {
   await expect(count('Added')).toHaveText(number);
   await expect(count('Failed')).toHaveText('0');
 
-  // The index catches up while we ask.
+  // The index catches up meanwhile.
   await expect(async () => {
     await page.goto(`${own.url}/p/${own.project.slug}/inbox`);
     await expect(page.locator('#inbox-count')).toContainText(number, { timeout: 1_000 });
@@ -86,7 +86,7 @@ async function upload(page, own, name, buffer) {
   await expect(page.getByRole('heading', { name: 'Preview' })).toBeVisible();
 }
 
-/** Chooses in a list of the form; with scripts the preview follows by itself. */
+/** Chooses in a list of the form; with scripts, the preview updates by itself. */
 async function choose(page, settle, label, value, javaScriptEnabled) {
   await settle();
   await page.getByLabel(label, { exact: true }).selectOption(value);
@@ -94,7 +94,7 @@ async function choose(page, settle, label, value, javaScriptEnabled) {
 }
 
 test('the encoding of a file is shown and can be changed', async ({ page, own, settle, javaScriptEnabled }) => {
-  // "Größe;Ärger" as Excel writes it on a Mac's neighbour: Windows-1252.
+  // "Größe;Ärger" as Excel saves it on Windows: Windows-1252.
   await upload(page, own, 'excel.csv', Buffer.from('Größe;Stars\nDie Übersicht fehlt und lädt nie;4\nSchön wäre größer;2\n', 'latin1'));
   await expect(page.getByLabel('Encoding', { exact: true })).toHaveValue('windows-1252');
   await expect(page.getByText('Detected: Western European (Windows-1252).')).toBeVisible();
@@ -103,7 +103,7 @@ test('the encoding of a file is shown and can be changed', async ({ page, own, s
   await expect(preview).toContainText('Die Übersicht fehlt und lädt nie');
   await expect(preview).toContainText('4 of 5');
 
-  // Read as Mac Roman the letters are others; the column that was chosen stays, by its other name.
+  // Decoded as Mac Roman, the letters differ; the chosen column stays selected under its other name.
   await choose(page, settle, 'Encoding', 'macintosh', javaScriptEnabled);
   await expect(preview).toContainText('Die ‹bersicht');
   await expect(page.getByLabel('Text', { exact: true })).toHaveValue('Gr\u02c6\ufb02e');

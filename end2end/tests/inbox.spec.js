@@ -6,7 +6,7 @@ import { signIn } from '../lib/earshot.js';
 import { listening } from '../lib/steps.js';
 import { expect, test } from '../lib/test.js';
 
-/** A project with items to triage, brought in from a file. */
+/** A project with items to triage, imported from a file. */
 async function withItems(server, count) {
   const file = join(server.dir, 'items.csv');
   const lines = Array.from({ length: count }, (_, n) => `"item number ${n + 1}"`);
@@ -34,7 +34,7 @@ test('twenty items are triaged by keyboard alone @js', async ({ page, own, settl
     await keyboard.press('e');
     await expect(rows).toHaveCount(left - 1);
   }
-  // Taken back, and done again.
+  // Undone, and done again.
   await keyboard.press('u');
   await expect(rows).toHaveCount(13);
   await expect.poll(focused).toMatch(/^open-/);
@@ -63,7 +63,7 @@ test('twenty items are triaged by keyboard alone @js', async ({ page, own, settl
   await keyboard.press('Enter');
   await expect(page.locator('.comments')).toContainText('Seen it too');
   await keyboard.press('Escape');
-  // The rest at once: the first by X, the others with Shift from there.
+  // The rest at once: the first with X, the others with Shift from there.
   await page.locator('.row-link').first().focus();
   await keyboard.press('x');
   for (let n = 0; n < 11; n += 1) await keyboard.press('j');
@@ -93,7 +93,7 @@ test('two browsers on one item hear of each other @js', async ({ page, browser, 
   await other.getByRole('button', { name: 'Resolved E' }).click();
   await expect(other.locator('#toasts')).toContainText('Status set to Resolved.');
   await expect(page.locator('#detail-changed')).toContainText('Olga Owner changed this just now.');
-  // The row is up to date, the item under the hands is not swapped.
+  // The row is up to date, but the open item is not replaced.
   await expect(page.locator('.inbox-row[data-open]')).toHaveAttribute('data-status', 'resolved');
   await expect(page.locator('#status-new')).toHaveAttribute('aria-pressed', 'true');
   await page.getByRole('link', { name: 'Reload' }).click();

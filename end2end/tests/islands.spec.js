@@ -1,4 +1,4 @@
-// Small islands: words that are selected become the quote, snippets are copied, an import's page keeps itself up to date.
+// Small islands: selected text becomes the quote, snippets are copied, an import's page updates by itself.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -38,7 +38,7 @@ test('words of an item are quoted at the backlog item', async ({ page, own, sett
   if (javaScriptEnabled) {
     await select(page, page.locator('[data-quote-source]'), 'the drawer jams');
     await expect(quote).toHaveValue('the drawer jams');
-    // What is selected elsewhere is nobody's quote.
+    // Text selected elsewhere does not become the quote.
     await select(page, page.getByRole('heading', { name: 'Comments' }), 'Comments');
     await expect(quote).toHaveValue('the drawer jams');
   } else {
@@ -69,17 +69,17 @@ test('the page of an import keeps itself up to date @js', async ({ page, own }) 
   const lines = Array.from({ length: 30_000 }, (_, n) => `"Message number ${n} says that parcel ${n * 7} never arrived"`);
   await writeFile(file, `text\n${lines.join('\n')}\n`);
   await uploadFile(page, own, file);
-  // Without wasm the button leads to another document; with it, this one stays from here to the end.
+  // Without wasm, the button loads another document; with it, this document stays until the end.
   await page.locator('html[data-ready]').waitFor({ state: 'attached' });
   await page.evaluate(() => {
     window.sameDocument = true;
-    // It may be over before we look: the page itself notes that it was so.
+    // The import may finish before the check, so the page itself records the polling.
     const look = () => { if (document.querySelector('#import[data-poll]')?.checkVisibility()) window.polled = true; };
     new MutationObserver(look).observe(document.body, { childList: true, subtree: true, attributes: true });
   });
   await page.getByRole('button', { name: 'Start the import' }).click();
   await expect.poll(() => page.evaluate(() => window.polled)).toBe(true);
-  // What tells browsers without scripts to load again must stay asleep here, and the words for choosing columns are gone.
+  // The automatic reload for browsers without scripts must be inactive here, and the mapping texts are gone.
   await expect(page.locator('meta[http-equiv="refresh"]')).toHaveCount(0);
   await expect(page.getByText('Map the columns')).toHaveCount(0);
   await expect(page.getByRole('heading', { name: 'Result' })).toBeVisible({ timeout: 300_000 });

@@ -1,20 +1,20 @@
-// When the widget shows a survey, and what the site around it says and hears.
+// When the widget shows a survey, and its interface for the surrounding site.
 import { embedAgain, expect, launcher, test } from '../lib/shop.js';
 import { publishSurvey, readQuestions, waitForText } from '../lib/steps.js';
 
-/** In the editor: opens by itself after so many seconds. */
+/** In the editor: opens automatically after this many seconds. */
 const after = (seconds) => async (page) => {
   await page.getByLabel('Automatically after a delay').check();
   await page.getByLabel('Seconds on the page').fill(String(seconds));
 };
 
-/** In the editor: opens when the site names this event. */
+/** In the editor: opens on this event of the site. */
 const on = (event) => async (page) => {
   await page.getByLabel('When your site calls earshot.track(name)').check();
   await page.getByLabel('Event name').fill(event);
 };
 
-/** Notes in `window.heard` what the widget tells the site. Runs before any script of the page, so the widget's stub is needed. */
+/** Records in `window.heard` the events of the widget. Runs before any script of the page, so it needs the widget's stub. */
 function listen() {
   if (window !== window.top) return;
   window.earshot = function stub() { (window.earshot.q = window.earshot.q || []).push(arguments); };
@@ -40,7 +40,7 @@ test('it opens by itself after a while, once, and takes no focus @js', async ({ 
   await visitor.getByRole('button', { name: 'Close' }).click();
   await expect(shown).toHaveCount(0);
 
-  // Who dismissed it is not asked again.
+  // A visitor who dismissed it is not asked again.
   await visitor.reload();
   await expect(launcher(visitor)).toBeVisible();
   await visitor.clock.fastForward(1_100_000);
@@ -61,7 +61,7 @@ test('it opens when the site names the event, once @js', async ({ shop: { host, 
   await expect(frame.locator('#survey')).toBeVisible();
   await visitor.getByRole('button', { name: 'Close' }).click();
   await expect(visitor.locator('iframe')).toHaveCount(0);
-  // A second time nothing comes: what opens next is what was asked for.
+  // The event does not open it a second time: the next survey to open is the requested one.
   await visitor.evaluate(() => window.earshot('track', 'checkout-done'));
   await launcher(visitor).click();
   await expect(frame.locator('#survey')).toBeVisible();
@@ -82,7 +82,7 @@ test('calls made before the script came are carried out @js', async ({ shop: { h
   await expect(visitor.locator('iframe')).toHaveCount(0);
   await expect.poll(() => heard(visitor)).toEqual([['open', survey], ['close', survey]]);
 
-  // Nothing is left, and nothing comes back.
+  // Nothing is left, and nothing reappears.
   await visitor.evaluate(() => window.earshot('shutdown'));
   await expect(visitor.locator('#earshot-widget')).toHaveCount(0);
   await visitor.evaluate(() => window.earshot('open'));

@@ -1,4 +1,4 @@
-// Every page: nothing for axe to complain about, in light and dark; nothing to scroll sideways on a phone.
+// Every page: no axe violations in light and dark; no horizontal scrolling on a phone.
 import AxeBuilder from '@axe-core/playwright';
 
 import { everyPage } from '../lib/pages.js';

@@ -1,4 +1,4 @@
-// Mail that the program sends: a forgotten password, an invitation, what does not arrive.
+// E-mail sent by the program: password reset, invitation, failed delivery.
 import { OWNER } from '../lib/earshot.js';
 import { linkIn } from '../lib/mail.js';
 import { test, expect } from '../lib/test.js';
@@ -24,7 +24,7 @@ test('a forgotten password is set by the link in a letter', async ({ page, maile
   await visitor.getByRole('button', { name: 'Sign in' }).click();
   await expect(visitor).toHaveURL(/\/p\/corner-shop\/inbox/);
 
-  // The other browser is out, and the owner is told.
+  // The other browser is signed out, and the owner is notified.
   await page.goto(`${mailed.url}/account`);
   await expect(page).toHaveURL(/\/sign-in/);
   await mailed.mail.letter(OWNER.email, /was changed/);

@@ -1,4 +1,4 @@
-// The main job: set up, make a survey, answer it on somebody's site, find the answer by a word, link it, see it at the backlog item.
+// The main job: set up, create a survey, answer it on a customer's site, find the response by a word, link it, see it at the backlog item.
 import { Host, complaints } from '../lib/host.js';
 import { OWNER } from '../lib/earshot.js';
 import { launchByButton, readQuestions } from '../lib/steps.js';
@@ -42,7 +42,7 @@ test('from set-up to a backlog item with evidence', async ({ page, context, empt
     await host.stop();
   }
 
-  // Found by a word of it; the index follows within a fraction of a second.
+  // Found by one of its words; the index follows within a fraction of a second.
   await expect(async () => {
     await page.goto(`${empty.url}/p/corner-shop/inbox?q=umbrella`);
     await expect(page.locator('#inbox-list mark').first()).toHaveText(/umbrella/i, { timeout: 500 });
@@ -72,7 +72,7 @@ async function answer(shop, host, javaScriptEnabled) {
     await shop.getByRole('button', { name: /feedback/i }).click();
     const frame = shop.frameLocator('iframe');
     await frame.locator('label', { hasText: /^3$/ }).click();
-    // A number that was clicked leads on by itself.
+    // Clicking a number advances automatically.
     await frame.getByRole('textbox').first().fill('The umbrella stand blocks the door.');
     await readQuestions(shop);
     await frame.getByRole('button', { name: 'Send' }).click();

@@ -1,4 +1,4 @@
-// The public ticket portal as a stranger meets it, with and without JavaScript: write with a picture, read, write again, close, open.
+// The public ticket portal for strangers, with and without JavaScript: write with an image, read, write again, close, reopen.
 import { deflateSync } from 'node:zlib';
 
 import AxeBuilder from '@axe-core/playwright';
@@ -8,7 +8,7 @@ import { expect, test } from '../lib/test.js';
 
 const STANDARDS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 
-/** A green picture of 12 × 8 pixels. */
+/** A green image of 12 × 8 pixels. */
 function png() {
   const crc = (bytes) => {
     let sum = 0xffffffff;
@@ -63,7 +63,7 @@ test('a stranger writes with a picture, reads, writes again, closes and opens', 
   await picture.scrollIntoViewIfNeeded();
   if (javaScriptEnabled) await expect.poll(() => picture.evaluate((img) => img.naturalWidth)).toBe(12);
 
-  // What is no picture is downloaded, whatever it calls itself.
+  // Other files are downloaded, whatever type they claim.
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('link', { name: 'Download: page.html' }).click()]);
   expect(download.suggestedFilename()).toBe('page.html');
 
@@ -87,7 +87,7 @@ test('what is refused comes back with its words and files', async ({ own, browse
   await page.goto(`${own.url}/p/${own.project.slug}`);
   await page.getByLabel('Betreff').fill('Die Kasse klemmt');
   await page.getByLabel('Nachricht').fill('Sie piept zweimal.');
-  // A browser takes this for an address, we do not.
+  // Browsers accept this as an address, the server does not.
   await page.getByLabel('Ihre E-Mail-Adresse').fill('rosa@-nowhere-');
   await page.locator('form').evaluate((form) => { form.noValidate = true; }).catch(() => {});
   await page.getByLabel(/^Dateien/).setInputFiles({ name: 'bon.txt', mimeType: 'text/plain', buffer: Buffer.from('1 Brot') });

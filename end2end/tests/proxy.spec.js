@@ -1,4 +1,4 @@
-// Behind a real nginx, set up as docs/operation.md says.
+// Behind a real nginx, configured as in docs/operation.md.
 import { chromium, expect, test } from '@playwright/test';
 
 import { browser } from '../playwright.config.js';
@@ -7,7 +7,7 @@ import { NGINX, Nginx, documented } from '../lib/nginx.js';
 
 const VISITOR = '203.0.113.9';
 
-/** A program behind nginx, and a browser for which the proxy's name leads to this machine. */
+/** A program behind nginx, and a browser that resolves the proxy's name to this machine. */
 async function behind({ url, change, javaScriptEnabled }, run) {
   const port = Number(new URL(url).port);
   const upstream = await freePort();
@@ -18,7 +18,7 @@ async function behind({ url, change, javaScriptEnabled }, run) {
   try {
     await server.withOwner();
     await server.createProject('Corner shop');
-    // As if another proxy of ours stood in front, which names the visitor.
+    // As if another trusted proxy were in front, which passes the visitor's address.
     const extraHTTPHeaders = { 'x-forwarded-for': VISITOR };
     const context = await own.newContext({ ignoreHTTPSErrors: true, javaScriptEnabled, extraHTTPHeaders });
     await run({ page: await context.newPage(), context, server });

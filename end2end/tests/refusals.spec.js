@@ -1,4 +1,4 @@
-// Every refusal is read by the person it concerns, and what they typed stays. Each comes from the real server for a real reason, with
+// Every error is shown to the person concerned, and typed text is kept. Each error comes from the real server for a real reason, with
 // JavaScript and without.
 import { COLLEAGUE, Earshot, ready, signIn } from '../lib/earshot.js';
 import { holdWriteLock } from '../lib/lock.js';
@@ -7,16 +7,16 @@ import { expect, test } from '../lib/test.js';
 
 const WORDS = 'The supplier says\nthat the spring is from a bad batch';
 
-/** What the page says: in a message with scripts, as a page without. */
+/** The page's error: a message with scripts, a page without. */
 const reason = (page, javaScriptEnabled) => page.locator(javaScriptEnabled ? '#toasts .toast-error' : '[data-refusal]');
 
-/** Where what was typed is now: still in its field, or shown on the page of the refusal. */
+/** Checks that typed text is kept: in its field, or shown on the error page. */
 async function keepsWords(page, field, javaScriptEnabled) {
   await expect(javaScriptEnabled ? field : page.getByRole('region', { name: 'What you wrote' }).getByRole('textbox')).toHaveValue(WORDS);
   await expect(page.locator('body')).not.toContainText(/reload/i);
 }
 
-/** Opens the first item of the inbox and waits until its comment can be written. */
+/** Opens the first item of the inbox and waits until a comment can be written. */
 async function openItem(page, server, settle) {
   await said(server, page, ['The till is slow']);
   await settle();
@@ -26,7 +26,7 @@ async function openItem(page, server, settle) {
   return field;
 }
 
-/** A colleague makes a viewer of the owner. */
+/** A colleague changes the owner's role to viewer. */
 async function demoteOwner(own, browser) {
   await own.withOwner(COLLEAGUE);
   const admin = await (await browser.newContext()).newPage();
@@ -47,7 +47,7 @@ test('403: the role was taken away meanwhile', async ({ page, own, browser, sett
   await sendComment(page);
   await expect(reason(page, javaScriptEnabled)).toContainText('Your role in this project does not allow this.');
   await keepsWords(page, field, javaScriptEnabled);
-  // Trying again helps nobody.
+  // A retry would not help.
   await expect(page.getByRole('button', { name: 'Send again' })).toHaveCount(0);
 });
 
@@ -76,7 +76,7 @@ test('409: somebody else changed it meanwhile', async ({ page, own, context, set
 
 test('413: more than the form accepts', async ({ page, own, settle, javaScriptEnabled }) => {
   const field = await openItem(page, own, settle);
-  // More than the field lets through, as another program or an old page may send it.
+  // Longer than the field allows, as another program or an old page may send it.
   const length = await field.evaluate((area) => {
     area.removeAttribute('maxlength');
     area.value = 'so many words '.repeat(22_000);
@@ -129,7 +129,7 @@ test('422: what was typed does not fit', async ({ page, own, settle }) => {
 test('422: a form that is out of date', async ({ page, own, settle, javaScriptEnabled }) => {
   const field = await openItem(page, own, settle);
   await field.fill(WORDS);
-  // A page that an older program made has no key.
+  // A page rendered by an older version has no key.
   await page.locator('form[action$="/comments"] input[name=idempotency_key]').evaluate((key) => key.remove());
   await sendComment(page);
   await expect(reason(page, javaScriptEnabled)).toContainText('This form is out of date. Open the page in a new tab and send it from there.');

@@ -1,8 +1,8 @@
-// Searching the inbox, with JavaScript and without: what is found, what is said, and pages that stay whole while others write.
+// Searching the inbox, with JavaScript and without: results, messages, and complete pagination under concurrent writes.
 import { said } from '../lib/steps.js';
 import { expect, test } from '../lib/test.js';
 
-/** Searches by the box that everybody sees. */
+/** Searches with the search box. */
 async function search(page, query) {
   await page.getByRole('searchbox', { name: 'Search feedback' }).fill(query);
   await page.getByRole('searchbox', { name: 'Search feedback' }).press('Enter');

@@ -1,8 +1,8 @@
-// What a respondent reads when an answer is refused: what can never succeed is sent once, what can is sent again.
+// Messages for respondents when a response is rejected: a permanent error is not retried, a temporary one is.
 import { expect, test } from '../lib/shop.js';
 import { readQuestions, waitForText } from '../lib/steps.js';
 
-/** Notes what is sent to the server's responses. */
+/** Records the requests to the server's response endpoints. */
 function sent(visitor) {
   const found = [];
   visitor.on('request', (request) => /\/embed\/v1\/[^/]+\/responses/.test(request.url()) && found.push(request.method()));
@@ -11,7 +11,7 @@ function sent(visitor) {
 
 const RESPONSES = /\/embed\/v1\/[^/]+\/responses/;
 
-/** Opens the survey as a page of its own, and answers all of it but for sending. */
+/** Opens the survey as a separate page, and answers everything without sending it. */
 async function fill(visitor, own, survey, text) {
   await visitor.goto(`${own.url}/s/${survey}`);
   await visitor.locator('label', { hasText: /^7$/ }).click();
@@ -33,13 +33,13 @@ test('a survey that was closed meanwhile says so once, and what was typed stays 
   await visitor.clock.fastForward(1_000);
   await text.fill('Written for nothing');
   await text.blur();
-  // Nothing goes on by itself, however long the page stays open.
+  // Nothing is retried automatically, however long the page stays open.
   await visitor.clock.fastForward(600_000);
   await visitor.evaluate(() => window.dispatchEvent(new Event('online')));
   await expect(text).toHaveValue('Written for nothing');
   expect(requests).toEqual(['POST']);
 
-  // Opened again, it takes what is still there.
+  // Once resumed, the survey accepts the kept answers.
   await page.getByRole('button', { name: 'Resume', exact: true }).click();
   await expect(page.locator('#editor-head').getByText('Live', { exact: true })).toBeVisible();
   await visitor.getByRole('button', { name: 'Send' }).click();
@@ -50,7 +50,7 @@ test('a survey that was closed meanwhile says so once, and what was typed stays 
 
 test('an answer that the server refuses for good is told in its words, and what was typed survives a reload @js', async ({ shop: { visitor, survey }, own, page }) => {
   await fill(visitor, own, survey, 'Kept for later');
-  // The real server refuses this as 422, at no question.
+  // The real server rejects this with 422, without naming a question.
   await visitor.route(RESPONSES, (route) => route.continue({ postData: JSON.stringify({ ...route.request().postDataJSON(), answers: [['q1']] }) }));
   const requests = sent(visitor);
   await visitor.getByRole('button', { name: 'Send' }).click();
@@ -106,7 +106,7 @@ for (const status of [408, 429, 500, 503]) {
     await expect(visitor.locator('#status')).toContainText('not been sent yet');
     expect(requests).toHaveLength(1);
     await visitor.unrouteAll();
-    // Not before the server wants it.
+    // Not before the server's Retry-After.
     await visitor.clock.fastForward(60_000);
     expect(requests).toHaveLength(1);
     await visitor.clock.fastForward(60_000);

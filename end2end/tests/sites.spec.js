@@ -1,4 +1,4 @@
-// The widget on sites as they really are, in Chromium and in Firefox: other ways to load it, isolation, sandboxes, styles that hide things,
+// The widget on realistic sites, in Chromium and in Firefox: other ways to load it, isolation, sandboxes, styles that hide elements,
 // modal dialogs, React. From bug reports of comparable products.
 import { BROWSERS, launch } from '../lib/browsers.js';
 import { Earshot, signIn } from '../lib/earshot.js';
@@ -47,7 +47,7 @@ const test = base.extend({
   ],
 });
 
-/** Runs a test in both browsers. `body` gets a fresh page there, what `two` gives, the script tag, and `serve(pages)`. */
+/** Runs a test in both browsers. `body` gets a fresh page there, the fixture `two`, the script tag, and `serve(pages)`. */
 function both(title, body) {
   for (const name of Object.keys(BROWSERS)) {
     test(`${title} (${name}) @js`, async ({ two, started, page: console_, browser: _ }) => {
@@ -74,7 +74,7 @@ function both(title, body) {
   }
 }
 
-/** Where the `nth` button is in the viewport, once it is drawn. */
+/** The position of the `nth` button in the viewport, once it is drawn. */
 async function button(frame, nth = 0) {
   const at = () =>
     frame.evaluate((nth) => {
@@ -86,13 +86,13 @@ async function button(frame, nth = 0) {
   return at();
 }
 
-/** What a real click at the button does. */
+/** Clicks the button with a real mouse click. */
 async function press(page, nth) {
   const { x, y } = await button(page, nth);
   await page.mouse.click(x, y);
 }
 
-/** The frame of a survey, once its form can be seen there. */
+/** The frame of a survey, once its form is visible there. */
 async function surveyFrame(page, survey) {
   let found;
   await expect
@@ -111,13 +111,13 @@ const height = (frame, nth = 0) =>
     nth,
   );
 
-/** The survey that the popover shows, or nothing. */
+/** The survey in the popover, if any. */
 const shown = (page) =>
   page.evaluate(() => globalThis.document.querySelector('#earshot-widget')?.shadowRoot.querySelector('.popover.shown iframe')?.src.match(/\/s\/([^?]+)/)[1] ?? '');
 
 /** Answers the survey in its frame with a text. */
 async function answer(frame, text) {
-  // A person reads before answering: what is finished within two seconds after the server made the form is suspected spam.
+  // Simulates reading time: a form submitted within two seconds after the server rendered it is suspected spam.
   const made = await frame.evaluate(() => parseInt(globalThis.document.querySelector('[name=started]').value, 10));
   await expect.poll(() => Date.now() - made).toBeGreaterThan(2_000);
   await frame.evaluate((text) => {
@@ -160,7 +160,7 @@ for (const [what, attributes] of [['scripts', 'async'], ['modules', 'type="modul
     await surveyFrame(page, first.survey);
     const frame = await surveyFrame(page, second.survey);
     for (const nth of [0, 1]) await expect.poll(() => height(page, nth)).toBeGreaterThan(100);
-    // Each has a button, and each button its survey.
+    // Each project has a button, and each button opens its survey.
     const opened = [];
     for (const nth of [0, 1]) {
       await press(page, nth);
@@ -219,7 +219,7 @@ both('nobody but the frame of the survey is listened to', async ({ page, two, ta
   const lie = { earshot: 1, type: 'finish', height: 7 };
   await page.evaluate((lie) => window.postMessage(lie, '*'), lie);
   await page.frames().find((f) => f.url().endsWith('/other')).evaluate((lie) => window.parent.postMessage(lie, '*'), lie);
-  // Messages keep their order, so the lies came first. That this one is heard shows that they could have been.
+  // Messages keep their order, so the forged ones arrived first. Receiving this one shows that they could have been received.
   await frame.evaluate(() => window.parent.postMessage({ earshot: 1, type: 'answer' }, '*'));
   await expect.poll(() => page.evaluate(() => window.heard)).toEqual(['answer']);
   expect(await height(page)).toBeGreaterThan(100);
@@ -248,7 +248,7 @@ both('it may be loaded again after shutdown', async ({ page, two, tag, element, 
     expect(await page.evaluate(() => globalThis.document.querySelector('#earshot-widget'))).toBe(null);
     await page.evaluate(
       ({ url, key, survey, round }) => {
-        // As sites do that keep nothing of it, and as those that do.
+        // Sites that delete the global, and sites that keep it.
         if (round === 2) delete window.earshot;
         const script = globalThis.document.createElement('script');
         Object.assign(script, { async: true, src: `${url}/embed.js` });
@@ -282,7 +282,7 @@ both('the button can be pressed while the site shows a modal dialog', async ({ p
   await press(page);
   await expect.poll(() => shown(page)).toBe(two.first.survey);
   await page.evaluate(() => window.earshot('close'));
-  // A dialog that is taken away while it is open takes nothing of ours along.
+  // Removing an open dialog does not remove the widget.
   await page.evaluate(() => globalThis.document.querySelector('#d').showModal());
   await expect.poll(parent).toBe('dialog');
   await page.evaluate(() => globalThis.document.querySelector('#app').replaceChildren());
@@ -293,7 +293,7 @@ both('the button can be pressed while the site shows a modal dialog', async ({ p
 
 both('React hydrates the document, and finds nothing of ours', async ({ page, two, serve }) => {
   const script = { src: `${two.server.url}/embed.js`, 'data-project': two.first.key };
-  // The control adds an element where it was once: beside the body.
+  // The control adds an element where the widget used to be: next to the body.
   const pages = { '/': { html: shopPage(script) }, '/react.js': { html: await clientScript(), type: 'text/javascript' } };
   const url = await serve(pages);
   const hydrate = async (before) => {
@@ -311,7 +311,7 @@ both('React hydrates the document, and finds nothing of ours', async ({ page, tw
 
   const faults = await hydrate(() => globalThis.document.documentElement.append(globalThis.document.createElement('div')));
   expect(faults.join()).toContain('Hydration failed');
-  // React threw the whole page away and made it anew; the button comes back.
+  // React discarded and rebuilt the whole page; the button reappears.
   await press(page);
   await expect.poll(() => shown(page)).toBe(two.first.survey);
 });
@@ -352,17 +352,17 @@ both('of the address of a page only what the project keeps leaves it', async ({ 
   await expect(console.getByText('Settings saved.')).toBeVisible();
   const sent = [];
   page.on('request', (request) => {
-    // Firefox does not tell of bodies; what is in them is stored, and seen below.
+    // Firefox does not report bodies; their content is stored, and checked below.
     const body = name === 'chromium' ? request.postData() : '';
     if (request.url().startsWith(server.url)) sent.push([request.url(), body, JSON.stringify(request.headers())].join('\n'));
   });
-  // The site itself would send its whole address along.
+  // The site itself would send its full URL as the referrer.
   const url = await serve({ '/reset': { html: document(tag() + element()), headers: { 'referrer-policy': 'unsafe-url' } } });
   await page.goto(`${url}/reset?token=SECRET&plan=pro#SECRET`);
   const frame = await surveyFrame(page, first.survey);
   const text = `Said on a page with a secret in ${name}`;
   await answer(frame, text);
-  // What the site asks of us by its own tag is the site's to say.
+  // The request for our script is controlled by the site's own tag.
   const ours = sent.filter((request) => !/^\S+\/embed\.js\n/.test(request));
   expect(ours.length).toBeGreaterThan(3);
   expect(ours.filter((request) => request.includes('SECRET'))).toEqual([]);

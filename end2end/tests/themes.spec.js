@@ -1,4 +1,4 @@
-// Light, dark and direction: of the pages that people answer on, as the project and the survey say; of the console, as each person says.
+// Light, dark and text direction: of public pages, as set by project and survey; of the console, as set by each person.
 import { expect, launcher, test as shop } from '../lib/shop.js';
 import { publishSurvey } from '../lib/steps.js';
 import { test } from '../lib/test.js';
@@ -6,7 +6,7 @@ import { test } from '../lib/test.js';
 const DARK = 'rgb(28, 32, 39)';
 const LIGHT = 'rgb(255, 255, 255)';
 
-/** Chooses how the project's survey pages look. */
+/** Sets the theme of the project's survey pages. */
 async function looks(page, server, label) {
   await page.goto(`${server.url}/p/${server.project.slug}/settings`);
   await page.getByLabel('Theme of survey and portal pages').selectOption({ label });
@@ -14,7 +14,7 @@ async function looks(page, server, label) {
   await expect(page.locator('#toasts')).toContainText('Settings saved.');
 }
 
-/** The background of the whole page under a system that asks for `scheme`. */
+/** The background of the page when the system prefers `scheme`. */
 async function background(page, scheme, element = 'html') {
   await page.emulateMedia({ colorScheme: scheme });
   return page.locator(element).evaluate((e) => getComputedStyle(e).backgroundColor);
@@ -47,7 +47,7 @@ test('the console keeps the theme that was chosen', async ({ page, own }) => {
     await expect(page.locator('html')).toHaveAttribute('data-theme', name.toLowerCase());
     expect(await both()).toEqual(expected);
   }
-  // The same choice on the account page.
+  // The same setting on the account page.
   await page.goto(`${own.url}/account`);
   await page.getByRole('radio', { name: 'Dark' }).check();
   await page.getByRole('button', { name: 'Save theme' }).click();
@@ -79,7 +79,7 @@ test('a survey in a language written from the right is mirrored', async ({ page,
     expect(least.x).toBeGreaterThan(most.x);
     const next = await box(visitor.locator('#next'));
     expect(next.x + next.width / 2).toBeGreaterThan(180);
-    // Neither to the right nor, where such pages scroll, to the left.
+    // No scrolling to the right nor, as on right-to-left pages, to the left.
     expect(await visitor.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
     expect(await visitor.evaluate(() => { scrollTo(-999, 0); const left = scrollX; scrollTo(999, 0); return [left, scrollX]; })).toEqual([0, 0]);
   }

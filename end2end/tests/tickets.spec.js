@@ -1,4 +1,4 @@
-// A ticket from its first word to its last: written in the portal, answered at the desk, read from the mail, answered again, closed.
+// A ticket's whole life: written in the portal, answered at the desk, read from the e-mail, answered again, closed.
 import AxeBuilder from '@axe-core/playwright';
 
 import { Earshot, signIn } from '../lib/earshot.js';
@@ -11,7 +11,7 @@ const REQUESTER = 'rosa@example.com';
 const NOTE = 'The spring is from the bad batch';
 
 const test = base.extend({
-  /** A server that sends its letters to a mailbox, with an owner and a project; a requester's page beside. */
+  /** A server that sends e-mail to a mailbox, with an owner and a project; and a requester's page. */
   desk: async ({ page, browser, javaScriptEnabled }, use) => {
     const mail = await Mailbox.start();
     const server = await Earshot.start({ mail });
@@ -35,13 +35,13 @@ async function write(requester, base, subject, message) {
   await requester.getByLabel('Subject').fill(subject);
   await requester.getByLabel('Message').fill(message);
   await requester.getByLabel('Your e-mail address').fill(REQUESTER);
-  // What is sent at once is taken for spam.
+  // A form sent too quickly is classified as spam.
   await readQuestions(requester);
   await requester.getByRole('button', { name: 'Send', exact: true }).click();
   await requester.waitForURL(/\/t\//);
 }
 
-/** Opens the ticket at its own page, through the inbox, once the search knows it. */
+/** Opens the ticket on its own page, through the inbox, once the search finds it. */
 async function open(page, base, subject) {
   await waitForText(page, `${base}/inbox?q=kind%3Aticket`, '#inbox-list', subject);
   await page.locator('a.row-link', { hasText: subject }).first().click();
@@ -59,7 +59,7 @@ test('a ticket goes from the portal to the desk, by mail back, and is closed', a
   const confirmation = await mail.letter(REQUESTER);
   expect(linkIn(confirmation, `/p/${desk.server.project.slug}/t/`)).toBe(requester.url().split('?')[0]);
   if (javaScriptEnabled) {
-    // Nobody loaded the page again: it was told.
+    // The page was not reloaded: this is a live update.
     await page.getByRole('button', { name: '1 new — show' }).click();
     await expect(page.locator('.inbox-row')).toContainText('#1 The till jams');
   }
@@ -127,7 +127,7 @@ test('an answer to words that nobody read yet waits, and a canned reply is put i
   await expect(detail(page).getByLabel(/^Reply to/)).toBeFocused();
   await expect(detail(page).locator('.message-staff')).toHaveCount(0);
 
-  // The requester is quicker: what is typed is kept, and what they said stands above it.
+  // The requester writes first: the typed text is kept, and their message is shown above it.
   await requester.getByLabel('Message').fill('It has just come.');
   await requester.getByRole('button', { name: 'Send', exact: true }).click();
   await expect(requester.locator('main')).toContainText('It has just come.');
@@ -157,7 +157,7 @@ test('a ticket is answered by keyboard @js', async ({ page, desk, settle }) => {
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('Enter');
   await expect(page.locator('#toasts')).toContainText('Priority set to High.');
-  // What was typed for the answer is still there.
+  // The text typed for the reply is still there.
   await expect(detail(page).getByLabel(/^Reply to/)).toHaveValue('At nine.');
   await page.getByRole('button', { name: /^Undo/ }).click();
   await expect(page.locator('#toasts')).toContainText('Priority set to Normal.');

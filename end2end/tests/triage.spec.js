@@ -1,4 +1,4 @@
-// Triage by mouse and forms, with JavaScript and without; two people at one item. By keyboard: inbox.spec.js.
+// Triage by mouse and forms, with JavaScript and without; two people on one item. By keyboard: inbox.spec.js.
 import { COLLEAGUE, OWNER, signIn } from '../lib/earshot.js';
 import { said } from '../lib/steps.js';
 import { test, expect } from '../lib/test.js';
@@ -27,10 +27,10 @@ test('an item is triaged, commented, tagged and taken back', async ({ page, own 
 test('a change made by another person meanwhile is not overwritten @js', async ({ page, own, browser }) => {
   await said(own, page, ['The till is slow']);
   await page.locator('a.row-link').first().click();
-  // Reading an attribute does not wait for the item to be there.
+  // Reading an attribute does not wait for the item to appear.
   await expect(page.locator('#inbox-detail')).toHaveAttribute('data-open', '');
   const url = `${own.url}/p/${own.project.slug}/feedback/${await page.locator('#inbox-detail').getAttribute('data-id')}`;
-  // Without wasm in the first browser, so that nothing tells it of the change before it writes.
+  // Without wasm in the first browser, so that it gets no live update before it writes.
   const stale = await (await browser.newContext({ javaScriptEnabled: false })).newPage();
   await own.withOwner(COLLEAGUE);
   await signIn(stale, own, COLLEAGUE);
@@ -77,7 +77,7 @@ test('the page is selected, then all that match, changed and taken back in one @
   await expect(count).toHaveText('50 selected');
   await page.getByRole('button', { name: 'Select all 60 that match' }).click();
   await expect(count).toHaveText('All that match');
-  // One row less: only the rest of the page is meant, and the offer is gone.
+  // With one row unchecked, only the rest of the page is selected, and the offer is gone.
   await page.locator('.row-check').first().uncheck();
   await expect(count).toHaveText('49 selected');
   await expect(page.locator('#select-all')).toBeHidden();

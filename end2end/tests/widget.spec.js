@@ -1,4 +1,4 @@
-// The widget on somebody's site: another origin, the strictest policy it promises to work with.
+// The widget on another site: another origin, with the strictest policy that it supports.
 import { embedAgain, expect, launcher, test } from '../lib/shop.js';
 import { readQuestions, waitForText } from '../lib/steps.js';
 
@@ -58,7 +58,7 @@ test('it can be answered by keyboard alone @js', async ({ shop: { host, visitor,
   await readQuestions(visitor);
   const focused = () => frame.locator(':focus').evaluate((e) => `${e.localName} ${e.getAttribute('type') ?? ''} ${e.id}`).catch(() => '');
   for (let n = 0; n < 8 && !(await focused()).includes('radio'); n += 1) await visitor.keyboard.press('Tab');
-  // Space would choose and lead on after a moment; the arrow keys only choose.
+  // Space would choose and advance after a moment; the arrow keys only choose.
   await visitor.keyboard.press('ArrowRight');
   const place = async () => `${await frame.locator('#progress').textContent()} ${await frame.locator('#thanks').isVisible()}`;
   for (let cards = 0; cards < 4 && !(await frame.locator('#thanks').isVisible()); cards += 1) {
@@ -85,7 +85,7 @@ test('the host page notices nothing when the server is down @js', async ({ shop:
   await launcher(visitor).click();
   await visitor.locator('#go').click();
   await expect(visitor.locator('#view')).toHaveText('The second view');
-  // Down from the start: the browser itself notes the script that it cannot load, nothing else happens.
+  // The server is down from the start: the browser itself reports the script that it cannot load, nothing else happens.
   await visitor.goto(`${host.url}/`);
   await visitor.locator('#go').click();
   await expect(visitor.locator('#view')).toHaveText('The second view');
@@ -136,7 +136,7 @@ test('what is too long on the way is said at its field, and nothing is lost @js'
   await visitor.locator('label', { hasText: /^7$/ }).click();
   await visitor.route('**/embed/v1/*/responses*/**', (route) => route.fulfill({ status: 413 }));
   await visitor.route('**/embed/v1/*/responses', (route) => route.fulfill({ status: 413 }));
-  // More than browsers let outlive a page, and legal.
+  // More than browsers send when the page closes, but allowed.
   const long = `${'字'.repeat(9_000)} the end`;
   await visitor.getByRole('textbox').first().fill(long);
   await readQuestions(visitor);
@@ -160,7 +160,7 @@ test('a survey stands inside a page, and the page talks to the widget @js', asyn
   await expect(visitor.locator('iframe:visible')).toHaveCount(0);
   await visitor.evaluate(() => window.earshot('shutdown'));
   await expect(launcher(visitor)).toHaveCount(0);
-  // It comes back where the site loads it again, inside the page too.
+  // It reappears when the site loads it again, also inside the page.
   await visitor.evaluate((survey) => (document.querySelector('#view').innerHTML = `<earshot-survey survey="${survey}"></earshot-survey>`), survey);
   await embedAgain(visitor, own);
   await expect(launcher(visitor)).toBeVisible();
@@ -183,11 +183,11 @@ test('it opens the ticket portal beside the page, and says where it was opened @
   await readQuestions(portal);
   await portal.getByRole('button', { name: 'Send', exact: true }).click();
   await expect(portal.getByRole('heading', { name: 'Your message has arrived: Ticket 1' })).toBeVisible();
-  // The page that the visitor came from stays as it was.
+  // The visitor's original page is unchanged.
   expect(visitor.url()).toBe(`${host.url}/?step=2`);
   await waitForText(page, `${own.url}/p/${own.project.slug}/inbox`, '#inbox-list', 'The cart is empty');
   await page.locator('.row-link').first().click();
-  // Without its query, which may hold a secret.
+  // Without its query, which may contain a secret.
   await expect(page.locator('#inbox-detail')).toContainText(`${host.url}/`);
   await expect(page.locator('#inbox-detail')).not.toContainText('step=2');
   await expect(page.locator('#inbox-detail')).toContainText('2.4.1');

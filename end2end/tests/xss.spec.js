@@ -1,19 +1,19 @@
-// Texts that try to run, in every field that is shown anywhere: none of them runs, on any page.
+// Script injection attempts in every field that is shown anywhere: none of them runs, on any page.
 import { Earshot, signIn } from '../lib/earshot.js';
 import { crawl } from '../lib/pages.js';
 import { expect, test } from '../lib/test.js';
 import { launchByButton, publishSurvey, waitForText } from '../lib/steps.js';
 
-/** Breaks out of text, attributes, scripts and textareas, and says from where it ran. */
+/** Breaks out of text, attributes, scripts and textareas, and reports where it ran. */
 const payload = (n) => `x${n}'"></textarea></title></script><img src=x onerror="window.ran='${n}'"><svg onload="window.ran='${n}'"><script>window.ran='${n}'</script>`;
-/** The same where there is little room. */
+/** The same for short fields. */
 const brief = (n) => `x${n}"><img src=x onerror=ran='${n}'>`;
 const address = (n) => `javascript:window.ran='${n}'//${n}`;
 
-/** A tag has neither white space, quotes, commas nor colons. */
+/** A tag cannot contain white space, quotes, commas or colons. */
 const TAG = '<img/src=x/onerror=ran=1>xlabel';
 
-/** Keeps what ran, and what only the policy stopped. */
+/** Records scripts that ran, and those that only the policy blocked. */
 async function watch(page) {
   const stopped = [];
   page.on('console', (message) => {
@@ -57,7 +57,7 @@ test('no text runs on any page', async ({ page, browser }) => {
     const survey = await publishSurvey(page, server, async () => {
       await launchByButton(page);
       for (const field of await page.locator('#editor input[type=text]:visible, #editor textarea:visible, form input[type=text]:visible').all()) {
-        // The language is no free text.
+        // The language is not free text.
         if ((await field.inputValue()) === 'en') continue;
         const most = Number((await field.getAttribute('maxlength')) ?? 5000);
         const text = payload('survey');
@@ -99,7 +99,7 @@ test('no text runs on any page', async ({ page, browser }) => {
     await visitor.waitForURL(/\/t\//);
     const conversation = visitor.url();
 
-    // A file to import, bad in name, head and cells.
+    // A file to import, with payloads in name, header and cells.
     await page.goto(`${server.url}/p/${slug}/imports`);
     const csv = `text,"${payload('column').replaceAll('"', '""')}"\n"${payload('cell').replaceAll('"', '""')}","${payload('tag').replaceAll('"', '""')}"\n,bad\n`;
     await page.getByLabel('CSV file').setInputFiles({ name: `${payload('csv').replaceAll('/', '')}.csv`, mimeType: 'text/csv', buffer: Buffer.from(csv) });
@@ -112,7 +112,7 @@ test('no text runs on any page', async ({ page, browser }) => {
     await waitForText(page, `${server.url}/p/${slug}/inbox`, '#inbox-list', 'xcell');
     const items = await page.locator('.inbox-row a').evaluateAll((links) => links.map((a) => a.href));
     const feedback = items[0].match(/[0-9a-f-]{36}/)[0];
-    // The visitor's ticket is suspected to be spam, rightly; somebody writes a note and an answer all the same.
+    // The visitor's ticket is suspected spam, correctly; the team still adds a note and a reply.
     await page.goto(`${server.url}/p/${slug}/inbox?q=kind%3Aticket+status%3Aspam`);
     const ticket = await page.locator('.inbox-row a').first().getAttribute('href');
     const ticketId = ticket.match(/item=([0-9a-f-]{36})/)[1];
@@ -120,11 +120,11 @@ test('no text runs on any page', async ({ page, browser }) => {
     await post(page, server, `/p/${slug}/feedback/${feedback}/comments`, { body: payload('comment') });
     const version = await page.request.get(`${server.url}/p/${slug}/feedback/${feedback}`).then((r) => r.text()).then((html) => html.match(/data-version="(\d+)"/)[1]);
     await post(page, server, `/p/${slug}/feedback/${feedback}/tags`, { version, create: TAG });
-    // A refusal leads back to the page as well: the tag must be there.
+    // An error redirects to the page as well: the tag must exist.
     await page.goto(`${server.url}/p/${slug}/feedback/${feedback}`);
     await expect(page.locator('#tags-form .tag', { hasText: TAG })).toHaveCount(1);
 
-    // Every page of every kind, each item, and what a search throws back.
+    // Every kind of page, each item, and the page of a search.
     const kinds = await crawl(page.request, server, ['/inbox', '/backlog', '/surveys', '/account', '/projects/new', `/p/${slug}/settings`, `/p/${slug}/embed`, `/p/${slug}/members`, `/p/${slug}/replies`, `/p/${slug}/webhooks`, `/p/${slug}/keys`]);
     const pages = new Set([...kinds.values(), ...items, `${server.url}${ticket}`, conversation, `${server.url}/p/${slug}/backlog/1`, `${server.url}/p/${slug}`, `${server.url}/s/${survey}`, `${server.url}/s/${survey}?embed=1`]);
     pages.add(`${server.url}/p/${slug}/inbox?q=${encodeURIComponent(payload('query'))}`);

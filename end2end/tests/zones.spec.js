@@ -1,4 +1,4 @@
-// A project's time zone: chosen in its settings, named where days are chosen, guessed from the browser for a new project.
+// A project's time zone: set in its settings, shown where days are chosen, taken from the browser for a new project.
 import { publishSurvey } from '../lib/steps.js';
 import { expect, test } from '../lib/test.js';
 

@@ -183,7 +183,7 @@ fn LinkForms(view: LinkPanelView, base: String) -> impl IntoView {
     .into_any()
 }
 
-/// A page with only the feedback's text and the panel: shown when a link was refused, and usable on its own.
+/// A page with only the feedback's text and the panel: shown when a link was rejected, and usable on its own.
 #[derive(Debug, Clone)]
 pub struct LinkPageView {
     /// The feedback's text.

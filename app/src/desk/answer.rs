@@ -1,5 +1,5 @@
 //! Forms of a ticket: reply, internal note, priority. Reply and note are separate forms that differ in look, texts and buttons, so that
-//! nobody accidentally sends the requester what is meant for the team.
+//! nobody sends a note to the requester by accident.
 
 use domain::tickets::{MAX_MESSAGE, MessageAuthor, Priority, TicketState};
 use leptos::prelude::*;

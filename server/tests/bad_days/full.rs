@@ -114,8 +114,7 @@ fn a_full_disk_is_survived() {
     let seen: PathBuf = format!("/proc/{}/root{disk}", server.child.id()).into();
     let ballast = seen.join("ballast");
     let acknowledged = survives(&server, &place, || fill_up(&ballast), || std::fs::remove_file(&ballast).unwrap());
-    // Stopped rather than killed, so that the files do not change while they are copied; they vanish with the
-    // process.
+    // Stopped rather than killed, so that the files do not change while they are copied; they vanish with the process.
     server.signal("STOP");
     for suffix in ["", "-wal"] {
         std::fs::copy(seen.join(format!("earshot.db{suffix}")), place.data.join(format!("earshot.db{suffix}"))).unwrap();

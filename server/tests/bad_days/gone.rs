@@ -223,8 +223,8 @@ fn a_data_directory_that_is_away_for_a_while_is_survived() {
     let place = Arc::new(Place::sqlite());
     let server = place.start();
     let away = place.data.with_extension("away");
-    // As if a disk were unplugged and plugged in again while the program has files open: writes go to the open files, but files that
-    // have to
+    // As if a disk were unplugged and plugged in again while the program has files open: writes go to the open files, but files that have
+    // to
     // be opened again are missing.
     let (busy, log) = survives_with(server, Arc::clone(&place), false, |look| {
         std::fs::rename(&place.data, &away).unwrap();
@@ -240,8 +240,7 @@ fn a_data_directory_that_is_away_for_a_while_is_survived() {
             std::fs::rename(&away, &place.data).ok()
         });
     });
-    // All of the database's files may already have been open; the index creates new ones all the
-    // time.
+    // All of the database's files may already have been open; the index creates new ones all the time.
     let noticed = log.contains("could not follow the changes") || log.contains("cannot be used; rebuilding it");
     assert!(busy > 0 || noticed, "there was no trouble: {log}");
 }

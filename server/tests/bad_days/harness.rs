@@ -41,8 +41,7 @@ pub fn sized<T>(short: T, full: T) -> T {
     if long() { full } else { short }
 }
 
-/// Serializes these tests, because they measure and load the machine. (For nextest, `.config/nextest.toml` does
-/// this.)
+/// Serializes these tests, because they measure and load the machine. (For nextest, `.config/nextest.toml` does this.)
 pub fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
@@ -383,8 +382,7 @@ impl Server {
     #[cfg(target_os = "linux")]
     pub fn processor(&self) -> Duration {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        // After the name, which may contain any character: user and system time, then those of
-        // children.
+        // After the name, which may contain any character: user and system time, then those of children.
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
         let ticks: u64 = fields[11..15].iter().map(|n| n.parse::<u64>().unwrap()).sum();
         Duration::from_millis(ticks * 10)

@@ -11,8 +11,7 @@ use crate::harness::{Place, Server, alone, answer, connect, note, now, skipped, 
 /// Maximum bytes sent before the rejection arrives; most of them are in the system's buffers.
 const ENOUGH: usize = 64 << 20;
 
-/// A hostile request: name, head, body, accepted statuses, and whether the connection may be closed without a response (because far
-/// more
+/// A hostile request: name, head, body, accepted statuses, and whether the connection may be closed without a response (because far more
 /// was sent than is read).
 struct Attack {
     what: &'static str,

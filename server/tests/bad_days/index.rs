@@ -1,5 +1,4 @@
-//! The search index is a cache: if it is lost, damaged or outdated, it recovers by itself, and nothing stays
-//! invisible.
+//! The search index is a cache: if it is lost, damaged or outdated, it recovers by itself, and nothing stays invisible.
 
 use std::{
     fs,
@@ -21,8 +20,7 @@ fn finds(browser: &Browser, place: &Place, word: &str) -> bool {
     !is_being_built(&page) && shows(&page, word)
 }
 
-/// Whether a page lists an item that contains this word. (The search box repeats the query; items
-/// mark the match.)
+/// Whether a page lists an item that contains this word. (The search box repeats the query; items mark the match.)
 fn shows(page: &str, word: &str) -> bool {
     page.contains(&format!("<mark>{word}</mark>"))
 }
@@ -180,8 +178,7 @@ fn an_index_that_disappears_under_the_program_comes_back() {
     ];
     for (n, (name, lose)) in losses.into_iter().enumerate() {
         lose(&index);
-        // It detects the loss when it writes; from then on everything is found again, and the index
-        // is on disk too.
+        // It detects the loss when it writes; from then on everything is found again, and the index is on disk too.
         say(&server, &browser, &place, &format!("{}again", ["first", "second", "third"][n]));
         assert!(finds(&browser, &place, "wondered"), "{name}");
         within(10, "the index is on disk again", || fs::read(index.join("meta.json")).is_ok_and(|m| m.starts_with(b"{\n")).then_some(()));

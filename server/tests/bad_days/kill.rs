@@ -18,8 +18,7 @@ const ENOUGH: usize = 60;
 /// The response id acknowledged for each key.
 pub type Acknowledged = BTreeMap<String, String>;
 
-/// Runs the program, submits concurrently, and kills it under load, `rounds` times. Unanswered keys are retried in the next round.
-/// Returns
+/// Runs the program, submits concurrently, and kills it under load, `rounds` times. Unanswered keys are retried in the next round. Returns
 /// the acknowledged submissions, in the end those of all keys.
 fn kill_under_load(place: &Arc<Place>, rounds: usize) -> Acknowledged {
     let acknowledged: Arc<Mutex<Acknowledged>> = Arc::default();

@@ -1,5 +1,4 @@
-//! Failure tests: the real program is killed, runs out of disk space, loses its index and its database, and is attacked with slow
-//! and with
+//! Failure tests: the real program is killed, runs out of disk space, loses its index and its database, and is attacked with slow and with
 //! large requests. Each test has a control, which shows that the test would detect the failure.
 //!
 //! Sizes are small in an ordinary run and full with `cargo xtask test --long`.

@@ -99,8 +99,7 @@ fn slow_clients_are_let_go_and_nobody_else_notices() {
     }
     let place = Place::sqlite();
     place.fill_with(15_000, 1000);
-    // As many systems start programs: with a soft limit far below the hard limit for open files. The program
-    // raises it by itself.
+    // As many systems start programs: with a soft limit far below the hard limit for open files. The program raises it by itself.
     let server = Server::start_as(shell(r#"ulimit -Sn 1024; exec "$@""#), |serve| {
         serve.args(place.args());
     });

@@ -12,8 +12,7 @@ use std::{
 use crate::harness::{Answer, Place, Server, alone, answer, connect_from, earshot, note, now, pause, request_on, skipped, within};
 
 const MB: u64 = 1 << 20;
-/// Bytes of a body that are not counted: the connection's buffer, and data that the parser has not
-/// passed on.
+/// Bytes of a body that are not counted: the connection's buffer, and data that the parser has not passed on.
 const UNCOUNTED: usize = 256 << 10;
 /// The maximum memory that an attack may use.
 const MEMORY: u64 = 100 * MB;
@@ -218,8 +217,7 @@ fn quiet_uploads_of_one_address_stop_nobody_else() {
     assert!(grown < MEMORY, "{grown} bytes");
     assert!(worked < Duration::from_secs(1), "{worked:?} for each");
     unnoticed("seven quiet uploads", calm, beside);
-    // Other visitors' uploads exceed the size that is always accepted, and are still accepted; the address itself has used up
-    // its share.
+    // Other visitors' uploads exceed the size that is always accepted, and are still accepted; the address itself has used up its share.
     assert_eq!(upload(&server, &place, 2, &large(1)).unwrap().status, 303);
     let own = upload(&server, &place, 1, &large(2)).unwrap();
     assert!(own.is_busy(), "{own:?}");
@@ -507,8 +505,7 @@ fn idle_connections_of_one_address_are_in_nobodys_way() {
     let page = request_on(connect_from(1, server.address).unwrap(), "GET", "/healthz", &[], b"").unwrap();
     assert_eq!(page.status, 200);
     drop(held);
-    // Connections that sent a request stay open, and then the address gets no more; another address
-    // does.
+    // Connections that sent a request stay open, and then the address gets no more; another address does.
     let head = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
     let mut spoken: Vec<TcpStream> = Vec::new();
     for _ in 0..64 {

@@ -1,5 +1,4 @@
-//! Power loss. kill -9 cannot show whether a commit reached the disk, because the kernel survives; so the sync calls are
-//! counted.
+//! Power loss. kill -9 cannot show whether a commit reached the disk, because the kernel survives; so the sync calls are counted.
 
 use std::{
     path::Path,

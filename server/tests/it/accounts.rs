@@ -1,4 +1,4 @@
-//! Set-up, sign-in, sessions, members and invitations, through the router.
+//! Setup, sign-in, sessions, members and invitations, through the router.
 
 use axum::{
     body::Body,
@@ -29,7 +29,7 @@ on_both!(sign_in_leads_to_the_page_asked_for_and_sign_out_ends_it, |t: TestApp| 
     assert_eq!(client.get("/").await.location(), "/sign-in");
     let asked = client.get("/backlog?q=a%20b").await;
     assert_eq!(asked.location(), "/sign-in?next=%2Fbacklog%3Fq%3Da%2520b");
-    // A form leads back to the page that it stood on, on our own pages only.
+    // A form returns to the page that it was sent from, if that is one of our own.
     let headers = [
         ("content-type", "application/x-www-form-urlencoded"),
         ("sec-fetch-site", "same-origin"),
@@ -65,10 +65,10 @@ on_both!(the_session_id_is_new_after_sign_in, |t: TestApp| async move {
     let first = session_cookie(&try_sign_in(&client, "owner@example.com", PASSWORD).await).unwrap();
     let second = session_cookie(&try_sign_in(&client, "owner@example.com", PASSWORD).await).unwrap();
     assert_ne!(first, second);
-    // The old one is worth nothing any more.
+    // The old session is no longer valid.
     let page = t.anonymous().send(Method::GET, "/", &[("cookie", &format!("earshot={first}"))], Body::empty()).await;
     assert_eq!(page.location(), "/sign-in");
-    // An id that somebody planted is not taken over.
+    // A session id set by an attacker is not adopted (session fixation).
     let planted = "AAAAAAAAAAAAAAAAAAAAAA";
     let headers = [("cookie", "earshot=AAAAAAAAAAAAAAAAAAAAAA"), ("content-type", "application/x-www-form-urlencoded")];
     let body = format!("idempotency_key=12345678&email=owner%40example.com&password={}", PASSWORD.replace(' ', "+"));
@@ -98,7 +98,7 @@ on_both!(a_wrong_password_and_an_unknown_account_look_the_same, |t: TestApp| asy
         parts.fold(first, |all, part| all + part.split_once('"').unwrap().1)
     };
     let (known, unknown) = ("owner@example.com", "nobody@example.com");
-    // From two addresses' worth of budget each: the eleventh attempt is refused in the same way for both.
+    // The eleventh attempt is rejected in the same way for both addresses.
     for n in 0..12 {
         let a = try_sign_in(&t.anonymous(), known, "not the password").await;
         let b = try_sign_in(&t.anonymous(), unknown, "not the password").await;
@@ -115,14 +115,14 @@ on_both!(sign_in_is_throttled_by_the_clock, |t: TestApp| async move {
     for _ in 0..10 {
         assert_eq!(try_sign_in(&client, "owner@example.com", "wrong").await.status, StatusCode::UNPROCESSABLE_ENTITY);
     }
-    // Even the right password waits.
+    // Even the correct password is rejected.
     let page = try_sign_in(&client, "owner@example.com", PASSWORD).await;
     assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(page.headers[header::RETRY_AFTER], "90");
     assert!(page.body.contains("Try again in 2 minutes"), "{}", page.body);
     t.clock.advance_ms(91_000);
     assert_eq!(try_sign_in(&client, "owner@example.com", PASSWORD).await.status, StatusCode::SEE_OTHER);
-    // A right password costs nothing.
+    // A correct password does not count as an attempt.
     t.clock.advance_ms(15 * MINUTE);
     for _ in 0..15 {
         assert_eq!(try_sign_in(&client, "owner@example.com", PASSWORD).await.status, StatusCode::SEE_OTHER);
@@ -180,7 +180,7 @@ on_both!(set_up_needs_the_token_once, |t: TestApp| async move {
     let project = t.app.store.all_projects().await.unwrap().remove(0);
     assert_eq!((project.origins, project.zone.name()), (vec!["https://www.example.com".to_owned()], "America/New_York"));
 
-    // It is over: for the owner, for strangers, and for the next start.
+    // Setup is over: for the owner, for strangers, and after the next start.
     assert_eq!(client.get(&format!("/setup?token={token}")).await.location(), "/");
     assert_eq!(set_up(&t.anonymous(), &token, &[("email", "eve@example.com")]).await.location(), "/");
     assert!(t.app.store.staff_by_email("eve@example.com").await.unwrap().is_none());
@@ -207,11 +207,11 @@ on_both!(the_command_line_makes_owners_and_projects, |t: TestApp| async move {
     let project = service::projects::create_for_operators(&t.app, "Web shop", vec![]).await.unwrap();
     let again = service::projects::create_for_operators(&t.app, "Web shop", vec![]).await.unwrap();
     assert_eq!((project.slug.as_str(), again.slug.as_str()), ("web-shop", "web-shop-2"));
-    // The set-up link is dead, and the owner is one of both projects.
+    // The setup link is invalid, and the owner is an owner of both projects.
     assert_eq!(t.app.store.setup_token_hash().await.unwrap(), None);
     let actor = t.app.store.actor(owner.staff).await.unwrap();
     assert_eq!(actor.roles.len(), 2);
-    // A forgotten password: a new one ends all sessions and changes no role.
+    // Setting a new password ends all sessions and changes no role.
     let (staff, viewer) = t.member(&project, "v@example.com", Role::Viewer).await;
     service::accounts::owner::set_password(&t.app, "V@example.com", "a new good password").await.unwrap();
     assert_eq!(viewer.get("/").await.location(), "/sign-in");
@@ -221,7 +221,7 @@ on_both!(the_command_line_makes_owners_and_projects, |t: TestApp| async move {
     assert!(service::accounts::owner::set_password(&t.app, "nobody@example.com", PASSWORD).await.is_err());
     assert!(service::accounts::owner::set_password(&t.app, "v@example.com", "short").await.is_err());
 
-    // An existing account becomes an owner only when that is asked for, gets the password, and is signed out everywhere.
+    // An existing account becomes an owner only on request; it gets the password and is signed out everywhere.
     assert!(service::accounts::owner::create(&t.app, "v@example.com", "", "another good password", false).await.is_err());
     assert_eq!(t.app.store.actor(staff).await.unwrap().roles.len(), 1);
     let again = service::accounts::owner::create(&t.app, "op@example.com", "", PASSWORD, false).await.unwrap();
@@ -259,12 +259,12 @@ on_both!(sessions_are_listed_and_revoked, |t: TestApp| async move {
     let page = here.get("/account").await;
     assert_eq!(page.body.matches("This session").count(), 1);
     assert!(page.body.contains("Firefox on Linux") && page.body.contains("127.0.0.1"), "{}", page.body);
-    // No session's secret is on the page: what is there signs nobody in.
+    // The page contains no session secret: its ids cannot be used to sign in.
     let id = value_of(page.body.split("Firefox on Linux").nth(1).unwrap(), "name=\"session\" value=\"").to_owned();
     let forged = t.anonymous().send(Method::GET, "/account", &[("cookie", &format!("earshot={id}"))], Body::empty()).await;
     assert_eq!(forged.status, StatusCode::SEE_OTHER);
 
-    // Another person cannot end it.
+    // Another person cannot end the session.
     let project = t.app.store.all_projects().await.unwrap().remove(0);
     let (_, other) = t.member(&project, "other@example.com", Role::Owner).await;
     assert_eq!(other.post("/account/sessions/end", &[("session", &id)]).await.status, StatusCode::NOT_FOUND);
@@ -326,7 +326,7 @@ on_both!(an_invitation_works_once_and_only_by_post, |t: TestApp| async move {
     let key = [("role", "triager"), ("email", "new@example.com"), ("idempotency_key", "invite-key-1")];
     let page = owner.post("/p/my-app/members", &key).await;
     let link = link(&page);
-    // The same form again makes no second one, and its link is not shown again.
+    // Submitting the same form again creates no second invitation, and does not show the link again.
     let again = owner.post("/p/my-app/members", &key).await;
     assert_eq!(again.status, StatusCode::SEE_OTHER);
     let list = owner.get("/p/my-app/members").await;
@@ -344,12 +344,12 @@ on_both!(an_invitation_works_once_and_only_by_post, |t: TestApp| async move {
     let page = new.post(&link, &fields).await;
     assert_eq!(page.location(), "/p/my-app/inbox", "{}", page.body);
     assert_eq!(new.get("/").await.location(), "/p/my-app/inbox");
-    // The invitation names an address, so it is that one's whatever the form says.
+    // The invitation is bound to an address, so the account gets that address, whatever the form says.
     assert!(t.app.store.staff_by_email("nora@example.com").await.unwrap().is_none());
     let nora = t.app.store.staff_by_email("new@example.com").await.unwrap().unwrap();
     assert_eq!(t.app.store.actor(nora.id().unwrap()).await.unwrap().role(project.id), Some(Role::Triager));
 
-    // Used up.
+    // It cannot be used twice.
     let late = t.anonymous();
     assert_eq!(late.get(&link).await.status, StatusCode::NOT_FOUND);
     assert_eq!(
@@ -385,7 +385,7 @@ on_both!(invitations_end_by_time_by_revoking_and_with_their_makers_role, |t: Tes
     let revoked = link(&invite(&owner, "my-app", "viewer").await);
     let list = owner.get("/p/my-app/members").await;
     let id = value_of(&list.body, "name=\"invitation\" value=\"").to_owned();
-    // Not by the owner of another project.
+    // The owner of another project cannot do it.
     service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     let other = t.app.store.all_projects().await.unwrap().into_iter().find(|p| p.slug == "other").unwrap();
     let (_, stranger) = t.member(&other, "stranger@example.com", Role::Owner).await;
@@ -395,7 +395,7 @@ on_both!(invitations_end_by_time_by_revoking_and_with_their_makers_role, |t: Tes
     assert_eq!(owner.post("/p/my-app/members/revoke", &[("invitation", &id)]).await.status, StatusCode::SEE_OTHER);
     assert_eq!(t.anonymous().get(&revoked).await.status, StatusCode::NOT_FOUND);
 
-    // A link opens the one project that it was made for, also for members of another; and never lowers a role.
+    // A link joins only its own project, also for members of another, and never lowers a role.
     let viewer = link(&invite(&owner, "my-app", "viewer").await);
     assert_eq!(stranger.post(&viewer, &[]).await.location(), "/p/my-app/inbox");
     let row = t.app.store.staff_by_email("stranger@example.com").await.unwrap().unwrap();
@@ -405,7 +405,7 @@ on_both!(invitations_end_by_time_by_revoking_and_with_their_makers_role, |t: Tes
     assert_eq!(owner.post(&viewer, &[]).await.status, StatusCode::SEE_OTHER);
     assert_eq!(owner.get("/p/my-app/members").await.status, StatusCode::OK);
 
-    // An admin's link dies with the admin's role.
+    // An admin's link becomes invalid when the admin loses the role.
     let (admin, admin_client) = t.member(&project, "admin@example.com", Role::Admin).await;
     let link = link(&invite(&admin_client, "my-app", "admin").await);
     owner.post("/p/my-app/members/role", &[("staff", &admin.to_string()), ("role", "viewer"), ("confirmed", "yes")]).await;
@@ -425,7 +425,7 @@ on_both!(projects_are_made_by_those_who_run_one, |t: TestApp| async move {
     assert!(told.status == StatusCode::FORBIDDEN && told.body.contains("ask one of its admins"));
     assert!(!low.get("/p/my-app/inbox").await.body.contains("/projects/new"));
     assert!(owner.get("/p/my-app/inbox").await.body.contains("/projects/new"));
-    // An account that is left over after its last project is no reason, either.
+    // Nor can an account without any project.
     assert_eq!(owner.post("/p/my-app/members/remove", &[("staff", &triager.to_string())]).await.status, StatusCode::SEE_OTHER);
     assert_eq!(make(&low, "key-00003").await, StatusCode::FORBIDDEN);
     assert_eq!(t.app.store.all_projects().await.unwrap().len(), 2);
@@ -459,7 +459,7 @@ on_both!(roles_decide_who_manages_members, |t: TestApp| async move {
     assert_eq!(set(&target, "owner").await, StatusCode::SEE_OTHER);
     assert_eq!(set(&boss, "viewer").await, StatusCode::SEE_OTHER);
     assert_eq!(set(&boss, "emperor").await, StatusCode::UNPROCESSABLE_ENTITY);
-    // Foreign projects and people are not there at all.
+    // Projects and people of others return 404.
     service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     for path in ["/p/other/members", "/p/other/settings", "/p/other/embed", "/p/nowhere/embed"] {
         assert_eq!(owner.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
@@ -480,7 +480,7 @@ on_both!(the_last_owner_stays, |t: TestApp| async move {
         assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(page.body.contains("only owner"), "{}", page.body);
     }
-    // Two owners who demote each other at the same time: one of them stays.
+    // Two owners demote each other at the same time: one of them stays owner.
     let (second, second_client) = t.member(&project, "second@example.com", Role::Owner).await;
     let second = second.to_string();
     let (fields_a, fields_b) = ([("staff", second.as_str()), ("role", "admin")], [("staff", me.as_str()), ("role", "admin")]);
@@ -503,7 +503,7 @@ on_both!(who_leaves_is_asked_first_and_told_what_is_left, |t: TestApp| async mov
     assert!(!page.body.contains("hand them over"), "{}", page.body);
     let page = client.post("/p/my-app/members/remove", &[("staff", &staff), ("confirmed", "yes")]).await;
     assert_eq!(client.get(page.location()).await.location(), "/projects/new");
-    // Without any project there is no menu to send somebody to.
+    // Without any project, the page cannot refer to a menu.
     let page = client.get("/projects/new").await;
     assert_eq!(page.status, StatusCode::FORBIDDEN);
     assert!(page.body.contains("<h1>Projects</h1>") && page.body.contains("You are not a member of any project"), "{}", page.body);
@@ -533,7 +533,7 @@ on_both!(a_removed_member_is_out_at_once_and_back_by_undo, |t: TestApp| async mo
     assert_eq!(post(undo("owner")).await, StatusCode::NOT_FOUND, "the proof is for the role that was held");
     assert_eq!(post(undo("admin")).await, StatusCode::SEE_OTHER);
     assert_eq!(client.get("/p/my-app/members").await.status, StatusCode::OK);
-    // And somebody may leave by themselves.
+    // Members can leave by themselves.
     assert_eq!(client.post("/p/my-app/members/remove", &[("staff", &staff), ("confirmed", "yes")]).await.location(), "/");
     t.clock.advance_ms(11 * MINUTE);
     assert_eq!(post(undo("admin")).await, StatusCode::CONFLICT);
@@ -566,7 +566,7 @@ on_both!(projects_are_made_once_and_set_up, |t: TestApp| async move {
     assert_eq!((project.name.as_str(), project.language.as_str(), project.accent.as_str()), ("Shop", "de", "#ffff00"));
     assert_eq!(project.origins, ["https://b.example", "http://localhost:8080"]);
     assert!(!owner.get("/p/web-shop/settings").await.body.contains("hard to see"));
-    // From a page that is older than these settings: nothing is overwritten, what was typed is there, and a second time it counts.
+    // From a page older than these settings: nothing is overwritten, the form keeps its values, and a second submission is accepted.
     let mut bright = settings;
     bright[5] = ("theme", "auto");
     let page = owner.post("/p/web-shop/settings", &bright).await;
@@ -575,7 +575,7 @@ on_both!(projects_are_made_once_and_set_up, |t: TestApp| async move {
     bright[0] = ("seen", value_of(&page.body, "name=\"seen\" value=\""));
     assert_eq!(owner.post("/p/web-shop/settings", &bright).await.status, StatusCode::SEE_OTHER);
     assert!(owner.get("/p/web-shop/settings").await.body.contains("hard to see on a white page"));
-    // Shown on both grounds, so seen on both. The one that we choose is.
+    // The colour must be visible on the light and on the dark theme. The default colour is.
     for (accent, remark) in [("#14306a", Some("hard to see on a dark page")), (domain::projects::DEFAULT_ACCENT, None)] {
         let page = owner.get("/p/web-shop/settings").await.body;
         let mut fields = bright;
@@ -593,7 +593,7 @@ on_both!(projects_are_made_once_and_set_up, |t: TestApp| async move {
         assert!(page.body.contains(id), "{id}");
     }
 
-    // Too large for any form: a page that says so.
+    // Too large for any form: the response is a page that says so.
     let huge = "x".repeat(300_000);
     let page = owner.post("/p/web-shop/settings", &[("name", &huge)]).await;
     assert_eq!(page.status, StatusCode::PAYLOAD_TOO_LARGE);
@@ -613,7 +613,7 @@ on_both!(a_busy_database_is_said_to_be_busy, |t: TestApp| async move {
     };
     let nothing_selected = format!("/p/{}/feedback/bulk", project.slug);
     let right = [("email", "owner@example.com"), ("password", PASSWORD)];
-    // The session is due for renewal, so that even a post that changes nothing has something to write: after the handler is done.
+    // The session is due for renewal, so even a post that changes nothing writes to the database after the handler.
     t.clock.advance_ms(2 * 3_600_000);
     let full = t.full_queue().await;
     busy(&client.post("/account", &[("name", "Olga")]).await, "a form");

@@ -1,4 +1,4 @@
-//! `/api/v1` through the router: what each resource gives and takes, and every refusal.
+//! `/api/v1` through the router: requests and responses of each resource, and every error.
 
 use axum::http::{Method, StatusCode, header};
 use domain::{
@@ -34,7 +34,7 @@ pub fn tag(page: &Page) -> String {
     page.headers[header::ETAG].to_str().unwrap().to_owned()
 }
 
-/// The places of a problem, after a look at its form.
+/// Checks a problem document and returns the locations of its errors.
 pub fn places(page: &Page, status: StatusCode) -> Vec<String> {
     assert_eq!(page.status, status, "{}", page.body);
     assert_eq!(page.headers[header::CONTENT_TYPE], "application/problem+json");
@@ -80,7 +80,7 @@ on_both!(feedback_is_added_once_found_read_and_triaged, |t: TestApp| async move 
     let path = made.location().to_owned();
     assert_eq!(path, format!("/api/v1/feedback/{}", item["id"].as_str().unwrap()));
 
-    // The same again gives the first answer; another body under the same key is refused.
+    // The same request returns the first response; another body with the same key is rejected.
     let again = post(&program, "/api/v1/feedback", "key-number-1", body).await;
     assert_eq!((again.status, &again.body, tag(&again)), (StatusCode::CREATED, &made.body, tag(&made)));
     assert_eq!(again.headers["idempotency-replayed"], "true");
@@ -104,11 +104,11 @@ on_both!(feedback_is_added_once_found_read_and_triaged, |t: TestApp| async move 
     assert_eq!(done.status, StatusCode::OK, "{}", done.body);
     let now = done.json();
     assert_eq!((&now["status"], &now["tags"], &now["assignee_id"]), (&json!("triaged"), &json!(["billing", "new"]), &json!(ann)));
-    // What was read before is stale now.
+    // The version read before is stale now.
     assert_eq!(patch(&program, &path, &tag(&read), change).await.status, StatusCode::PRECONDITION_FAILED);
     let freed = patch(&program, &path, &tag(&done), json!({ "assignee_id": null })).await;
     assert_eq!((freed.status, &freed.json()["assignee_id"]), (StatusCode::OK, &Value::Null));
-    // The history says which program it was.
+    // The history names the program.
     let id: FeedbackId = item["id"].as_str().unwrap().parse().unwrap();
     let history = t.app.store.history_entries(&Scope::system(project.id), id).await.unwrap();
     assert_eq!(history.len(), 5);
@@ -124,7 +124,7 @@ on_both!(what_does_not_fit_is_refused_at_its_place_and_changes_nothing, |t: Test
         (json!({ "text": "\u{19}" }), "/text"),
         (json!({ "text": "a", "contact": { "id": "\u{19}" } }), "/contact/id"),
         (json!({ "text": 7 }), "/text"),
-        // A list is no object, though its members would fit the fields in their order.
+        // An array is not an object, although its elements would match the fields in order.
         (json!([]), ""),
         (json!(["a"]), ""),
         (json!({ "text": "a", "score": [9, 10] }), "/score"),
@@ -139,7 +139,7 @@ on_both!(what_does_not_fit_is_refused_at_its_place_and_changes_nothing, |t: Test
         (json!({ "text": "a", "contact": { "attributes": { "a": [1] } } }), "/contact/attributes"),
         (json!({ "text": "a", "language": "English" }), "/language"),
         (json!({ "text": "a\u{0}b" }), ""),
-        // What the server sets is nobody else's to set.
+        // Clients cannot set the fields that the server sets.
         (json!({ "text": "a", "id": "0199" }), "/id"),
         (json!({ "text": "a", "status": "resolved" }), "/status"),
         (json!({ "text": "a", "kind": "ticket" }), "/kind"),
@@ -168,7 +168,7 @@ on_both!(what_does_not_fit_is_refused_at_its_place_and_changes_nothing, |t: Test
     let long = format!(r#"{{"text":"{}"}}"#, "x".repeat(300_000));
     places(&send(&[once], &long).await, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(program.get("/api/v1/feedback").await.json()["items"], json!([]));
-    // Nothing of this used the key up for another body: it never came so far.
+    // None of these rejected requests used up the key.
     assert_eq!(send(&[once], r#"{"text":"a"}"#).await.status, StatusCode::CREATED);
 });
 
@@ -194,7 +194,7 @@ on_both!(what_is_not_there_is_a_problem_too, |t: TestApp| async move {
     ] {
         assert_eq!(places(&program.get(path).await, StatusCode::UNPROCESSABLE_ENTITY), [place], "{path}");
     }
-    // The place in a query is counted in characters.
+    // The position in a query counts characters.
     let page = program.get("/api/v1/feedback?q=%C3%A9%C3%A9%20status:what").await;
     assert_eq!(page.json()["errors"][0]["position"], 10);
     for path in ["/api/v1/feedback", "/api/v1/backlog", "/api/v1/surveys", "/api/v1/tickets"] {
@@ -206,7 +206,7 @@ on_both!(what_is_not_there_is_a_problem_too, |t: TestApp| async move {
             );
         }
     }
-    // The document needs no key, and neither knows cookies.
+    // The document needs no key, and neither response sets a cookie.
     let document = t.anonymous().get("/api/v1/openapi.json").await;
     assert_eq!(document.status, StatusCode::OK);
     assert!(t.anonymous().get("/api/v1/feedback").await.headers.get(header::SET_COOKIE).is_none());
@@ -236,7 +236,7 @@ on_both!(a_key_reaches_its_scope_and_its_project_only, |t: TestApp| async move {
     ];
     for path in &paths {
         assert_eq!(admin.get(path).await.status, StatusCode::OK, "{path}");
-        // Not theirs, and not there at all, are answered alike.
+        // Other projects' objects and nonexistent ones return the same response.
         assert!(places(&foreign.get(path).await, StatusCode::NOT_FOUND).is_empty(), "{path}");
     }
     for path in ["/api/v1/feedback?q=ours", "/api/v1/backlog", "/api/v1/tickets", "/api/v1/surveys"] {
@@ -259,11 +259,11 @@ on_both!(a_key_reaches_its_scope_and_its_project_only, |t: TestApp| async move {
         let page = foreign.send(method.clone(), path, &headers, &body.to_string()).await;
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{method} {path} {}", page.body);
     }
-    // A foreign feedback is no end of an own link.
+    // Feedback of one project cannot be linked to an item of another.
     let own = post(&foreign, "/api/v1/backlog", "key-number-4", json!({ "title": "Theirs" })).await;
     let mixed = foreign.send(Method::PUT, &format!("{}/links/{feedback_id}", own.location()), &[], "{}").await;
     assert_eq!(mixed.status, StatusCode::NOT_FOUND);
-    // Who may only read is told so before anything of the body is looked at.
+    // A read-only key is rejected before the body is validated.
     let reader = Program::new(&t, &project, Access::Read).await;
     for path in &paths {
         assert_eq!(reader.get(path).await.status, StatusCode::OK, "{path}");
@@ -314,7 +314,7 @@ on_both!(backlog_items_are_made_changed_linked_and_listed, |t: TestApp| async mo
     ] {
         assert_eq!(places(&patch(&program, path, "*", body).await, StatusCode::UNPROCESSABLE_ENTITY), [place]);
     }
-    // A retry of a change gets the first answer, though the version is another one by now.
+    // A retry of a change returns the first response, although the version has changed since.
     let headers = [("if-match", tag(&done)), ("idempotency-key", "key-number-3".to_owned())];
     let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let first = program.send(Method::PATCH, path, &headers, r#"{"status":"shipped"}"#).await;
@@ -331,7 +331,7 @@ on_both!(backlog_items_are_made_changed_linked_and_listed, |t: TestApp| async mo
         t.clock.advance_ms(if n == 2 { 0 } else { 5 });
         post(&program, "/api/v1/backlog", &format!("many-key-{n}"), json!({ "title": format!("Item {n}") })).await;
     }
-    // All of them, each once, however small the pages are.
+    // Small pages return every item exactly once.
     let (mut numbers, mut url) = (Vec::new(), "/api/v1/backlog?limit=2".to_owned());
     loop {
         let page = program.get(&url).await;
@@ -386,7 +386,7 @@ on_both!(surveys_are_read_and_answered, |t: TestApp| async move {
     let revision = t.app.store.survey(&scope, survey).await.unwrap().unwrap().revision;
     service::surveys::publish(&t.app, &scope, survey, revision, "publish-key").await.unwrap();
     assert_eq!(program.get(&path).await.json()["status"], "live");
-    // 9.0 is 9 to JSON.
+    // In JSON, 9.0 equals 9.
     let answers = json!({ "answers": [{ "question_id": score, "number": 9.0 }, answers["answers"][1]], "contact": answers["contact"] });
     let made = post(&program, &responses, "key-number-2", answers.clone()).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
@@ -453,7 +453,7 @@ on_both!(tickets_are_opened_answered_and_closed, |t: TestApp| async move {
     assert_eq!((&now["priority"], &now["state"], &now["assignee_id"]), (&json!("high"), &json!("closed"), &json!(ann)));
     assert_eq!(program.get(&format!("/api/v1/feedback/{}", now["feedback_id"].as_str().unwrap())).await.json()["status"], "resolved");
     assert_eq!(patch(&program, path, &tag(&answered), change).await.status, StatusCode::PRECONDITION_FAILED);
-    // One part that does not fit, and nothing is changed.
+    // If one field is invalid, nothing is changed.
     let stranger = json!({ "priority": "low", "assignee_id": project.id });
     assert_eq!(places(&patch(&program, path, "*", stranger).await, StatusCode::UNPROCESSABLE_ENTITY), ["/assignee_id"]);
     assert_eq!(program.get(path).await.json(), now);
@@ -475,12 +475,12 @@ on_both!(a_program_with_a_key_is_not_judged_by_the_portals_rules, |t: TestApp| a
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
     let feedback = program.get(&format!("/api/v1/feedback/{}", made.json()["feedback_id"].as_str().unwrap())).await.json();
     assert_eq!(feedback["status"], "new", "{feedback}");
-    // The same key with other content is refused, and does not lead to the first ticket.
+    // The same key with other content is rejected, and does not return the first ticket.
     let other = json!({ "subject": "Broken links", "message": links, "email": "eve@example.com" });
     let refused = post(&program, "/api/v1/tickets", "key-number-1", other).await;
     assert!(refused.status == StatusCode::UNPROCESSABLE_ENTITY && refused.body.contains("reused"), "{}", refused.body);
     assert!(!refused.body.contains(made.json()["id"].as_str().unwrap()));
-    // A note that closes does so once, as the reference says.
+    // A closing note closes only once, as the reference says.
     let messages = format!("{}/messages", made.location());
     for _ in 0..2 {
         let note = post(&program, &messages, "key-number-2", json!({ "kind": "note", "body": "Solved by phone", "close": true })).await;
@@ -492,7 +492,7 @@ on_both!(a_program_with_a_key_is_not_judged_by_the_portals_rules, |t: TestApp| a
 on_both!(programs_need_no_origin_and_a_browser_on_another_site_gets_nothing, |t: TestApp| async move {
     let (_, _, program) = both(&t, Access::Write).await;
     let headers = [("idempotency-key", "key-number-1"), ("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")];
-    // With the key it is a program wherever it runs; without CORS no browser of another site reads the answer.
+    // A request with a key is accepted from any origin; without CORS, browsers on other sites cannot read the response.
     let page = program.send(Method::POST, "/api/v1/feedback", &headers, r#"{"text":"a"}"#).await;
     assert_eq!(page.status, StatusCode::CREATED);
     assert!(page.headers.get(header::ACCESS_CONTROL_ALLOW_ORIGIN).is_none());
@@ -514,7 +514,7 @@ on_both!(a_key_is_told_what_is_left_and_stopped_when_nothing_is, |config| config
     let wait: i64 = page.headers[header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
     assert!((1..=20).contains(&wait), "{wait}");
     assert!(page.headers["ratelimit"].to_str().unwrap().starts_with("\"key\";r=0;"));
-    // Another key of the same project has its own.
+    // Another key of the same project has its own limit.
     assert_eq!(Program::new(&t, &project, Access::Read).await.get("/api/v1/me").await.status, StatusCode::OK);
     t.clock.advance_ms(wait * 1000);
     assert_eq!(program.get("/api/v1/me").await.status, StatusCode::OK);
@@ -553,7 +553,7 @@ on_both!(what_the_document_forbids_is_refused, |t: TestApp| async move {
     let (_, _, program) = both(&t, Access::Write).await;
     let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
     for (path, most) in [("/api/v1/backlog", 300), ("/api/v1/feedback", 500), ("/api/v1/export/feedback", 500)] {
-        // Counted in characters, as the document does.
+        // Lengths count characters, as in the document.
         let fits = program.get(&format!("{path}?q={}", "%C3%A9".repeat(most))).await;
         assert_eq!(fits.status, StatusCode::OK, "{path}: {}", fits.body);
         let long = program.get(&format!("{path}?q={}", "%C3%A9".repeat(most + 1))).await;
@@ -568,7 +568,7 @@ on_both!(what_the_document_forbids_is_refused, |t: TestApp| async move {
         let page = patch(&program, made.location(), no_tag, json!({ "title": "Two" })).await;
         assert_eq!(places(&page, unprocessable), ["If-Match"], "{no_tag:?}");
     }
-    // A reader's validator that cannot be read is passed over, as HTTP has it.
+    // An invalid `If-None-Match` is ignored, as HTTP requires.
     let read = program.send(Method::GET, made.location(), &[("if-none-match", "mine")], "").await;
     assert_eq!((read.status, &read.json()["title"]), (StatusCode::OK, &json!("One")));
     let several = format!("\"a\", W/{}", tag(&read));
@@ -577,11 +577,11 @@ on_both!(what_the_document_forbids_is_refused, |t: TestApp| async move {
     assert_eq!(patch(&program, made.location(), &format!("\"a\", {}", tag(&read)), json!({ "title": "Two" })).await.status, StatusCode::OK);
 });
 
-/// An id of nothing.
+/// A nonexistent id.
 const ANY: &str = "01990000-0000-7000-8000-000000000000";
 
-/// The texts in what a schema describes: where each stands, its longest length, and what lies around it, with null in its place. Lists of
-/// words (tags, choices) are read on their own.
+/// The texts in a schema: the location, the maximum length, and a surrounding body with null in its place. Skips lists of words (tags,
+/// choices), which are validated separately.
 fn texts(document: &Value, schema: &Value) -> Vec<(String, usize, Value)> {
     if let Some(name) = schema["$ref"].as_str() {
         return texts(document, document.pointer(name.trim_start_matches('#')).unwrap());
@@ -610,7 +610,7 @@ on_both!(lengths_are_those_of_what_was_sent, |t: TestApp| async move {
         for (verb, operation) in item.as_object().unwrap() {
             let schema = &operation["requestBody"]["content"]["application/json"]["schema"];
             for (place, most, body) in texts(&document, schema) {
-                // What is not kept of a text counts too.
+                // Characters that are dropped or trimmed before storing count too.
                 let send = async |text: String| {
                     let body = body.to_string().replace("null", &json!(text).to_string());
                     let path = path.split('/').map(|part| if part.starts_with('{') { ANY } else { part }).collect::<Vec<_>>().join("/");
@@ -653,7 +653,7 @@ on_both!(what_can_never_be_done_is_refused_before_the_state_is_looked_at, |t: Te
     }
 });
 
-/// Reads a list to its end in small pages; between them `meanwhile` happens. Gives the ids.
+/// Reads a list to its end in small pages, calling `meanwhile` between them. Returns the ids.
 async fn all_pages(program: &Program, first: &str, mut meanwhile: impl AsyncFnMut(usize)) -> Vec<String> {
     let (mut ids, mut url) = (Vec::new(), first.to_owned());
     for n in 0..100 {
@@ -678,7 +678,7 @@ on_both!(pages_miss_and_repeat_nothing_while_more_arrives, |t: TestApp| async mo
         let path = format!("/api/v1/{kind}");
         let mut before = Vec::new();
         for n in 0..7 {
-            // Some in the same millisecond: the time alone is no place.
+            // Some in the same millisecond, so that the time alone does not determine the position.
             t.clock.advance_ms(i64::from(n % 3 == 0));
             let made = post(&program, &path, &format!("{kind}-key-{n}"), body(n)).await;
             before.push(made.json()["id"].as_str().unwrap().to_owned());
@@ -691,7 +691,7 @@ on_both!(pages_miss_and_repeat_nothing_while_more_arrives, |t: TestApp| async mo
             let ids = all_pages(&program, &format!("{path}?limit=2{order}"), async |n| {
                 t.clock.advance_ms(1);
                 let once = format!("{kind}-late-{round}-{n}");
-                // Bounded, or a list from the oldest on would have no end.
+                // Limited, because a list sorted oldest first would otherwise never end.
                 if n < 3 {
                     assert_eq!(post(&program, &path, &once, body(100 + n)).await.status, StatusCode::CREATED);
                     t.app.search.wait_until_caught_up(std::time::Duration::from_secs(10)).await;
@@ -744,7 +744,7 @@ on_both!(feedback_of_another_system_keeps_its_time_and_its_id, |t: TestApp| asyn
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
     assert_eq!((&made.json()["created_at"], &made.json()["external_id"]), (&json!("2026-05-04T09:30:00Z"), &json!("desk-4711")));
     assert_eq!(program.get(made.location()).await.json()["external_id"], "desk-4711");
-    // A retry under a fresh key, as of a program that forgot the first one, makes no second record.
+    // A retry with a fresh key, from a program that lost the first one, creates no second record.
     let again = post(&program, "/api/v1/feedback", "move-key-0002", body).await;
     assert_eq!(places(&again, StatusCode::UNPROCESSABLE_ENTITY), ["/external_id"]);
     for (at, place) in [

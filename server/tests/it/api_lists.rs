@@ -13,7 +13,7 @@ use crate::{
 
 const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
 
-/// The values of a field in all pages of a list.
+/// The values of a field on all pages of a list.
 async fn all(program: &Program, path: &str, field: &str) -> Vec<String> {
     let (mut found, mut url) = (Vec::new(), path.to_owned());
     loop {
@@ -39,7 +39,7 @@ on_both!(contacts_are_listed_searched_and_read, |t: TestApp| async move {
     give(&program, 2, json!({ "email": "bob@example.com" })).await;
     give(&program, 3, json!({ "name": "Cy 100%" })).await;
     give(&foreign, 4, json!({ "email": "ann@example.com", "name": "Another Ann" })).await;
-    // Someone of whom nothing is known is no contact to look for.
+    // An anonymous contact is not listed.
     post(&program, "/api/v1/feedback", "give-key-5", json!({ "text": "Hello" })).await;
 
     let list = program.get("/api/v1/contacts").await.json();
@@ -122,7 +122,7 @@ on_both!(comments_are_written_once_and_read, |t: TestApp| async move {
         places(&foreign.get(path).await, StatusCode::NOT_FOUND);
     }
     places(&post(&foreign, &path, "key-number-4", json!({ "body": "Theirs" })).await, StatusCode::NOT_FOUND);
-    // A comment is one of its own feedback only.
+    // A comment can only be accessed through its own feedback.
     let second = post(&program, "/api/v1/feedback", "key-number-5", json!({ "text": "Hello" })).await;
     let id = comment.json()["id"].as_str().unwrap().to_owned();
     places(&program.get(&format!("{}/comments/{id}", second.location())).await, StatusCode::NOT_FOUND);

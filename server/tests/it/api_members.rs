@@ -1,4 +1,4 @@
-//! Members and invitations through the API, and that no key does more than it may.
+//! Members and invitations through the API, and the limits of a key's authority.
 
 use axum::http::{Method, StatusCode};
 use domain::{
@@ -17,7 +17,7 @@ use crate::{
 
 const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
 
-/// A program with a key that a person makes on the page, and that acts for them.
+/// A program with a key that a person created on the page, and that acts for them.
 pub async fn key_of(t: &TestApp, client: &Client, scope: &str) -> Program {
     let page = client.post("/p/my-app/keys", &[("name", "Deploys"), ("scope", scope), ("days", "")]).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
@@ -30,7 +30,7 @@ async fn role(t: &TestApp, project: &Project, staff: StaffId) -> Option<Role> {
     t.app.store.actor(staff).await.unwrap().role(project.id)
 }
 
-/// The part of an invitation's link that the router knows.
+/// The path of an invitation's link.
 fn path(link: &Value) -> String {
     link.as_str().unwrap().strip_prefix("http://earshot.test").unwrap().to_owned()
 }
@@ -80,7 +80,7 @@ on_both!(no_key_touches_owners_other_projects_or_its_own_authority, |t: TestApp|
     let (ann, client) = t.member(&project, "ann@example.com", Role::Admin).await;
     let boss = t.app.store.staff_by_email("owner@example.com").await.unwrap().unwrap().id().unwrap();
     let patch_of = |staff: StaffId| format!("/api/v1/members/{staff}");
-    // Even a key that acts for an owner is an admin at most.
+    // Even a key that acts for an owner has at most the admin role.
     let of_owner = key_of(&t, &owner, "admin").await;
     let of_admin = key_of(&t, &client, "admin").await;
     let writes = key_of(&t, &owner, "write").await;
@@ -90,22 +90,22 @@ on_both!(no_key_touches_owners_other_projects_or_its_own_authority, |t: TestApp|
         places(&patch(program, &patch_of(stranger), "*", json!({ "role": "admin" })).await, StatusCode::NOT_FOUND);
         places(&program.get(&patch_of(stranger)).await, StatusCode::NOT_FOUND);
         places(&program.send(Method::DELETE, &patch_of(stranger), &[], "").await, StatusCode::NOT_FOUND);
-        // The key itself is nobody who could be given a role.
+        // The key itself cannot be given a role.
         let own = program.get("/api/v1/me").await.json()["id"].as_str().unwrap().to_owned();
         places(&patch(program, &format!("/api/v1/members/{own}"), "*", json!({ "role": "admin" })).await, StatusCode::NOT_FOUND);
     }
-    // A lower scope stays lower, whoever is behind it.
+    // A lower scope stays lower, whatever the role of its creator.
     places(&patch(&writes, &patch_of(ann), "*", json!({ "role": "viewer" })).await, StatusCode::FORBIDDEN);
     places(&writes.send(Method::DELETE, &patch_of(ann), &[], "").await, StatusCode::FORBIDDEN);
     places(&post(&writes, "/api/v1/invitations", "key-number-1", json!({ "role": "viewer" })).await, StatusCode::FORBIDDEN);
     places(&writes.get("/api/v1/invitations").await, StatusCode::FORBIDDEN);
     assert_eq!(writes.get("/api/v1/members").await.status, StatusCode::OK);
-    // The person behind a key may lose their role through it; then it cannot give the role back.
+    // A key can lower the role of the person it acts for; then it cannot restore the role.
     assert_eq!(patch(&of_admin, &patch_of(ann), "*", json!({ "role": "triager" })).await.status, StatusCode::OK);
     places(&patch(&of_admin, &patch_of(ann), "*", json!({ "role": "admin" })).await, StatusCode::FORBIDDEN);
     assert_eq!((role(&t, &project, boss).await, role(&t, &project, ann).await), (Some(Role::Owner), Some(Role::Triager)));
     assert_eq!(role(&t, &other, stranger).await, Some(Role::Viewer));
-    // No operation makes or changes a key.
+    // No operation creates or changes a key.
     let document = t.anonymous().get("/api/v1/openapi.json").await.json();
     assert!(document["paths"].as_object().unwrap().keys().all(|path| !path.contains("key")));
 });
@@ -123,7 +123,7 @@ on_both!(an_invitation_is_made_shown_once_used_and_revoked, |t: TestApp| async m
     );
     let link = path(&invitation["link"]);
     assert_eq!(t.anonymous().get(&link).await.status, StatusCode::OK);
-    // The link is stored nowhere, so a retry does not get it.
+    // The link is not stored, so a retry does not return it.
     let again = post(&program, "/api/v1/invitations", "key-number-1", body).await;
     assert_eq!((again.status, &again.json()["id"], &again.json()["link"]), (StatusCode::CREATED, &invitation["id"], &Value::Null));
     let outcomes: Vec<String> = sqlx::query_scalar("SELECT outcome FROM idempotency").fetch_all(t.app.store.reader()).await.unwrap();
@@ -134,7 +134,7 @@ on_both!(an_invitation_is_made_shown_once_used_and_revoked, |t: TestApp| async m
     assert!(read.get("link").is_none() && read["id"] == invitation["id"]);
     places(&foreign.get(made.location()).await, StatusCode::NOT_FOUND);
     places(&foreign.send(Method::DELETE, made.location(), &[], "").await, StatusCode::NOT_FOUND);
-    // Of each address there is one open invitation.
+    // Each address has at most one open invitation.
     let second = post(&program, "/api/v1/invitations", "key-number-2", json!({ "role": "viewer", "email": "new@example.com" })).await;
     assert_eq!(t.anonymous().get(&link).await.status, StatusCode::NOT_FOUND);
     assert_eq!(program.get("/api/v1/invitations").await.json()["items"].as_array().unwrap().len(), 1);
@@ -153,7 +153,7 @@ on_both!(an_invitation_is_made_shown_once_used_and_revoked, |t: TestApp| async m
         assert_eq!(places(&post(&program, "/api/v1/invitations", &format!("wrong-key-{n}"), body).await, UNPROCESSABLE), [place]);
     }
 
-    // Whoever has a link without an address joins with it, with the role that it gives.
+    // Anyone with an unbound link can join, with the link's role.
     let open = post(&program, "/api/v1/invitations", "key-number-3", json!({ "role": "viewer" })).await.json();
     let (eve, client) = t.member(&other, "eve@example.com", Role::Viewer).await;
     let joined = client.post(&path(&open["link"]), &[]).await;
@@ -173,19 +173,19 @@ on_both!(an_invitation_does_not_outlive_the_authority_of_its_key, |t: TestApp| a
         path(&made.json()["link"])
     };
     let (first, second) = (invite("key-number-1").await, invite("key-number-2").await);
-    // As programs before this one lowered roles: the membership alone. The link asks who stands behind it now.
+    // As earlier versions lowered roles: only the membership changes. The link checks the inviter's current role.
     let (id, now) = (project.id, t.app.now());
     t.app.store.write(move |tx| Box::pin(async move { tx.set_role(id, ann, Role::Triager, now).await })).await.unwrap();
     assert_eq!(client.post(&first, &[]).await.status, StatusCode::NOT_FOUND);
     t.app.store.write(move |tx| Box::pin(async move { tx.set_role(id, ann, Role::Admin, now).await })).await.unwrap();
-    // A lower role that is given properly revokes them.
+    // Lowering a role through the service revokes them.
     let staff = ann.to_string();
     let page = owner.get(&format!("/p/my-app/members/role?staff={staff}&role=triager")).await;
     assert!(page.body.contains("Anyone with the link"), "{}", page.body);
     owner.post("/p/my-app/members/role", &[("staff", &staff), ("role", "triager"), ("confirmed", "yes")]).await;
     assert_eq!(t.anonymous().get(&second).await.status, StatusCode::NOT_FOUND);
     owner.post("/p/my-app/members/role", &[("staff", &staff), ("role", "admin"), ("confirmed", "yes")]).await;
-    // And so does the end of the key.
+    // Revoking the key does too.
     let third = invite("key-number-3").await;
     assert_eq!(t.anonymous().get(&third).await.status, StatusCode::OK);
     let key = program.get("/api/v1/me").await.json()["id"].as_str().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! Surveys through the API: making them, editing drafts, publishing, pausing and closing.
+//! Surveys through the API: creating them, editing drafts, publishing, pausing and closing.
 
 use axum::http::{Method, StatusCode};
 use domain::accounts::{Scope, key::Access};
@@ -40,7 +40,7 @@ on_both!(a_survey_is_made_edited_published_and_closed, |t: TestApp| async move {
     assert_eq!(draft["launch"], json!({ "on": "delay", "seconds": 5 }));
     assert_eq!((&draft["questions"][0]["id"], &draft["questions"][1]["choices"][1]["id"]), (&json!("q1"), &json!("c4")), "{draft}");
 
-    // What was read, changed and sent back: ids stay, what is new gets one.
+    // A modified draft is sent back: existing ids stay, new entries get one.
     let mut all = draft["questions"].clone();
     all[1]["choices"].as_array_mut().unwrap().push(json!({ "label": "Something new" }));
     all[1]["type"] = json!("multiple_choice");
@@ -56,7 +56,7 @@ on_both!(a_survey_is_made_edited_published_and_closed, |t: TestApp| async move {
     assert_eq!((&now["revision"], &now["name"], &now["title"]), (&json!(2), &json!("After paying"), &json!("How was it?")));
     assert_eq!(patch(&program, &draft_path, &tag(&read), change).await.status, StatusCode::PRECONDITION_FAILED);
 
-    // The status waits for the first publication, and that for the draft that was seen.
+    // The status cannot be set before the first publication, and publication needs the revision of the draft.
     let early = patch(&program, &path, "*", json!({ "status": "paused" })).await;
     assert_eq!(places(&early, UNPROCESSABLE), ["/status"]);
     let publish = format!("{path}/publish");
@@ -101,7 +101,7 @@ on_both!(a_survey_starts_from_a_template_in_the_language_of_the_project, |t: Tes
     assert_eq!((&draft["thanks"], &draft["language"]), (&json!("Bye"), &json!("en")));
     let empty = post(&program, "/api/v1/surveys", "key-number-2", json!({ "name": "Empty" })).await;
     assert_eq!(empty.json()["questions"], json!([]));
-    // Without the key of the request, nothing is made.
+    // Without an idempotency key, nothing is created.
     let without = program.send(Method::POST, "/api/v1/surveys", &[], r#"{"name":"None"}"#).await;
     assert_eq!(places(&without, StatusCode::BAD_REQUEST), ["Idempotency-Key"]);
 });
@@ -149,7 +149,7 @@ on_both!(what_does_not_fit_into_a_survey_is_refused_at_its_place, |t: TestApp| a
         let page = post(&program, &publish, &format!("wrong-revision-{n}"), json!({ "revision": revision })).await;
         assert_eq!(places(&page, UNPROCESSABLE), ["/revision"], "{revision}");
     }
-    // A draft may be incomplete; publishing it is refused with the places in the draft.
+    // A draft may be incomplete; publishing it is rejected with the locations in the draft.
     let gaps = json!({ "title": "", "launch": { "on": "button", "label": "" }, "questions": [
         { "type": "statement", "title": "Welcome" },
         { "type": "single_choice", "title": "", "choices": [{ "label": "A" }, { "label": "a" }] },
@@ -193,7 +193,7 @@ on_both!(only_admins_write_surveys_and_only_those_of_their_project, |t: TestApp|
     for low in [&reader, &writer] {
         places(&send(low, 9, &create).await, StatusCode::FORBIDDEN);
     }
-    // A version of one survey is none of another.
+    // A version belongs to one survey only.
     let second = post(&admin, "/api/v1/surveys", "key-number-3", json!({ "name": "Second" })).await;
     let mixed = format!("{}/versions/{}", second.location(), published["version_id"].as_str().unwrap());
     places(&admin.get(&mixed).await, StatusCode::NOT_FOUND);

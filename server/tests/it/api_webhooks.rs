@@ -1,4 +1,4 @@
-//! Webhooks through the API: making and changing them, their secrets, and what was sent.
+//! Webhooks through the API: creating and changing them, their secrets, and their deliveries.
 
 use axum::http::{Method, StatusCode};
 use domain::{
@@ -45,7 +45,7 @@ on_both!(a_webhook_is_made_changed_and_deleted_and_its_secret_shown_when_it_is_n
     assert_eq!((&now["url"], &now["name"], &now["enabled"]), (&json!("https://hooks.example.com/b"), &json!("Chat"), &json!(false)));
     assert_eq!(now["events"], json!(["backlog_item.updated"]));
     assert_eq!(patch(&program, &path, &tag(&read), change).await.status, StatusCode::PRECONDITION_FAILED);
-    // What is off gets nothing.
+    // A disabled webhook gets no deliveries.
     for (n, action) in ["test", "retry"].iter().enumerate() {
         let page = post(&program, &format!("{path}/{action}"), &format!("while-off-{n}"), json!({})).await;
         assert_eq!(page.status, StatusCode::CONFLICT, "{}", page.body);
@@ -88,7 +88,7 @@ on_both!(deliveries_are_listed_read_and_sent_again, |t: TestApp| async move {
     assert_eq!(program.get(&format!("{deliveries}?state=failed")).await.json()["items"], json!([]));
     assert_eq!(places(&program.get(&format!("{deliveries}?state=dead")).await, UNPROCESSABLE), ["state"]);
 
-    // Turning it off gives up what is on its way.
+    // Disabling it cancels pending deliveries.
     assert_eq!(patch(&program, &path, "*", json!({ "enabled": false })).await.status, StatusCode::OK);
     assert_eq!(program.get(&format!("{deliveries}?state=failed")).await.json()["items"].as_array().unwrap().len(), 3);
     assert_eq!(patch(&program, &path, "*", json!({ "enabled": true })).await.status, StatusCode::OK);

@@ -1,4 +1,5 @@
-//! Authority is asked now: keys, webhooks, invitations, links, exports and undo act with the present role of whoever stands behind them.
+//! Authority is checked at the time of use: keys, webhooks, invitations, links, exports and undo act with the current role of their
+//! person.
 
 use std::sync::Arc;
 
@@ -35,12 +36,12 @@ use crate::{
     support::{Client, Page, TestApp, sample},
 };
 
-/// What stands behind a mark in a page, up to the next quote.
+/// The text after a mark in a page, up to the next quote.
 fn value_of<'p>(page: &'p str, mark: &str) -> &'p str {
     page.split(mark).nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_else(|| panic!("no {mark} in {page}"))
 }
 
-/// The scope of a member as it is at the beginning of a request.
+/// A member's scope at the beginning of a request.
 fn scope_of(staff: StaffId, project: &Project, role: Role) -> Scope {
     Actor { staff, roles: vec![(project.id, role)] }.scope(project.id, Role::Viewer).unwrap()
 }
@@ -58,7 +59,7 @@ async fn set_role(t: &TestApp, project: &Project, staff: StaffId, role: Option<R
     work.await.unwrap();
 }
 
-/// A key that a person makes on the page.
+/// A key created on the page.
 async fn make_key(client: &Client, name: &str, scope: &str) -> String {
     let page = client.post("/p/my-app/keys", &[("name", name), ("scope", scope), ("days", "")]).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
@@ -94,7 +95,7 @@ on_both!(a_key_does_no_more_than_its_person_may_now, |t: TestApp| async move {
     assert_eq!(program.get("/api/v1/me").await.json()["scope"], "admin");
     assert_eq!(write_feedback(&program, "feedback-0001").await.status, StatusCode::CREATED);
 
-    // A lower role is shown before it is set, because something is done with the higher one.
+    // A lower role needs confirmation first, because something uses the higher one.
     let staff = staff.to_string();
     let asked = owner.post("/p/my-app/members/role", &[("staff", &staff), ("role", "viewer")]).await;
     assert_eq!(asked.location(), format!("/p/my-app/members/role?staff={staff}&role=viewer"));
@@ -115,10 +116,10 @@ on_both!(a_key_does_no_more_than_its_person_may_now, |t: TestApp| async move {
     assert!(refused.body.contains("the role of the person it acts for"), "{}", refused.body);
     assert_eq!(program.get("/api/v1/export/feedback").await.status, StatusCode::FORBIDDEN);
     assert!(owner.get("/p/my-app/keys").await.body.contains("Limited: adm is now Viewer"));
-    // Up again, and it may again.
+    // With the role restored, the key works again.
     assert_eq!(owner.post("/p/my-app/members/role", &[("staff", &staff), ("role", "triager")]).await.location(), "/p/my-app/members");
     assert_eq!(write_feedback(&program, "feedback-0004").await.status, StatusCode::CREATED);
-    // What the command line made is nobody's.
+    // A key created by the command line acts for no person.
     assert_eq!(write_feedback(&machine, "feedback-0005").await.status, StatusCode::CREATED);
 });
 
@@ -154,7 +155,7 @@ on_both!(removal_shows_what_is_left_behind_and_revokes_it, |t: TestApp| async mo
     assert!(!stopped.enabled && stopped.secret.0 != secret && stopped.old_secret.is_none());
     assert!(stopped.disabled_reason.unwrap().contains("adm"));
     assert_eq!(kept.get("/api/v1/me").await.status, StatusCode::OK);
-    // Who turns it on stands in for it.
+    // The person who enables it becomes responsible for it.
     owner.post(&format!("/p/my-app/webhooks/{hook_id}/enabled"), &[("on", "yes")]).await;
     let on = hook(&t, &project, hook_id).await;
     let me = t.app.store.staff_by_email("owner@example.com").await.unwrap().unwrap().id().unwrap();
@@ -171,13 +172,13 @@ on_both!(an_owner_hands_over_what_is_to_go_on, |t: TestApp| async move {
     let secret = hook(&t, &project, hook_id).await.secret.0;
     let (staff, key) = (staff.to_string(), format!("hand:{}", key_named(&t, &project, "Nightly").await.id));
     let (endpoint, second_id, viewer) = (format!("hand:{hook_id}"), second.to_string(), viewer.to_string());
-    // An admin may remove an admin, and hand nothing over.
+    // An admin can remove an admin, but hand over nothing.
     let page = other.get(&format!("/p/my-app/members/remove?staff={staff}")).await;
     assert!(page.body.contains("Only an owner of the project can hand these over") && !page.body.contains("<select name=\"hand:"));
     assert!(owner.get(&format!("/p/my-app/members/remove?staff={staff}")).await.body.contains("<select name=\"hand:"));
     let fields = [("staff", staff.as_str()), ("confirmed", "yes"), (key.as_str(), "project")];
     assert_eq!(other.post("/p/my-app/members/remove", &fields).await.status, StatusCode::FORBIDDEN);
-    // Nor does somebody take it over who is no admin; what was chosen stays chosen.
+    // Only an admin can take it over; the form keeps the choices.
     let fields = [("staff", staff.as_str()), ("confirmed", "yes"), (key.as_str(), "project"), (endpoint.as_str(), viewer.as_str())];
     let page = owner.post("/p/my-app/members/remove", &fields).await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -191,7 +192,7 @@ on_both!(an_owner_hands_over_what_is_to_go_on, |t: TestApp| async move {
     let handed = hook(&t, &project, hook_id).await;
     assert!(handed.enabled && handed.answers_to == Some(second) && handed.secret.0 != secret);
     assert_eq!(handed.old_secret.unwrap().0.0, secret, "the receiver has a day to change over");
-    // It is the second one's now, and ends with them.
+    // It now acts for the second admin, and ends with their membership.
     let page = owner.get(&format!("/p/my-app/members/remove?staff={second_id}")).await;
     assert!(page.body.contains("Acting for two: 1 webhook.") && !page.body.contains("Nightly"), "{}", page.body);
 });
@@ -201,7 +202,7 @@ on_both!(what_acted_for_somebody_who_left_before_has_stopped, |t: TestApp| async
     let (staff, admin) = t.member(&project, "adm@example.com", Role::Admin).await;
     let program = Program::with(&t, &make_key(&admin, "Nightly", "read").await);
     assert_eq!(program.get("/api/v1/me").await.status, StatusCode::OK);
-    // As programs before this one removed members: the membership alone.
+    // As earlier versions removed members: only the membership is deleted.
     set_role(&t, &project, staff, None).await;
     let stopped = program.get("/api/v1/me").await;
     assert_eq!((stopped.status, stopped.json()["code"].as_str()), (StatusCode::UNAUTHORIZED, Some("key_stopped")));
@@ -259,7 +260,7 @@ async fn ticket(t: &TestApp, project: &Project, key: &str) -> tickets::TicketRec
     tickets::submit(&t.app, project, key, TicketSubmission { ticket, ..TicketSubmission::default() }).await.unwrap()
 }
 
-/// Reads a stream up to its end; gives how many bytes came, and whether it ended well.
+/// Reads a stream to its end; returns the number of bytes, and whether it ended without an error.
 async fn drain(mut body: BodyDataStream) -> (usize, bool) {
     let mut bytes = 0;
     loop {
@@ -291,7 +292,7 @@ on_both!(an_export_breaks_off_when_its_authority_ends, |t: TestApp| async move {
     let file = "/p/my-app/export/file?what=feedback&format=jsonl";
     let whole = drain(triager.open(file, &[]).await.into_body().into_data_stream()).await;
     assert!(whole.1, "with its authority it comes whole");
-    // Somebody's role, their session, and a key: each ends what runs.
+    // The end of a role, of a session, and of a key: each aborts a running export.
     let begun = async |response: axum::response::Response| {
         assert_eq!(response.status(), StatusCode::OK);
         let mut body = response.into_body().into_data_stream();
@@ -336,13 +337,13 @@ on_both!(what_takes_long_asks_again_when_it_commits, |t: TestApp| async move {
     assert!(forbidden(service::undo::undo(&t.app, &stale, token).await.unwrap_err()));
     let reply = tickets::StaffReply { body: "Open the lid.".into(), ..tickets::StaffReply::default() };
     assert!(forbidden(tickets::staff_reply(&t.app, &stale, made.ticket, "answer-key-1", reply.clone()).await.unwrap_err()));
-    // With the role they go through, so it is the role that was missing.
+    // With the role restored they succeed, so the missing role was the reason.
     set_role(&t, &project, staff, Some(Role::Admin)).await;
     assert_eq!(service::undo::undo(&t.app, &stale, token).await.unwrap().changed, 1);
     tickets::staff_reply(&t.app, &stale, made.ticket, "answer-key-1", reply).await.unwrap();
 });
 
-/// A link as the program before signed it: straight under the installation's first secret.
+/// A link as signed by earlier versions: directly with the installation's first secret.
 async fn old_token(t: &TestApp, ticket: domain::ids::TicketId) -> String {
     let secret: String =
         sqlx::query_scalar("SELECT secret FROM signing_secrets WHERE generation = 1").fetch_one(t.app.store.reader()).await.unwrap();
@@ -368,7 +369,7 @@ on_both!(a_tickets_link_is_renewed_and_seen_by_nobody_of_the_team_in_passing, |t
         assert_eq!(seen.status, StatusCode::OK, "{page}");
         assert!(!seen.body.contains("/my-app/t/"), "{page} shows the link");
     }
-    // What the requester sees, and no way to write as them.
+    // The preview shows the requester's page without the reply form.
     let preview = viewer.get(&format!("{item}/as-requester")).await;
     assert!(preview.body.contains("It beeps.") && !preview.body.contains("<form"), "{}", preview.body);
     assert!(preview.body.contains("Preview for the team.") && preview.body.contains(&format!("href=\"{item}\"")), "{}", preview.body);
@@ -382,7 +383,7 @@ on_both!(a_tickets_link_is_renewed_and_seen_by_nobody_of_the_team_in_passing, |t
     assert_eq!(shown.status, StatusCode::OK, "{}", shown.body);
     let fresh = format!("/p/my-app/t/{}", value_of(&shown.body, "http://earshot.test/p/my-app/t/").split('<').next().unwrap());
     assert_ne!(fresh, first);
-    // Sent twice it is renewed once.
+    // A repeated submission renews it only once.
     let again = triager.post(&format!("{item}/new-link"), &[("do", "show"), ("idempotency_key", "link-key-0001")]).await;
     assert!(again.body.contains(&fresh));
     assert_eq!(anyone.get(&fresh).await.status, StatusCode::OK);
@@ -391,10 +392,10 @@ on_both!(a_tickets_link_is_renewed_and_seen_by_nobody_of_the_team_in_passing, |t
         assert_eq!(anyone.post(&format!("{link}/close"), &[]).await.status, StatusCode::NOT_FOUND);
     }
     assert!(owner.get(&item).await.body.contains("renewed the requester’s link"));
-    // One link has one spelling.
+    // A link has only one valid spelling.
     let renewed = anyone.get(&first.replacen(&made.ticket.0.simple().to_string(), &format!("{}.01", made.ticket.0.simple()), 1)).await;
     assert_eq!(renewed.status, StatusCode::NOT_FOUND);
-    // The generation is part of what is signed.
+    // The signature covers the generation.
     let forged = fresh.replace(".1-", ".2-");
     assert_ne!(forged, fresh);
     assert_eq!(anyone.get(&forged).await.status, StatusCode::NOT_FOUND);
@@ -417,7 +418,7 @@ on_both!(links_that_the_team_saw_are_renewed_with_a_removal, |t: TestApp| async 
     let (project, owner) = t.owner().await;
     let (staff, _) = t.member(&project, "tri@example.com", Role::Triager).await;
     let (made, kept) = (ticket(&t, &project, "ticket-key-1").await, ticket(&t, &project, "ticket-key-2").await);
-    // As a ticket of an installation whose older program showed the link.
+    // As a ticket of an older installation, which showed the link.
     let id = made.ticket.to_string();
     let work = t.app.store.write(move |tx| {
         Box::pin(async move {
@@ -427,7 +428,7 @@ on_both!(links_that_the_team_saw_are_renewed_with_a_removal, |t: TestApp| async 
     });
     work.await.unwrap();
     let link = |of: &tickets::TicketReceipt| format!("/p/my-app/t/{}", tickets::token(&t.app, of.ticket).unwrap());
-    // Links are reason enough to ask, and another role is not.
+    // Shown links require confirmation for a removal, but not for a role change.
     let role = [("staff", staff.to_string()), ("role", "viewer".into())];
     let role: Vec<_> = role.iter().map(|(n, v)| (*n, v.as_str())).collect();
     assert_eq!(owner.post("/p/my-app/members/role", &role).await.location(), "/p/my-app/members");
@@ -488,7 +489,7 @@ on_both!(
         let made = ticket(&t, &project, "ticket-key-1").await;
         let own = format!("/p/my-app/t/{}", tickets::token(&t.app, made.ticket).unwrap());
         assert_eq!(t.anonymous().get(&own).await.status, StatusCode::OK);
-        // Whoever has the database alone makes no link.
+        // The database alone is not enough to create a valid link.
         let forged = service::signing::Keyring::default();
         let mut stored = t.app.store.signing_secrets().await.unwrap();
         stored[0].sealed = None;
@@ -509,19 +510,19 @@ on_both!(an_invitation_for_an_address_is_for_that_address, |t: TestApp| async mo
     let page = t.anonymous().get(&bound).await;
     let field = page.body.split("id=\"email\"").nth(1).unwrap().split('>').next().unwrap();
     assert!(field.contains("readonly") && field.contains("value=\"bob@example.com\""), "{field}");
-    // Signed in as somebody else.
+    // Signed in as a different person.
     let (stranger, signed_in) = t.member(&project, "cfo@bigcorp.test", Role::Viewer).await;
     set_role(&t, &project, stranger, None).await;
     let refused = signed_in.post(&bound, &[]).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(refused.body.contains("for a different e-mail address"), "{}", refused.body);
-    // Another address typed into the form counts for nothing, and tells nothing of who has an account.
+    // Another address typed into the form is ignored, and the response does not reveal whether it has an account.
     let fields = [("name", "Bob"), ("email", "owner@example.com"), ("password", crate::support::PASSWORD)];
     let joined = t.anonymous().post(&bound, &fields).await;
     assert_eq!(joined.location(), "/p/my-app/inbox", "{}", joined.body);
     let members = t.app.store.members(&Scope::system(project.id)).await.unwrap();
     assert!(members.iter().any(|m| m.email == "bob@example.com" && m.name == "Bob"));
-    // Without an address it is for whoever has the link.
+    // Without an address, anyone with the link can join.
     let open = invite("").await;
     assert_eq!(signed_in.post(&open, &[]).await.location(), "/p/my-app/inbox");
 });
@@ -540,7 +541,7 @@ on_both!(
         let flash = set(&done, "__Host-earshot_flash").pop().expect("a flash");
         assert!(flash.contains("; Path=/;") && flash.contains("; Secure") && !flash.contains("Domain"), "{flash}");
         let pair = flash.split(';').next().unwrap().to_owned();
-        // The session of somebody else in the same browser.
+        // The session of another account in the same browser.
         let with = async |client: &Client, cookie: &str| {
             let page = client.get_with_cookie("/account", cookie).await;
             page.body.contains("Name saved.")

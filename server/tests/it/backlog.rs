@@ -50,7 +50,7 @@ fn all() -> LinkInput {
     LinkInput { quote: String::new(), importance: Importance::Normal }
 }
 
-/// A project without anybody signed in.
+/// A project without a signed-in user.
 async fn project(t: &TestApp) -> (Project, Scope) {
     let project = service::projects::create(&t.app, "Quiet", vec![], None).await.unwrap();
     let scope = Scope::system(project.id);
@@ -65,7 +65,7 @@ on_both!(numbers_are_given_once_under_concurrency, |t: TestApp| async move {
     let mut numbers: Vec<i64> = made.into_iter().map(Result::unwrap).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=20).collect::<Vec<_>>());
-    // A retry gives the first answer, other words under the key are another item, and another project counts on its own.
+    // A retry returns the first result, other content with the same key creates another item, and each project has its own numbers.
     let again = backlog::create(&t.app, &scope, "key-00003", "An item", "").await.unwrap();
     assert!((1..=20).contains(&again));
     assert_eq!(backlog::create(&t.app, &scope, "key-00003", "Else", "").await.unwrap(), 21);
@@ -95,7 +95,7 @@ on_both!(linking_is_idempotent_and_unlinking_restores, |t: TestApp| async move {
     assert_eq!(get(&t, &project, said).await.status, FeedbackStatus::Triaged);
     assert!(!backlog::unlink(&t.app, &scope, said, two, UnlinkOptions::default()).await.unwrap().was_linked);
 
-    // Taking back the linking itself gives back what was before it.
+    // Undoing the link restores the status from before it.
     let fresh = feedback(&t, &project, "Another", None).await;
     let done = backlog::link(&t.app, &scope, fresh, one, all()).await.unwrap();
     backlog::unlink(&t.app, &scope, fresh, one, UnlinkOptions { restore: Some(done.before), with_item: false }).await.unwrap();
@@ -121,7 +121,7 @@ on_both!(taking_back_a_creation_takes_the_item_only_while_it_is_untouched, |t: T
     assert_eq!(get(&t, &project, said).await.status, FeedbackStatus::New);
     assert!(t.app.store.backlog_item(&scope, done.number).await.unwrap().is_none());
 
-    // Somebody linked more to it, or wrote in it: only the link goes.
+    // If the item was linked to other feedback or edited meanwhile, undo removes only the link.
     let (said, done) = created("key-00002", "Light mode").await;
     let other = feedback(&t, &project, "Me too", None).await;
     backlog::link(&t.app, &scope, other, done.number, all()).await.unwrap();
@@ -144,23 +144,23 @@ on_both!(a_number_is_never_given_to_a_second_item, |t: TestApp| async move {
     let next = backlog::create(&t.app, &scope, "key-00002", "Something else", "").await.unwrap();
     assert_eq!((made.number, next), (1, 2), "the number of the removed item stays unused");
 
-    // A link form that was open meanwhile still names #1: it is refused, and what was typed stays in the form.
+    // A link form opened before the removal still names #1: it is rejected, and keeps its values.
     let form = [("item", "1"), ("quote", "Dark mode"), ("importance", "critical")];
     let page = owner.post(&format!("/p/{}/feedback/{said}/link", project.slug), &form).await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(page.body.contains("Backlog item #1 was removed") && page.body.contains("Dark mode</textarea>"), "{}", page.body);
     assert!(t.app.store.linked_items(&scope, said).await.unwrap().is_empty());
-    // So are the undo sent twice, and a form for the item itself.
+    // A repeated undo and a form for the item itself are rejected too.
     let again = backlog::unlink(&t.app, &scope, said, 1, undo()).await.unwrap_err();
     assert!(matches!(again.refusal(), Some(domain::DomainError::Conflict(text)) if text.contains("#1 was removed")), "{again}");
     let edit = [("title", "x"), ("body", ""), ("version", "1")];
     let page = owner.post(&format!("/p/{}/backlog/1", project.slug), &edit).await;
     assert!(page.status == StatusCode::NOT_FOUND || page.status == StatusCode::CONFLICT, "{}", page.status);
-    // A number that no item ever had is not found, as before.
+    // A number that was never assigned returns "not found".
     let never = backlog::link(&t.app, &scope, said, 3, all()).await.unwrap_err();
     assert!(matches!(never.refusal(), Some(domain::DomainError::NotFound)), "{never}");
 
-    // A node of the version before takes the highest number and one more, and does not move the counter.
+    // A node of the previous version assigns the highest number plus one, and does not advance the counter.
     let (id, own) = (t.app.id::<uuid::Uuid>().to_string(), project.id.to_string());
     let by_the_version_before = "INSERT INTO backlog_items (id, project_id, number, title, body, search, status, created_at, updated_at, version) \
                                  SELECT $1, $2, MAX(number) + 1, 'Old', '', 'old', 'open', 1, 1, 1 FROM backlog_items WHERE project_id = $2";
@@ -217,7 +217,7 @@ on_both!(evidence_counts_people_once_and_sorts_the_list, |t: TestApp| async move
         let said = feedback(&t, &project, "Me too", who).await;
         backlog::link(&t.app, &scope, said, 2, LinkInput { importance: Importance::Critical, quote: String::new() }).await.unwrap();
     }
-    // Spam counts for nothing.
+    // Spam does not count.
     let spam = feedback(&t, &project, "Buy", None).await;
     backlog::link(&t.app, &scope, spam, 3, all()).await.unwrap();
     let id = spam.to_string();
@@ -261,14 +261,14 @@ on_both!(the_list_shows_what_is_left_to_do_and_an_item_who_asked, |t: TestApp| a
         let done = owner.post(&format!("{base}/{number}/status"), &[("status", status), ("version", "1")]).await;
         assert_eq!(done.status, StatusCode::SEE_OTHER);
     }
-    // Shipped with the most people behind it, and yet not on top of what is left.
+    // A shipped item is not listed among the active ones, even with the most people behind it.
     let listed = |body: &str| ["Export as PDF", "Faster search", "A fax machine"].map(|title| body.contains(title));
     let active = owner.get(&base).await;
     assert_eq!(listed(&active.body), [false, true, false], "{}", active.body);
     assert!(active.body.contains("Active"), "{}", active.body);
     assert_eq!(listed(&owner.get(&format!("{base}?status=all")).await.body), [true, true, true]);
     assert_eq!(listed(&owner.get(&format!("{base}?status=shipped")).await.body), [true, false, false]);
-    // Not found among what is left: the way to all items keeps the words.
+    // A search without active matches links to all items and keeps the query.
     let none = owner.get(&format!("{base}?q=fax")).await;
     assert!(none.body.contains(&format!("{base}?status=all&amp;q=fax")), "{}", none.body);
 
@@ -329,22 +329,22 @@ on_both!(another_persons_quote_is_changed_with_history_and_undo, |t: TestApp| as
     other.post(&undo, &[("token", &token)]).await;
     assert_eq!(says().await, Some(("The export fails".into(), Importance::Critical)));
 
-    // How much it matters, without a quote: the quote stays.
+    // Changing only the importance keeps the quote.
     let done = other.post(&link, &[("item", "1"), ("importance", "nice")]).await;
     let page = other.get(done.location()).await;
     assert!(page.body.contains("Changed the importance of #1 Export."), "{}", page.body);
     assert_eq!(says().await, Some(("The export fails".into(), Importance::Nice)));
-    // Nothing new is no change.
+    // Sending the current values changes nothing.
     let done = owner.post(&link, &[("item", "1"), ("importance", "nice")]).await;
     assert!(owner.get(done.location()).await.body.contains("Already linked to #1 Export."));
-    // Changed again since: what stands is not overwritten by taking back.
+    // Undo does not overwrite a later change.
     let token = undo_token(&page.body);
     owner.post(&link, &[("item", "1"), ("importance", "normal")]).await;
     let late = other.post(&undo, &[("token", &token)]).await;
     assert!(other.get(late.location()).await.body.contains("Nothing was undone"));
     assert_eq!(says().await, Some(("The export fails".into(), Importance::Normal)));
 
-    // A quote of any length comes back with the link.
+    // Undo restores a quote of any length with the link.
     let long = &text[..text.find(" And").unwrap()];
     owner.post(&link, &[("item", "1"), ("quote", long)]).await;
     let gone = owner.post(&format!("{base}/feedback/{said}/unlink"), &[("item", "1")]).await;
@@ -352,7 +352,7 @@ on_both!(another_persons_quote_is_changed_with_history_and_undo, |t: TestApp| as
     assert!(says().await.is_none() && page.body.contains("Unlinked from #1 Export."), "{}", page.body);
     let token = undo_token(&page.body);
     assert!(!page.body.contains(&format!("value=\"{long}")));
-    // Not another person's to take back.
+    // Another person cannot undo it.
     other.post(&undo, &[("token", &token)]).await;
     assert!(says().await.is_none());
     owner.post(&undo, &[("token", &token)]).await;
@@ -376,16 +376,16 @@ on_both!(an_edit_of_an_item_is_taken_back_while_it_stands, |t: TestApp| async mo
     assert_eq!((back.status, back.location()), (StatusCode::SEE_OTHER, item.as_str()));
     assert_eq!(stored().await, ("Export".into(), "As it was".into(), 3));
     assert!(owner.get(&item).await.body.contains("changed the title from “Exports”"));
-    // Found again by its old words.
+    // The old title finds it again.
     assert!(owner.get(&format!("{base}/backlog?q=as+it+was")).await.body.contains("#1 "));
-    // Changed again since: it stays.
+    // A later change is not undone.
     let done = owner.post(&item, &[("title", "Second"), ("body", ""), ("version", "3")]).await;
     let token = undo_token(&owner.get(done.location()).await.body);
     owner.post(&item, &[("title", "Third"), ("body", ""), ("version", "4")]).await;
     let late = owner.post(&undo, &[("token", &token), ("return_to", &item)]).await;
     assert!(owner.get(late.location()).await.body.contains("Olga Owner changed this item"));
     assert_eq!(stored().await.0, "Third");
-    // Saving what is there already offers nothing to take back.
+    // Saving the current values offers no undo.
     let done = owner.post(&item, &[("title", "Third"), ("body", ""), ("version", "5")]).await;
     assert!(!owner.get(done.location()).await.body.contains("name=\"token\""));
 });
@@ -420,7 +420,7 @@ on_both!(roles_and_foreign_projects, |t: TestApp| async move {
     let seen = viewer.get(&format!("{base}/feedback/{said}/link")).await;
     assert!(seen.status == StatusCode::OK && seen.body.contains("Export") && !seen.body.contains("Create and link"), "{}", seen.body);
 
-    // A bad quote shows the form again, filled in.
+    // An invalid quote shows the form again with its values.
     let again = owner
         .post(
             &format!("{base}/feedback/{said}/link"),
@@ -430,12 +430,12 @@ on_both!(roles_and_foreign_projects, |t: TestApp| async move {
     assert_eq!(again.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(again.body.contains("not there") && again.body.contains("This quote is not in the feedback") && again.body.contains("mine"));
 
-    // Posts come back only to pages of the project.
+    // Posts redirect only to pages of the project.
     for bad in ["https://evil.example/", "//evil.example/", "/p/other/inbox", "/p/my-app/\u{e9}"] {
         let done = owner.post(&format!("{base}/feedback/{said}/link"), &[("item", "1"), ("return_to", bad)]).await;
         assert_eq!(done.location(), format!("{base}/feedback/{said}"), "{bad}");
     }
-    // Undo of unlink links again.
+    // Undoing an unlink links again.
     let gone = owner
         .post(&format!("{base}/feedback/{said}/unlink"), &[("item", "1"), ("return_to", &format!("{base}/feedback/{said}/link"))])
         .await;
@@ -498,7 +498,7 @@ on_both!(pages_of_the_backlog, |t: TestApp| async move {
     owner.post(&format!("{base}/1/status"), &[("status", "open"), ("version", "2")]).await;
     assert_eq!(t.app.store.backlog_item(&Scope::system(project.id), 1).await.unwrap().unwrap().status.as_str(), "open");
 
-    // From an old version: nothing lost, nothing overwritten.
+    // From an old version: nothing is lost or overwritten.
     let late = owner.post(&format!("{base}/1"), &[("title", "Mine"), ("body", "my text"), ("version", "1")]).await;
     assert_eq!(late.status, StatusCode::CONFLICT);
     assert!(late.body.contains("Olga Owner changed this item") && late.body.contains("my text"), "{}", late.body);

@@ -1,4 +1,4 @@
-//! Backup while serving, restore, and what the doctor says.
+//! Backup while serving, restore, and the reports of the doctor.
 
 use std::{fs, path::Path};
 
@@ -24,7 +24,7 @@ fn instance(t: &TestApp) -> String {
     t.app.ids.uuid().to_string()
 }
 
-/// How many records of `data` a search for the word finds, after the index was opened or built.
+/// Number of records of `data` that a search for the word finds, after the index was opened or built.
 async fn found(t: &TestApp, data: &Path, project: domain::ids::ProjectId, word: &str) -> usize {
     let store = Store::open_sqlite(data).await.unwrap();
     let ids = std::sync::Arc::new(TestIds::starting_at(9_000));
@@ -64,7 +64,7 @@ async fn a_backup_is_made_while_others_write_and_is_restored() {
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions()) & 0o077, 0, "others can read it");
     assert!(!out.path().join("today.db.part").exists());
 
-    // Somewhere else: everything that was said before is there, and found.
+    // Restored elsewhere: everything from before is there, and the search finds it.
     let other = tempfile::tempdir().unwrap();
     let done = backup::restore(other.path(), &file, false, &instance(&t), t.app.now()).await.unwrap();
     assert_eq!((done.contents.feedback, done.set_aside), (made.feedback, None));
@@ -90,9 +90,9 @@ async fn a_restore_takes_the_place_only_when_told_and_deletes_nothing() {
     assert!(there.contains("--replace"), "{there}");
     let done = backup::restore(&data, &file, true, &instance(&t), t.app.now()).await.unwrap();
     assert_eq!(done.contents.feedback, 1);
-    // The index that knew the new words is not believed, although its place in the sequence could be right by chance.
+    // The index with the newer words is discarded, although its position in the sequence could match by chance.
     assert_eq!((found(&t, &data, project.id, "old").await, found(&t, &data, project.id, "new").await), (1, 0));
-    // What was there can be had back.
+    // The replaced data can be restored.
     let aside = done.set_aside.unwrap();
     let again = backup::restore(&data, &aside, true, &instance(&t), t.app.now().plus_ms(1)).await.unwrap();
     assert_eq!(again.contents.feedback, 2);
@@ -128,7 +128,7 @@ async fn damaged_and_foreign_files_are_refused_and_change_nothing() {
     }
 }
 
-/// What is to be done, and what is well.
+/// The problems and the successful checks.
 async fn examined(config: &Config) -> (Vec<String>, Vec<String>) {
     let found = server::doctor::examine(config).await;
     let (wrong, well): (Vec<_>, Vec<_>) = found.into_iter().partition(|f| f.todo.is_some());
@@ -145,7 +145,7 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
     assert!(well.iter().any(|w| w.contains("1 project, 1 piece of feedback")), "{well:?}");
     assert!(well.iter().any(|w| w == "A server is using the directory."), "{well:?}");
 
-    // Settings that do not fit each other.
+    // Settings that contradict each other.
     let mut behind = config.clone();
     behind.settings.public_url = Some("https://feedback.example".into());
     let (wrong, _) = examined(&behind).await;
@@ -155,7 +155,7 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
     let (wrong, _) = examined(&open).await;
     assert!(wrong.len() == 1 && wrong[0].contains("without a public URL"), "{wrong:?}");
 
-    // What is no fault, but good to know.
+    // Not a problem, but worth mentioning.
     let mut inside = config.clone();
     inside.settings.webhook_allow = vec![domain::webhooks::address::IpNetwork::parse("10.1.0.0/16").unwrap()];
     let (wrong, well) = examined(&inside).await;
@@ -173,7 +173,7 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
         mode(0o700);
     }
 
-    // What was given up.
+    // Failed deliveries and jobs.
     let id = project.id.to_string();
     t.app
         .store
@@ -196,7 +196,7 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
     let given_up = ["1 webhook delivery failed permanently.", "1 webhook was turned off because every attempt failed."];
     assert_eq!(examined(&config).await.0, given_up);
 
-    // A damaged database, an index of another one.
+    // A damaged database, and an index of another one.
     t.app.search.stop().await;
     let file = config.settings.data.join("earshot.db");
     let hurt = crate::support::private_dir();
@@ -215,7 +215,7 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
         "{well:?}"
     );
 
-    // Nothing at all, and nobody.
+    // No data directory, and then no owner.
     let (wrong, _) = examined(&Config::for_tests(hurt.path().join("nowhere"))).await;
     assert!(wrong.len() == 1 && wrong[0].contains("There is no data directory"), "{wrong:?}");
     let fresh = TestApp::new(Database::Sqlite).await.unwrap();

@@ -1,4 +1,4 @@
-//! Which responses are compressed: never one that shows a secret (BREACH).
+//! Compression of responses: a response with a secret is never compressed (BREACH).
 
 use axum::{
     body::Body,
@@ -23,7 +23,7 @@ on_both!(no_page_that_shows_a_secret_is_compressed, |t: TestApp| async move {
     let token = filled.ids["token"].as_str();
     let (mut compressed, mut secret) = (Vec::new(), Vec::new());
     for (_, pattern) in routes().into_iter().filter(|(method, _)| method == "GET") {
-        // Live events do not end. The API may compress its secrets: no foreign page can make a browser send an API key.
+        // Live events do not end. The API may compress its secrets: a page on another site cannot make a browser send an API key.
         if pattern.ends_with("/events") || pattern.starts_with("/api/") {
             continue;
         }
@@ -62,7 +62,7 @@ on_both!(a_refusal_that_gets_another_page_is_sent_as_what_it_is, |t: TestApp| as
     let (project, owner) = t.owner().await;
     let headers =
         [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "same-origin"), ("accept-encoding", "gzip, br")];
-    // Without an idempotency key, a form is out of date.
+    // Without an idempotency key, a form counts as outdated.
     let form = "name=Greeting&body=Good+morning+to+you";
     let page = owner.send(Method::POST, &format!("/p/{}/replies", project.slug), &headers, Body::from(form)).await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", page.body);

@@ -1,15 +1,15 @@
-//! Everything that is in the database, read by its own catalogue: a table or a column that is added is watched without being named here.
+//! The whole content of the database, read through its catalogue, so that new tables and columns are included automatically.
 
 use std::collections::BTreeMap;
 
 use crate::support::{Database, TestApp};
 
-/// Tables that every visit writes, whatever it does.
+/// Tables that every request writes.
 const OF_VISITS: [&str; 3] = ["sessions", "limits", "sqlite_sequence"];
-/// Columns that say when something was last used.
+/// Columns that record the last use.
 const OF_USE: [(&str, &str); 1] = [("api_keys", "used_at")];
 
-/// The rows of each table, but for what every visit writes: each row as the text of all its columns.
+/// The rows of each table, without the data that every request writes: each row as the text of all its columns.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Contents(BTreeMap<String, Vec<String>>);
 
@@ -32,7 +32,7 @@ impl Contents {
             if OF_VISITS.contains(&table) || OF_USE.contains(&(table, column)) {
                 continue;
             }
-            // Bytes are no text: how many there are is enough.
+            // Binary data is not text: its length is enough.
             let text = if ["BLOB", "bytea"].contains(&kind.as_str()) { format!("LENGTH({column})") } else { column.to_owned() };
             tables.entry(table).or_default().push(format!("'{column}=' || COALESCE(CAST({text} AS TEXT), 'none')"));
         }
@@ -48,7 +48,7 @@ impl Contents {
         Self(all)
     }
 
-    /// What is different in `later`, a line for each row.
+    /// The differences in `later`, one line for each row.
     pub fn changes(&self, later: &Self) -> Vec<String> {
         let mut all = Vec::new();
         for (table, rows) in &later.0 {
@@ -59,12 +59,12 @@ impl Contents {
         all
     }
 
-    /// The same but for keys of requests, which are kept for some that did nothing.
+    /// The same without idempotency keys, which are stored even for some requests without an effect.
     pub fn effects(&self, later: &Self) -> Vec<String> {
         self.changes(later).into_iter().filter(|change| !change.starts_with("+ idempotency:")).collect()
     }
 
-    /// Fails with what is different in `later`.
+    /// Fails with the differences in `later`.
     pub fn assert_same(&self, later: &Self, about: &str) {
         let changes = self.changes(later);
         assert!(changes.is_empty(), "{about}: {}", changes.join("\n"));

@@ -1,4 +1,4 @@
-//! The desk, through the router: staff answer tickets in the console.
+//! The desk, through the router: the team replies to tickets in the console.
 
 use axum::{
     body::Body,
@@ -25,15 +25,15 @@ use crate::{
     support::{Client, Database, Page, TestApp},
 };
 
-/// A ticket as the portal takes it.
+/// A ticket submitted as through the portal.
 async fn written(t: &TestApp, project: &Project, key: &str, subject: &str, message: &str) -> TicketReceipt {
     tickets::submit(&t.app, project, key, submission(subject, message)).await.unwrap()
 }
 
-/// A file of a form: its name and bytes.
+/// A file in a form: its name and bytes.
 type File<'a> = (&'a str, &'a [u8]);
 
-/// Sends the form of an answer.
+/// Sends the reply form.
 async fn answer(client: &Client, feedback: FeedbackId, fields: &[(&str, &str)], files: &[File<'_>]) -> Page {
     let mut body = Vec::new();
     let mut part = |head: String, bytes: &[u8]| {
@@ -97,7 +97,7 @@ on_both!(a_ticket_is_answered_noted_and_closed, |t: TestApp| async move {
             (MessageAuthor::Staff, "Please open the lid.".to_owned())
         ]
     );
-    // After going back, other words are another answer.
+    // After going back, other text is another reply.
     let other = [("idempotency_key", "answer-key-1"), ("version", seen.as_str()), ("message", "Gently."), ("do", "send")];
     assert_eq!(answer(&ann, made.feedback, &other, &[]).await.status, StatusCode::SEE_OTHER);
     assert_eq!(bodies(&t, &project, &made).await.last().unwrap().1, "Gently.");
@@ -105,7 +105,7 @@ on_both!(a_ticket_is_answered_noted_and_closed, |t: TestApp| async move {
     for words in ["Internal note", "First reply after 2 h 5 min", "Waiting for requester", "note.txt"] {
         assert!(page.body.contains(words), "{words}: {}", page.body);
     }
-    // The file, as a download that nothing runs in.
+    // The file is a download in which nothing runs.
     let at = page.body.find(&format!("{own}/files/")).unwrap();
     let file = page.body[at..].split('"').next().unwrap().to_owned();
     let got = owner.get(&file).await;
@@ -120,7 +120,7 @@ on_both!(a_ticket_is_answered_noted_and_closed, |t: TestApp| async move {
     let ticket = now(&t, &project, &made).await;
     assert_eq!((ticket.state, ticket.resolution_ms()), (TicketState::Closed, Some(DAY_MS + 125 * 60_000)));
     assert!(owner.get(&own).await.body.contains("Closed after 1 day 2 h"));
-    // Opened again, and that taken back.
+    // Reopened, and the reopening undone.
     let seen = version(&t, &project, &made).await;
     let again = owner.post(&format!("{own}/reopen"), &[("version", seen.as_str()), ("return_to", own.as_str())]).await;
     assert_eq!(now(&t, &project, &made).await.state, TicketState::Open);
@@ -129,12 +129,12 @@ on_both!(a_ticket_is_answered_noted_and_closed, |t: TestApp| async move {
     let seen = version(&t, &project, &made).await;
     owner.post(&format!("{own}/status"), &[("version", seen.as_str()), ("status", "resolved")]).await;
     assert_eq!(now(&t, &project, &made).await.state, TicketState::Closed);
-    // Closing is taken back to where the conversation was: the requester has the next word.
+    // Undoing the close restores the state of the conversation: it waits for the requester.
     let seen = version(&t, &project, &made).await;
     owner.post(&format!("{own}/status"), &[("version", seen.as_str()), ("status", "triaged")]).await;
     assert_eq!(now(&t, &project, &made).await.state, TicketState::Answered);
 
-    // What the requester reads holds no note, nor does anything outside of the item.
+    // The requester's page contains no note, nor does any page except the item.
     let ticket = now(&t, &project, &made).await;
     let public = tickets::public_conversation(&t.app, ticket.clone()).await.unwrap();
     assert!(public.messages.iter().all(|m| !m.body.contains("SECRET")));
@@ -161,7 +161,7 @@ on_both!(an_answer_is_not_sent_over_words_nobody_read, |t: TestApp| async move {
         assert!(refused.body.contains(words), "{words}: {}", refused.body);
     }
     assert_eq!(bodies(&t, &project, &made).await.len(), 2);
-    // Sent from what the refusal showed: the same key, the version of now, the file that waited.
+    // Sent from the rejected form: the same key, the current version, and the file uploaded before.
     let at = refused.body.find("id=\"answer-form\"").unwrap();
     let form = Page { status: refused.status, headers: refused.headers.clone(), body: refused.body[at..].to_owned() };
     let (key, seen) = (hidden(&form, "idempotency_key"), hidden(&form, "version"));
@@ -170,25 +170,25 @@ on_both!(an_answer_is_not_sent_over_words_nobody_read, |t: TestApp| async move {
     let page = owner.get(&own).await;
     assert!(page.body.contains("My long draft") && page.body.contains("photo.txt"), "{}", page.body);
 
-    // A colleague was quicker.
+    // A colleague replied first.
     let late = [("idempotency_key", "answer-key-2"), ("version", seen.as_str()), ("message", "Me too"), ("do", "close")];
     let refused = answer(&owner, made.feedback, &late, &[]).await;
     assert_eq!(refused.status, StatusCode::CONFLICT);
     assert!(refused.body.contains("ann replied to the requester"), "{}", refused.body);
-    // A tag in between is no reason to hold an answer back.
+    // A tag added meanwhile does not block a reply.
     let seen = version(&t, &project, &made).await;
     ann.post(&format!("{own}/tags"), &[("version", seen.as_str()), ("create", "till")]).await;
     let fine = [("idempotency_key", "answer-key-3"), ("version", seen.as_str()), ("message", "Me too"), ("do", "send")];
     assert_eq!(answer(&owner, made.feedback, &fine, &[]).await.status, StatusCode::SEE_OTHER);
 
-    // Nothing to send.
+    // An empty reply.
     let seen = version(&t, &project, &made).await;
     let empty = [("idempotency_key", "answer-key-4"), ("version", seen.as_str()), ("message", " "), ("do", "send")];
     let refused = answer(&owner, made.feedback, &empty, &[]).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(refused.body.contains("Enter a message."));
     assert_eq!(owner.post(&format!("{own}/note"), &[("version", "1"), ("note", "")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
-    // A picture that is none.
+    // An invalid image.
     let broken = [("idempotency_key", "answer-key-5"), ("version", seen.as_str()), ("message", "Look"), ("do", "send")];
     let refused = answer(&owner, made.feedback, &broken, &[("a.png", b"\x89PNG\r\n\x1a\nno picture")]).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -204,7 +204,7 @@ on_both!(a_canned_reply_is_put_into_the_answer_without_sending, |t: TestApp| asy
         [("idempotency_key", "answer-key-1"), ("version", "1"), ("message", "First line"), ("reply", reply.as_str()), ("do", "insert")];
     let page = answer(&owner, made.feedback, &fields, &[("kept.txt", b"bytes")]).await;
     assert_eq!(page.status, StatusCode::OK);
-    // The link is put in where the requester reads the answer; the team does not see it.
+    // The link is inserted when the reply is shown to the requester; the team does not see it.
     assert!(page.body.contains("First line\n\nHello Ann, #1 “The till jams”: {link} Olga Owner</textarea>"), "{}", page.body);
     assert!(page.body.contains("kept.txt"), "a file that was chosen is kept");
     assert_eq!(bodies(&t, &project, &made).await.len(), 1, "nothing was sent");
@@ -212,7 +212,7 @@ on_both!(a_canned_reply_is_put_into_the_answer_without_sending, |t: TestApp| asy
     let page = answer(&owner, made.feedback, &none, &[]).await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(page.body.contains("Choose a canned reply first.") && page.body.contains("First line"), "{}", page.body);
-    // Beside the list the list stays.
+    // In the inbox, the list stays visible.
     let back = format!("/p/my-app/inbox?q=kind%3Aticket&item={}", made.feedback);
     let fields = [
         ("idempotency_key", "answer-key-1"),
@@ -256,7 +256,7 @@ on_both!(viewers_read_and_strangers_do_not, |t: TestApp| async move {
     assert_eq!(stranger.get(&file.replace("my-app", "other")).await.status, StatusCode::NOT_FOUND);
     assert_eq!(t.anonymous().get(&file).await.status, StatusCode::SEE_OTHER, "asks to sign in");
     assert!(!stranger.get("/p/other/tickets").await.body.contains("The till jams"));
-    // Feedback that is no ticket has no conversation.
+    // Feedback of other kinds has no conversation.
     let plain = crate::support::sample(&t.app, project.id, "Just words");
     let id = plain.id;
     t.app.store.write(move |tx| Box::pin(async move { tx.insert_feedback(&plain, None).await })).await.unwrap();
@@ -272,7 +272,7 @@ on_both!(priority_is_set_contested_taken_back_and_found, |t: TestApp| async move
     let set = ann.post(&path, &[("version", "1"), ("priority", "urgent")]).await;
     assert_eq!(set.status, StatusCode::SEE_OTHER);
     assert_eq!(now(&t, &project, &made).await.priority, Priority::Urgent);
-    // Who looked before that is told, and nothing is overwritten.
+    // A change based on an older version is reported, and overwrites nothing.
     let stale = owner.post(&path, &[("version", "1"), ("priority", "low")]).await;
     assert!(owner.get(stale.location()).await.body.contains("Your change was not applied."));
     assert_eq!(now(&t, &project, &made).await.priority, Priority::Urgent);
@@ -285,21 +285,21 @@ on_both!(priority_is_set_contested_taken_back_and_found, |t: TestApp| async move
         "{}",
         urgent.body
     );
-    // The facet stands there for tickets only.
+    // The filter is shown for tickets only.
     assert!(owner.get("/p/my-app/inbox?q=kind%3Aticket").await.body.contains(">Priority<"));
     assert!(!owner.get("/p/my-app/inbox").await.body.contains(">Priority<"));
-    // By number, by what was said in it later, and linked like any feedback.
+    // Found by number and by a later message, and linked like any feedback.
     assert!(owner.get("/p/my-app/inbox?q=%232").await.body.contains("A question"));
     tickets::requester_reply(&t.app, &project, made.ticket, "more-000001", adding("It smells of lavender now.")).await.unwrap();
     assert!(t.app.search.wait_until_caught_up(std::time::Duration::from_secs(20)).await);
     assert!(owner.get("/p/my-app/inbox?q=lavender").await.body.contains("The till jams"));
-    // Back again, by the button of the message.
+    // Undone, by the button in the message.
     let page = ann.get(set.location()).await;
     let token = [("priority", hidden(&page, "priority")), ("version", "2".to_owned())];
     assert_eq!(token[0].1, "normal");
     ann.post(&path, &token.each_ref().map(|(n, v)| (*n, v.as_str()))).await;
     assert_eq!(now(&t, &project, &made).await.priority, Priority::Normal);
-    // While there is no index too.
+    // It also works without an index.
     let bulk = [("item", format!("{}:{}", made.feedback, version(&t, &project, &made).await)), ("do", "status:resolved".to_owned())];
     let done = owner.post("/p/my-app/feedback/bulk", &bulk.each_ref().map(|(n, v)| (*n, v.as_str()))).await;
     assert_eq!(done.status, StatusCode::SEE_OTHER);
@@ -322,7 +322,7 @@ on_both!(the_report_counts_and_admits_when_it_has_too_few, |t: TestApp| async mo
             assert_eq!(answer(&owner, made.feedback, &fields, &[]).await.status, StatusCode::SEE_OTHER);
         }
     }
-    // Spam counts for nothing.
+    // Spam does not count.
     let spam = written(&t, &project, "key-spam-0001", "Buy", "Cheap").await;
     owner.post(&format!("/p/my-app/feedback/{}/status", spam.feedback), &[("version", "1"), ("status", "spam")]).await;
     assert_eq!(t.app.store.feedback_by_ids(&scope, &[spam.feedback]).await.unwrap()[0].status, FeedbackStatus::Spam);
@@ -338,14 +338,14 @@ on_both!(the_report_counts_and_admits_when_it_has_too_few, |t: TestApp| async mo
     for words in ["6 tickets were created", "3 min", "too few", "before%3A1d+after%3A3d"] {
         assert!(page.body.contains(words), "{words}: {}", page.body);
     }
-    // What happened longer ago than the report looks back.
+    // Events before the period of the report.
     t.clock.advance_ms(40 * DAY_MS);
     let report = service::desk::report(&t.app, &scope).await.unwrap();
     assert_eq!((report.total, report.written, report.first_response.n, report.resolution.n), (6, 0, 0, 0));
     assert_eq!(report.open.iter().filter(|o| o.age == 4).map(|o| o.count).sum::<i64>(), 2);
 });
 
-/// Letters about a ticket are queued with what they tell about, and the item says what became of them.
+/// E-mails about a ticket are queued with their content, and the item shows their delivery state.
 async fn letters(database: Database) {
     let with_mail = |config: &mut Config| {
         config.settings.mail = Some(MailSettings {
@@ -368,14 +368,14 @@ async fn letters(database: Database) {
     answer(&owner, made.feedback, &fields, &[]).await;
     let letters = t.app.store.mail_messages_about(&scope, made.ticket.0).await.unwrap();
     assert_eq!(letters.iter().map(|l| l.kind.as_str()).collect::<Vec<_>>(), ["ticket_confirmation", "ticket_reply"]);
-    // Signed when it leaves: what waits holds no secret.
+    // Links are signed when the e-mail is sent: the queue contains no secret.
     let link = format!("https://earshot.test/p/my-app/t/{}", made.ticket.0.simple());
     for letter in &letters {
         assert_eq!((letter.recipient.as_str(), letter.link.as_str(), letter.state.as_str()), ("ann@example.com", link.as_str(), "queued"));
         assert!(!letter.content.contains("SECRET"));
     }
     assert!(letters[1].content.contains("Open the lid.") && letters[0].subject.contains("#1"), "{letters:?}");
-    // Somebody else's project has no part in it.
+    // Another project cannot see them.
     let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     assert!(t.app.store.mail_messages_about(&Scope::system(other.id), made.ticket.0).await.unwrap().is_empty());
 
@@ -385,7 +385,7 @@ async fn letters(database: Database) {
     let page = owner.get(&own).await;
     assert!(page.body.contains("was not delivered: No such mailbox.") && page.body.contains("the link they have"), "{}", page.body);
 
-    // Suspected spam gets no letter: its sender is most likely somebody else.
+    // Suspected spam gets no e-mail: its sender address is probably forged.
     let mut spam = submission("Buy", "Cheap");
     spam.signals = Some(domain::responses::SpamSignals { honeypot: true, ..Default::default() });
     let spam = tickets::submit(&t.app, &project, "key-spam-0001", spam).await.unwrap();

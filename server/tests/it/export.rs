@@ -21,7 +21,7 @@ use crate::{
     support::{Database, Page, TestApp, sample},
 };
 
-/// Texts that a careless writer of CSV would get wrong.
+/// Texts that a careless CSV writer would get wrong.
 const EXOTIC: [&str; 12] = [
     "plain",
     "comma, \"quotes\" and\nlines\r\nof both kinds",
@@ -43,7 +43,7 @@ async fn add(t: &TestApp, project: &Project, texts: Vec<String>) -> Vec<Feedback
         .enumerate()
         .map(|(n, text)| {
             let tags = if n % 2 == 0 { vec!["billing".to_owned(), "urgent".to_owned()] } else { vec![] };
-            // Several at the same moment: the place of a page is not the time alone.
+            // Several with the same time, so that the time alone does not determine the position.
             Feedback { tags, created_at: t.app.now().plus_ms(i64::try_from(n / 7).unwrap()), ..sample(&t.app, project.id, &text) }
         })
         .collect();
@@ -111,13 +111,13 @@ on_both!(everything_is_in_it_once_and_as_it_was_written, |t: TestApp| async move
     }
     let first = by_id[all[0].id.to_string().as_str()];
     assert_eq!((first["tags"].as_str(), first["backlog"].as_str(), first["status"].as_str()), ("billing, urgent", "1", "linked"));
-    // JSON lines hold the same, unchanged.
+    // JSON lines contain the same data, unchanged.
     let page = owner.get(&url(&project, "what=feedback&format=jsonl")).await;
     let rows = json_rows(&page.body);
     assert_eq!(rows.len(), all.len());
     let texts: HashMap<&str, &str> = rows.iter().map(|r| (r["id"].as_str().unwrap(), r["text"].as_str().unwrap())).collect();
     assert!(all.iter().all(|f| texts[f.id.to_string().as_str()] == f.text));
-    // It arrives in pieces, none of which is all.
+    // It arrives in several parts.
     let app = t.app.clone();
     let pieces: Vec<_> =
         begin(&app, &scope, ExportSubject::Feedback, ExportFormat::Csv).await.unwrap().map(|p| p.unwrap().len()).collect().await;
@@ -137,7 +137,7 @@ on_both!(responses_have_a_column_for_each_question, |t: TestApp| async move {
         let page = s.post(&s.input(&format!("submission-{n}"), &answers, true)).await;
         assert!(page.status.is_success(), "{}", page.body);
     }
-    // One answer that this program did not write, and one to a question that no version has.
+    // One answer in an unknown format, and one to a question that no version has.
     s.t.app
         .store
         .write(|tx| {
@@ -166,7 +166,7 @@ on_both!(responses_have_a_column_for_each_question, |t: TestApp| async move {
     let page = admin.get(&url(&s.project, &format!("what=responses&survey={}&format=jsonl", s.survey))).await;
     let rows = json_rows(&page.body);
     assert_eq!((rows.len(), &rows[0]["What do you use? [q3]"]), (3, &serde_json::json!(["Maps", "Lists"])));
-    // A survey of somebody else, or none at all.
+    // A survey of another project, or a nonexistent one.
     let other = service::projects::create(&s.t.app, "Other", vec![], None).await.unwrap();
     let foreign = Scope::system(other.id);
     assert!(begin(&s.t.app, &foreign, ExportSubject::Responses(s.survey), ExportFormat::Csv).await.is_err());
@@ -235,14 +235,14 @@ on_both!(what_a_search_finds_is_exported_completely_and_in_pieces, |t: TestApp| 
     let (project, owner) = t.owner().await;
     let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     add(&t, &other, vec!["A pear of others".into()]).await;
-    // More than two pages of the search, and as much that it does not find.
+    // More than two pages of search results, and as many items that do not match.
     let texts: Vec<String> = (0..900).map(|n| if n % 2 == 0 { format!("Pear {n}") } else { format!("Plum {n}") }).collect();
     let all = add(&t, &project, texts).await;
     let wanted: Vec<String> = all.iter().filter(|f| f.text.starts_with("Pear")).map(|f| f.id.to_string()).collect();
     let page = owner.get(&url(&project, "what=feedback&format=jsonl&q=pear")).await;
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
     let found: Vec<String> = json_rows(&page.body).iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
-    // Everything that was there when it began, the oldest first, each once, and nothing else. (The index was not waited for here.)
+    // Everything that existed at the start, oldest first, exactly once, and nothing else. (The test did not wait for the index.)
     assert_eq!(found, wanted);
     let csv = owner.get(&url(&project, "what=feedback&format=csv&q=pear+tag:billing")).await;
     let rows = csv_rows(&csv.body);
@@ -254,7 +254,7 @@ on_both!(what_a_search_finds_is_exported_completely_and_in_pieces, |t: TestApp| 
     let mut pieces = Box::pin(pieces);
     let mut lines = String::from_utf8(pieces.next().await.unwrap().unwrap().to_vec()).unwrap();
     assert!((1..400).contains(&lines.lines().count()), "not all at once");
-    // What arrives while it is sent disturbs nothing: no gap, nothing twice.
+    // Items that arrive during the export cause no gaps and no duplicates.
     add(&t, &project, (0..40).map(|n| format!("Late pear {n}")).collect()).await;
     assert!(t.app.search.wait_until_caught_up(std::time::Duration::from_secs(10)).await);
     while let Some(piece) = pieces.next().await {
@@ -264,7 +264,7 @@ on_both!(what_a_search_finds_is_exported_completely_and_in_pieces, |t: TestApp| 
     assert!(wanted.iter().all(|id| sent.iter().filter(|s| *s == id).count() == 1));
     assert_eq!(sent.iter().collect::<std::collections::HashSet<_>>().len(), sent.len());
 
-    // By a program.
+    // Through the API.
     let program = crate::keys::Program::new(&t, &project, domain::accounts::key::Access::Write).await;
     let by_key = program.get("/api/v1/export/feedback?q=plum").await;
     assert_eq!(json_rows(&by_key.body).len(), 450);
@@ -274,7 +274,7 @@ on_both!(what_a_search_finds_is_exported_completely_and_in_pieces, |t: TestApp| 
     let wrong = owner.get(&url(&project, "what=feedback&format=csv&q=status:what")).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
 
-    // The inbox leads there with what was searched for; who may not export is not led there.
+    // The inbox links to the export with its query, but only for people who can export.
     let inbox = owner.get("/p/my-app/inbox?q=pear+tag%3Abilling").await;
     assert!(inbox.body.contains("href=\"/p/my-app/export?q=pear+tag%3Abilling\""), "{}", inbox.body);
     let form = owner.get("/p/my-app/export?q=pear+tag%3Abilling").await;
@@ -282,9 +282,9 @@ on_both!(what_a_search_finds_is_exported_completely_and_in_pieces, |t: TestApp| 
     assert!(!owner.get("/p/my-app/inbox").await.body.contains("Export results"));
     let (_, viewer) = t.member(&project, "vera@example.com", Role::Viewer).await;
     assert!(!viewer.get("/p/my-app/inbox?q=pear").await.body.contains("Export results"));
-    // Without an index, or with one that is behind, there is no complete answer, and half of one is none.
+    // Without an index, or with a stale one, the export would be incomplete, so it is rejected.
     if t.database == Database::Postgres {
-        // Changes of a transaction that began earlier are still to come.
+        // Changes of an older open transaction are still pending.
         let mut slow = sqlx::AnyConnection::connect(t.url.as_deref().unwrap()).await.unwrap();
         sqlx::raw_sql("BEGIN; SELECT CAST(pg_current_xact_id() AS TEXT)").execute(&mut slow).await.unwrap();
         add(&t, &project, vec!["One more pear".into()]).await;
@@ -298,7 +298,7 @@ on_both!(what_a_search_finds_is_exported_completely_and_in_pieces, |t: TestApp| 
     assert!(unready.is_err_and(|error| matches!(error.refusal(), Some(domain::DomainError::SearchUnavailable))));
 });
 
-/// The cells of a workbook's first sheet as texts.
+/// The cells of a workbook's first sheet, as text.
 fn workbook(bytes: Vec<u8>) -> Vec<Vec<String>> {
     use calamine::Reader as _;
     let mut book: calamine::Xlsx<_> = calamine::open_workbook_from_rs(std::io::Cursor::new(bytes)).unwrap();
@@ -321,14 +321,14 @@ on_both!(a_workbook_holds_every_text_as_it_was_written, |t: TestApp| async move 
     let (id, text) = (rows[0].iter().position(|name| name == "id").unwrap(), rows[0].iter().position(|name| name == "text").unwrap());
     let by_id: HashMap<&str, &str> = rows[1..].iter().map(|row| (row[id].as_str(), row[text].as_str())).collect();
     for feedback in &all {
-        // XML readers make one line end of each kind.
+        // XML readers normalize line ends.
         assert_eq!(by_id[feedback.id.to_string().as_str()].replace("\r\n", "\n"), feedback.text.replace("\r\n", "\n"));
     }
     let page = owner.get(&url(&project, "what=feedback&format=xlsx")).await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(header_of(&page, header::CONTENT_TYPE).contains("spreadsheetml"));
     assert!(header_of(&page, header::CONTENT_DISPOSITION).ends_with(".xlsx\""));
-    // Nothing yet: a file with its line of names.
+    // Without data: a file with only the header row.
     assert_eq!(workbook(bytes_of(&t, &Scope::system(project.id), ExportSubject::Backlog, ExportFormat::Xlsx).await).len(), 1);
 });
 

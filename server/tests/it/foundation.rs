@@ -1,4 +1,4 @@
-//! What every page shares.
+//! Features that all pages share.
 
 use axum::http::StatusCode;
 
@@ -92,14 +92,14 @@ on_both!(readiness_tells_whether_work_can_be_done, |t: crate::support::TestApp| 
     assert!(t.app.search.ready(std::time::Duration::from_secs(20)).await);
     let page = ask().await;
     assert_eq!((page.status, page.body.as_str()), (StatusCode::OK, r#"{"database":"ready","search":"ready"}"#));
-    // A queue without room, then one that has run empty.
+    // First a full write queue, then an empty one.
     let full = t.full_queue().await;
     let page = ask().await;
     assert_eq!((page.status, page.headers["retry-after"].to_str().unwrap()), (StatusCode::SERVICE_UNAVAILABLE, "5"));
     assert!(page.body.contains(r#""database":"unavailable""#));
     full.release().await;
     assert_eq!(ask().await.status, StatusCode::OK);
-    // An index that is not there is no reason to send people away, a database is.
+    // Without an index the node is still ready, without a database it is not.
     t.app.search.stop().await;
     let page = ask().await;
     assert!(page.status == StatusCode::OK && page.body.contains(r#""search":"off""#));

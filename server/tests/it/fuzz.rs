@@ -1,4 +1,4 @@
-//! Generated inputs by the thousand (a million each with `cargo xtask test --long`): a refusal that a person can act on, never a fault.
+//! Thousands of generated inputs (a million each with `cargo xtask test --long`): a clear error message, never a fault.
 
 use axum::{
     body::Body,
@@ -18,14 +18,14 @@ use crate::{
     support::{Database, TestApp},
 };
 
-/// How many inputs.
+/// The number of inputs.
 fn inputs(ordinary: usize) -> usize {
     #[expect(clippy::disallowed_methods, reason = "how long to test is told by the environment")]
     let long = std::env::var_os("EARSHOT_TEST_LONG").is_some();
     if long { 1_000_000 } else { ordinary }
 }
 
-/// Says how many inputs met with what.
+/// Reports the outcomes of the inputs.
 fn note(text: &str) {
     #[expect(clippy::disallowed_methods, reason = "where to write is told by the environment")]
     if let Some(file) = std::env::var_os("EARSHOT_TEST_NOTES") {
@@ -34,7 +34,7 @@ fn note(text: &str) {
     }
 }
 
-/// Changes a text as a careless or hostile hand would: bytes turned, cut out, doubled, and pieces that mean something put in.
+/// Changes a text like a careless or hostile user: replaces, removes and duplicates bytes, and inserts meaningful pieces.
 fn spoil(random: &mut StdRng, seed: &[u8], pieces: &[&str]) -> Vec<u8> {
     let mut text = seed.to_vec();
     for _ in 0..random.random_range(1..6) {
@@ -101,7 +101,7 @@ fn any_query_is_understood_or_refused_with_its_place() {
         let of = |what: &QueryTerm| matches!(what, QueryTerm::Test(test) if test.field() == field);
         query.parts.iter().any(|part| of(&part.what))
     };
-    // `is:` is another way to write a status.
+    // `is:` is a synonym for a status filter.
     let fields: Vec<QueryField> = QueryField::ALL.iter().copied().filter(|field| *field != QueryField::Is).collect();
     for seed in SEEDS {
         assert!(TriageQuery::parse(seed).is_ok(), "{seed}");
@@ -129,7 +129,7 @@ fn any_query_is_understood_or_refused_with_its_place() {
     note(&format!("generated queries: {understood} understood, {refused} refused"));
     let all = understood + refused;
     assert!(understood > all / 3 && refused > all / 20, "both happen, and often: {understood}, {refused}");
-    // A seed of a grammar that is no more would be refused with all that comes of it.
+    // A seed of an outdated grammar would be rejected, as would everything derived from it.
     for (field, n) in fields.iter().zip(by_field) {
         assert!(n > all / 100, "{field:?} was understood {n} times of {all}");
     }

@@ -1,4 +1,4 @@
-//! What strangers can use up: attempts to sign in, letters. And which passwords they try first.
+//! Limits for strangers: sign-in attempts and e-mails. And the passwords that they try first.
 
 use axum::{
     body::Body,
@@ -32,7 +32,7 @@ async fn guess(client: &Client, address: &str, password: &str) -> StatusCode {
 
 on_both!(one_ipv6_customer_locks_nobody_out, behind_a_proxy, |t: TestApp| async move {
     t.owner().await;
-    // Twenty /64 of one /48, ten wrong passwords each: as many as an account has from everywhere.
+    // Twenty /64 of one /48, ten wrong passwords each: as many as an account allows in total.
     let stranger = t.anonymous();
     let mut last = StatusCode::OK;
     for network in 0..20 {
@@ -49,7 +49,7 @@ on_both!(a_browser_that_signed_in_before_has_attempts_of_its_own, behind_a_proxy
     let known = t.anonymous();
     assert_eq!(guess(&known, "198.51.100.7", PASSWORD).await, StatusCode::SEE_OTHER);
     assert_eq!(known.post("/sign-out", &[]).await.status, StatusCode::SEE_OTHER);
-    // Many machines use up all that the account has.
+    // Many machines use up the account's limit.
     let stranger = t.anonymous();
     for n in 0..200 {
         assert_eq!(guess(&stranger, &format!("203.0.113.{n}"), "wrong").await, StatusCode::UNPROCESSABLE_ENTITY, "{n}");
@@ -60,7 +60,7 @@ on_both!(a_browser_that_signed_in_before_has_attempts_of_its_own, behind_a_proxy
         "a control: the account is at its limit"
     );
     assert_eq!(guess(&known, "198.51.100.9", PASSWORD).await, StatusCode::SEE_OTHER);
-    // It is known still when this installation signs with a new secret.
+    // The device is still known after the secret was rotated.
     t.app.rotate_secret().await.unwrap();
     t.clock.advance_ms(service::state::SECRET_ACTIVATION_DELAY_MS);
     assert_eq!(known.post("/sign-out", &[]).await.status, StatusCode::SEE_OTHER);
@@ -69,7 +69,7 @@ on_both!(a_browser_that_signed_in_before_has_attempts_of_its_own, behind_a_proxy
     }
     assert_eq!(guess(&t.anonymous(), "198.51.100.8", PASSWORD).await, StatusCode::TOO_MANY_REQUESTS, "a control: still at its limit");
     assert_eq!(guess(&known, "198.51.100.9", PASSWORD).await, StatusCode::SEE_OTHER);
-    // It is no way around the limit: such a browser guesses ten times, and for its own account only.
+    // It does not bypass the limit: such a browser gets ten attempts, for its own account only.
     for _ in 0..10 {
         assert_eq!(guess(&known, "198.51.100.9", "wrong").await, StatusCode::UNPROCESSABLE_ENTITY);
     }
@@ -89,7 +89,7 @@ on_both!(a_signed_in_person_can_change_their_password_while_strangers_guess, beh
     }
     let changed = [("current", PASSWORD), ("password", "eleven green bottles")];
     assert_eq!(owner.post("/account/password", &changed).await.status, StatusCode::SEE_OTHER);
-    // The page is no place to guess at either.
+    // The account page limits attempts too.
     let mut last = StatusCode::OK;
     for _ in 0..11 {
         last = owner.post("/account/password", &[("current", "wrong"), ("password", "seven wooden horses")]).await.status;
@@ -126,17 +126,17 @@ on_both!(passwords_that_are_tried_first_are_refused_wherever_one_is_set, |t: Tes
         assert!(page.body.contains(why) && page.body.contains("a few unrelated words"), "{password}: {}", page.body);
     }
     assert_eq!(setup(PASSWORD).await.status, StatusCode::SEE_OTHER);
-    // The account page knows the projects, too.
+    // The account page also rejects project names.
     let ada = t.anonymous();
     assert_eq!(ada.post("/sign-in", &[("email", "ada@engine.test"), ("password", PASSWORD)]).await.status, StatusCode::SEE_OTHER);
     for password in ["1234567890", "lovelace1815", "Difference-1"] {
         let page = ada.post("/account/password", &[("current", PASSWORD), ("password", password)]).await;
         assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{password}");
     }
-    // From the command line.
+    // On the command line.
     assert!(service::accounts::create_staff(&t.app, "eve@engine.test", "Eve", "Password12").await.is_err());
     assert!(service::accounts::owner::set_password(&t.app, "ada@engine.test", "lovelace1815").await.is_err());
-    // By invitation.
+    // With an invitation.
     let invited = ada.post("/p/difference/members", &[("role", "viewer"), ("email", "")]).await;
     let link = invited.body.split("/invite/").nth(1).unwrap().split(['"', '<', '&']).next().unwrap().to_owned();
     let join = |password: &'static str| {
@@ -153,7 +153,7 @@ on_both!(
     |c: &mut server::config::Config| c.settings.public_url = Some("http://intranet.test:4280".into()),
     |t: TestApp| async move {
         let client = t.anonymous();
-        // As a proxy hands it on that drops the port from Host, over plain HTTP where browsers send no Sec-Fetch-Site.
+        // As forwarded by a proxy that drops the port from Host, over plain HTTP, where browsers send no Sec-Fetch-Site.
         let sent = async |origin: &str| {
             let headers = [("content-type", "application/x-www-form-urlencoded"), ("host", "intranet.test"), ("origin", origin)];
             client.send(Method::POST, "/sign-in", &headers, Body::from("idempotency_key=12345678&email=a%40b.test&password=x")).await.status
@@ -179,7 +179,7 @@ on_both!(
     |c: &mut server::config::Config| c.http.trusted_proxies = "10.0.0.0/8".parse().unwrap(),
     |t: TestApp| async move {
         t.owner().await;
-        // The tests connect from 127.0.0.1, which is no trusted proxy here: the header gives no fresh budget.
+        // The tests connect from 127.0.0.1, which is not a trusted proxy here: the header grants no fresh limit.
         let stranger = t.anonymous();
         let mut through = 0;
         for n in 0..20 {

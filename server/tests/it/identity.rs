@@ -1,4 +1,4 @@
-//! Who somebody claims to be: signed identity, and one contact for each person.
+//! Identity claims: signed identity, and one contact for each person.
 
 use std::process::Command;
 
@@ -28,7 +28,7 @@ struct Place<'a> {
     survey: String,
 }
 
-/// When claims end: an hour after the clock of the tests.
+/// Expiry of claims: an hour after the test clock.
 pub const EXPIRES: i64 = 1_800_003_600;
 
 impl<'a> Place<'a> {
@@ -45,7 +45,7 @@ impl<'a> Place<'a> {
         Scope::system(self.project.id)
     }
 
-    /// Answers the survey as the widget does.
+    /// Submits a response as the widget does.
     async fn answer(&self, key: &str, contact: &Value) -> Page {
         let body = json!({ "survey": self.survey, "answers": [["q1", "9"], ["q2", format!("Said by {key}")]], "finished": true,
             "idempotency_key": format!("answer-{key}"), "elapsed_ms": 60_000, "context": { "contact": contact } });
@@ -53,7 +53,7 @@ impl<'a> Place<'a> {
         self.t.anonymous().json(Method::POST, &url, &[], &body).await
     }
 
-    /// Begins to answer, or goes on with the response of this id and token.
+    /// Starts a response, or continues the one with this id and token.
     async fn put(&self, key: &str, begun: Option<(&str, &str)>, contact: &Value) -> Page {
         let mut body = json!({ "survey": self.survey, "answers": [["q1", "9"]], "finished": begun.is_some(),
             "idempotency_key": format!("answer-{key}"), "elapsed_ms": 60_000, "context": { "contact": contact } });
@@ -67,7 +67,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// As [`Place::answer`], which has to be taken; gives the feedback.
+    /// As [`Place::answer`], which must be accepted; returns the feedback.
     async fn said(&self, key: &str, contact: &Value) -> FeedbackId {
         let page = self.answer(key, contact).await;
         assert_eq!(page.status, StatusCode::CREATED, "{}", page.body);
@@ -79,7 +79,7 @@ impl<'a> Place<'a> {
         sqlx::query_scalar(sql).fetch_all(self.t.app.store.reader()).await.unwrap()
     }
 
-    /// Id, address, name, properties and what is verified of all contacts that are known by something.
+    /// Id, address, name, properties and verified fields of all identified contacts.
     async fn contacts(&self) -> Vec<String> {
         self.rows(
             "SELECT COALESCE(external_id, '-') || ' ' || COALESCE(email, '-') || ' ' || COALESCE(name, '-') || ' ' || attributes || ' ' || \
@@ -88,7 +88,7 @@ impl<'a> Place<'a> {
         .await
     }
 
-    /// What the claim of feedback was worth, and what it said otherwise.
+    /// The outcome of the claim, and the claim itself if it was not verified.
     async fn claim(&self, feedback: FeedbackId) -> (Option<String>, Option<Value>) {
         let row: (Option<String>, Option<String>) =
             sqlx::query_as("SELECT r.identity, r.claimed FROM responses r JOIN feedback f ON f.response_id = r.id WHERE f.id = $1")
@@ -99,7 +99,7 @@ impl<'a> Place<'a> {
         (row.0, row.1.map(|json| serde_json::from_str(&json).unwrap()))
     }
 
-    /// Makes a secret on the page, which shows it once.
+    /// Creates a secret on the page, which shows it once.
     async fn secret(&self, key: &str) -> String {
         let url = format!("/p/{}/identity", self.project.slug);
         let page = self.owner.post(&url, &[("idempotency_key", key)]).await;
@@ -112,7 +112,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// A claim as a site's server signs it.
+/// A claim, signed as by a site's server.
 pub fn signed(secret: &str, mut claim: Value) -> Value {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(&message(claim.as_object().unwrap()));
@@ -124,17 +124,17 @@ pub fn signed(secret: &str, mut claim: Value) -> Value {
 on_both!(only_what_is_signed_fills_or_replaces_what_is_known, |t: TestApp| async move {
     let p = Place::new(&t).await;
     let secret = p.secret("secret-key-1").await;
-    // Somebody takes id 42 before its owner comes, with an address of their own.
+    // An attacker claims id 42 before its owner does, with the attacker's own address.
     let planted = json!({ "id": "42", "email": "attacker@evil.test", "name": "x", "attributes": { "plan": "free" } });
     p.said("planted", &planted).await;
     assert_eq!(p.contacts().await, ["42 attacker@evil.test x {\"plan\":\"free\"} 0"]);
-    // The owner's claim is signed: it replaces all that nobody proved.
+    // The owner's claim is signed: it replaces all unverified data.
     let own = json!({ "id": "42", "email": "Ann@Example.com", "name": "Ann", "attributes": { "plan": "enterprise" }, "expires": EXPIRES });
     let verified = p.said("verified", &signed(&secret, own.clone())).await;
     let ann = ["42 ann@example.com Ann {\"plan\":\"enterprise\"} 15"];
     assert_eq!(p.contacts().await, ann);
     assert_eq!(p.claim(verified).await, (Some("verified".into()), None));
-    // Nobody else changes any of it, whatever they sign it with, and no answer is lost.
+    // Claims with any other signature change none of it, and no response is lost.
     let evil = json!({ "id": "42", "email": "attacker@evil.test", "attributes": { "plan": "fraudster" } });
     let expired = json!({ "id": "42", "email": "old@example.com", "expires": 1_799_999_999 });
     let mut stolen = signed(&secret, own);
@@ -228,7 +228,7 @@ on_both!(two_secrets_are_valid_while_servers_change_over, |t: TestApp| async mov
     assert_eq!((worth("c", &first).await, worth("d", &second).await), ("wrong".into(), "verified".into()));
     assert_eq!(p.owner.post(&format!("{url}/retire"), &[("secret", &old)]).await.status, StatusCode::NOT_FOUND);
     p.secret("secret-key-3").await;
-    // Another project's secret proves nothing here, and only admins see the page's content.
+    // Another project's secret verifies nothing here, and only admins see the page's content.
     let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     let foreign = service::identity::create(&t.app, &Scope::system(other.id), "secret-key-4").await.unwrap().unwrap();
     assert_eq!(worth("e", &foreign).await, "wrong");
@@ -240,7 +240,7 @@ on_both!(two_secrets_are_valid_while_servers_change_over, |t: TestApp| async mov
 on_both!(unsigned_claims_can_be_turned_off_and_no_answer_is_lost, |t: TestApp| async move {
     let p = Place::new(&t).await;
     let secret = p.secret("secret-key-1").await;
-    // Remembered with the setting of before.
+    // Stored under the previous setting.
     p.said("before", &json!({ "id": "1", "name": "Shown" })).await;
     let url = format!("/p/{}/identity/unsigned", p.project.slug);
     assert_eq!(p.owner.post(&url, &[("unsigned", "off")]).await.status, StatusCode::SEE_OTHER);
@@ -273,7 +273,7 @@ on_both!(what_was_known_before_stays_and_a_proven_response_keeps_its_owner, |t: 
     p.said("signed", &signed(&secret, json!({ "id": "7", "email": "bea@example.com", "expires": EXPIRES }))).await;
     assert_eq!(p.contacts().await, ["7 bea@example.com Bea {} 3"], "a signed one does, and what was known stays");
 
-    // A response that was begun by somebody proven is not moved to somebody else by what a page says later.
+    // A response started by a verified person is not moved to another contact by a later claim of the page.
     let url = format!("/embed/v1/{}/responses", p.project.key);
     let body = |key: &str, finished: bool, contact: &Value| {
         json!({ "survey": p.survey, "answers": [["q1", "9"]], "finished": finished, "idempotency_key": key, "elapsed_ms": 60_000,
@@ -302,7 +302,7 @@ on_both!(a_claim_proves_nothing_of_whom_an_unsigned_one_named, |t: TestApp| asyn
     let known = "ceo ceo@corp.example Carla {\"plan\":\"enterprise\"} 15";
     p.said("owner", &signed(&secret, owner)).await;
     assert_eq!(p.contacts().await, [known]);
-    // A stranger begins as the owner, without a signature, and goes on with a claim of their own that names nobody or somebody else.
+    // A stranger starts as the owner, without a signature, and continues with their own claim, which names no one or another person.
     for (n, claim) in [
         json!({ "email": "mallory@evil.example", "name": "Mallory", "attributes": { "plan": "free" }, "expires": EXPIRES }),
         json!({ "name": "Mallory", "expires": EXPIRES }),
@@ -327,7 +327,7 @@ on_both!(a_claim_proves_nothing_of_whom_an_unsigned_one_named, |t: TestApp| asyn
                 .unwrap();
         assert!(identity.as_deref() != Some("verified") || email.as_deref() == Some("mallory@evil.example"), "{n}: {identity:?} {email:?}");
     }
-    // What is signed is what is stored: an id that becomes another one on the way proves nothing.
+    // The signed value must equal the stored value: an id that normalization would change verifies nothing.
     for (n, id) in ["ceo\u{0}", " ceo", "ceo\n", "ceo\u{a0}"].into_iter().enumerate() {
         let claim = signed(&secret, json!({ "id": id, "email": "m2@evil.example", "name": "Mallory", "expires": EXPIRES }));
         let said = p.said(&format!("odd-{n}"), &claim).await;
@@ -369,7 +369,7 @@ on_both!(one_person_is_one_contact_however_their_address_is_written, |t: TestApp
     let evidence = t.app.store.backlog_evidence(&p.scope(), &item).await.unwrap();
     assert_eq!((evidence.people, evidence.said), (2, 6));
 
-    // What an earlier version stored is put into the one form, and two of one person become one.
+    // Data stored by an earlier version is normalized, and two contacts of one person are merged.
     let (project, ids): (String, Vec<String>) = (p.project.id.to_string(), (0..3).map(|_| t.app.id::<ContactId>().to_string()).collect());
     let rows = [
         (ids[0].clone(), "user@xn--bcher-kva.example", None),
@@ -411,7 +411,7 @@ on_both!(one_person_is_one_contact_however_their_address_is_written, |t: TestApp
         .unwrap();
     assert_eq!(whose, ["user@bücher.example"]);
 
-    // Of two that become one, nothing that only one of them knew is lost.
+    // The merged contact keeps the data that only one of the two had.
     let known: Vec<(Option<String>, String)> = sqlx::query_as("SELECT name, attributes FROM contacts WHERE id IN ($1, $2)")
         .bind(ids[1].clone())
         .bind(ids[2].clone())
@@ -421,7 +421,7 @@ on_both!(one_person_is_one_contact_however_their_address_is_written, |t: TestApp
     assert_eq!(known, [(Some("Zo\u{eb}".to_owned()), r#"{"plan":"pro"}"#.to_owned())]);
 });
 
-/// The programs of the documentation, where this machine can run them: language, heading, command, what comes before and after.
+/// The code examples of the documentation that this machine can run: language, heading, command, text before and after.
 const EXAMPLES: [(&str, &str, &str, &str, &str); 5] = [
     (
         "js",

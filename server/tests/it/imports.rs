@@ -23,7 +23,7 @@ use crate::{
     support::{Client, Database, Page, TestApp},
 };
 
-/// The real file that the requirements speak of, where it is at hand.
+/// The real file that the requirements mention, if it is available.
 const REAL: &str = "EARSHOT_TEST_QUERIES";
 
 async fn project(app: &AppState) -> Scope {
@@ -63,7 +63,7 @@ fn counts(import: &Import) -> (i64, i64, i64) {
     (import.added, import.known, import.bad)
 }
 
-/// Rows shaped like real ones: commas and line ends in quotes, twins, several labels.
+/// Rows shaped like real ones: quoted commas and line ends, duplicates, several labels.
 fn rows(n: usize) -> String {
     let mut out = String::from("text,category\n");
     for i in 0..n {
@@ -85,12 +85,12 @@ on_both!(a_file_goes_in_once_however_often_it_comes, |t: TestApp| async move {
     assert_eq!(first.bytes_done, file.len() as i64);
     let again = imported(app, &scope, "text=text,tag=category", file.as_bytes()).await;
     assert_eq!(counts(&again), (0, 1_203, 0));
-    // Another mapping and other line ends and a byte order mark make no other rows of them.
+    // Another mapping, other line ends and a byte order mark do not make the rows new.
     let other = format!("\u{feff}{}", file.replace('\n', "\r\n"));
     let again = imported(app, &scope, "text=text", other.as_bytes()).await;
     assert_eq!(counts(&again), (0, 1_203, 0));
     assert_eq!(texts(app, &scope).await.len(), 1_203);
-    // More rows at the end: only those go in.
+    // More rows at the end: only these are imported.
     let longer = format!("{file}One more,new\n");
     assert_eq!(counts(&imported(app, &scope, "text=text,tag=category", longer.as_bytes()).await), (1, 1_203, 0));
     assert_eq!(count(app, "SELECT COUNT(*) FROM feedback_tags WHERE tag = 'transfer'").await, 480);
@@ -100,7 +100,7 @@ on_both!(a_file_goes_in_once_however_often_it_comes, |t: TestApp| async move {
 
 on_both!(bad_lines_are_named_and_good_ones_go_in, |t: TestApp| async move {
     let (app, scope) = (&t.app, project(&t.app).await);
-    // The byte order mark says UTF-8, so one letter of another encoding costs its row, and not the others.
+    // The byte order mark declares UTF-8, so one character in another encoding fails its row only.
     let mut file = b"\xef\xbb\xbfNote;Stars;When\r\nGood one;5;2026-01-02\r\n;3;\r\n\"two\r\nlines\";9;\r\n".to_vec();
     file.extend(b"M\xfcller;1;\r\nslipped;1\r\n\r\nnul\0inside;2;2026-01-02T10:00:00Z\r\nlater;1;2999-01-01");
     let import = imported(app, &scope, "text=note,score=stars,score_max=5,created_at=when", &file).await;
@@ -126,17 +126,17 @@ on_both!(people_in_a_file_are_found_again, |t: TestApp| async move {
     assert_eq!(counts(&imported(app, &scope, map, file).await), (3, 1, 0));
     assert_eq!(count(app, "SELECT COUNT(*) FROM contacts WHERE email = 'ann@example.com' AND name = 'Ann'").await, 1);
     assert_eq!(count(app, "SELECT COUNT(DISTINCT contact_id) FROM feedback").await, 1);
-    // A name that only comes now belongs to what they said before as well, whose search documents hold it.
+    // A new name also applies to the person's earlier feedback, whose search documents contain the name.
     let changes = count(app, "SELECT COUNT(*) FROM feedback_changes").await;
     assert_eq!(counts(&imported(app, &scope, map, b"id,text,email,name\n8,Eighth,bo@example.com,\n").await), (1, 0, 0));
     assert_eq!(count(app, "SELECT COUNT(*) FROM feedback_changes").await, changes + 1);
     assert_eq!(counts(&imported(app, &scope, map, b"id,text,email,name\n9,Ninth,bo@example.com,Bo\n").await), (1, 0, 0));
     assert_eq!(count(app, "SELECT COUNT(*) FROM feedback_changes").await, changes + 3);
-    // What is older than all we know of somebody fills gaps and renames nobody.
+    // Data older than a contact's known data fills gaps but does not rename them.
     let older = b"id,text,email,name,said\n10,Tenth,bo@example.com,Robert,2020-01-02\n";
     imported(app, &scope, &format!("{map},created_at=said"), older).await;
     assert_eq!(count(app, "SELECT COUNT(*) FROM contacts WHERE name = 'Bo'").await, 1);
-    // Known by its id, even when the text was corrected.
+    // Identified by its id, even if the text was corrected.
     let corrected = b"id,text,email,name\n1,First (corrected),,\n4,Fourth,,\n";
     assert_eq!(counts(&imported(app, &scope, map, corrected).await), (1, 1, 0));
 });
@@ -149,7 +149,7 @@ on_both!(an_interrupted_import_is_carried_on, |t: TestApp| async move {
     assert_eq!(stopped, JobOutcome::Stopped);
     let half = imports::find(app, &scope, import.id).await.unwrap();
     assert_eq!((half.status, counts(&half)), (ImportStatus::Running, (1_000, 0, 0)));
-    // A worker that holds the lease dies; when the lease ends, another carries on.
+    // A worker that holds the lease dies; when the lease expires, another continues.
     assert!(jobs::claim(app).await.unwrap().is_some());
     assert_eq!(jobs::run_due(app).await.unwrap(), 0);
     t.clock.advance_ms(jobs::LEASE_MS + 1);
@@ -183,7 +183,7 @@ on_both!(a_stopped_import_keeps_its_rows_and_can_go_on, |t: TestApp| async move 
     jobs::run_due(app).await.unwrap();
     let done = imports::find(app, &scope, import.id).await.unwrap();
     assert_eq!((done.status, counts(&done)), (ImportStatus::Done, (1_100, 0, 0)));
-    // One that never ran is removed with its file.
+    // An import that never ran is removed with its file.
     let ready = uploaded(app, &scope, "g.csv", b"text\nx\n").await;
     assert!(!imports::cancel(app, &scope, &ready).await.unwrap());
     assert!(imports::find(app, &scope, ready.id).await.is_err());
@@ -201,17 +201,17 @@ on_both!(what_is_no_csv_file_is_refused_with_a_reason, |t: TestApp| async move {
     assert!(app.store.imports(&scope, 10).await.unwrap().is_empty());
 });
 
-/// What a file of the case collection must become.
+/// The expected result of a file from the case collection.
 struct Case {
     id: &'static str,
     file: &'static [u8],
     map: &'static str,
     encoding: Encoding,
-    /// Rows that go in, and rows that do not.
+    /// Imported and failed rows.
     counts: (i64, i64),
-    /// Text, score as `score/top`, day, address: as they are stored.
+    /// Stored values: text, score as `score/top`, day, address.
     rows: &'static [&'static str],
-    /// Problems and how many rows have them.
+    /// Problems, and the number of rows with each.
     problems: &'static [(ProblemKind, i64)],
 }
 
@@ -338,7 +338,7 @@ const CASES: &[Case] = &[
 /// Text, score and its top, time, the person's name and address, kind.
 type StoredRow = (String, Option<f64>, Option<f64>, i64, Option<String>, Option<String>, String);
 
-/// An import's rows in one line each, as [`Case::rows`] has them.
+/// An import's rows as one line each, in the format of [`Case::rows`].
 async fn stored_rows(app: &AppState, import: &Import, map: &str) -> Vec<String> {
     let all: Vec<StoredRow> = sqlx::query_as(
         "SELECT f.text, f.score, f.score_max, f.created_at, c.name, c.email, f.kind FROM feedback f LEFT JOIN contacts c ON c.id = f.contact_id \
@@ -374,7 +374,7 @@ on_both!(files_of_the_case_collection_come_in, |t: TestApp| async move {
         let problems = app.store.import_problems(&scope, import.id).await.unwrap();
         let found: Vec<_> = problems.all().iter().map(|g| (g.fault, g.rows)).collect();
         assert_eq!(found, case.problems, "{}", case.id);
-        // Again: nothing doubles.
+        // A repeated import creates no duplicates.
         assert_eq!(imported(app, &scope, case.map, case.file).await.added, 0, "{}", case.id);
     }
 });
@@ -387,7 +387,7 @@ on_both!(a_quotation_mark_that_is_never_closed_is_named_with_the_lines_it_took, 
     assert_eq!(bad[0].line, 3);
     assert!(bad[0].reason.contains("quotation mark (\") opened on line 3 is never closed"), "{}", bad[0].reason);
     assert!(bad[0].reason.contains("The next 2 lines, up to line 5"), "{}", bad[0].reason);
-    // One that a later line happens to close.
+    // A quotation mark closed by accident on a later line.
     let file = b"text,category\n\"one,a\ntwo,\"b\" x\nthree,c\n";
     let import = imported(app, &scope, "text=text,tag=category", file).await;
     let bad = app.store.bad_lines(&scope, import.id, 0, 10).await.unwrap();
@@ -423,12 +423,12 @@ on_both!(a_file_reads_the_same_in_every_encoding, |t: TestApp| async move {
         }
         for (encoding, bytes) in others {
             let again = imported(app, &scope, "text=text", &bytes).await;
-            // Each row is known by what it says: it reads as the same text.
+            // Rows are identified by their content, so this shows that they decode to the same text.
             assert_eq!((again.encoding, counts(&again)), (Some(encoding), (0, rows, 0)));
             assert_eq!(again.bytes_done, bytes.len() as i64);
         }
     }
-    // A guess that is wrong is put right.
+    // A wrong guess can be corrected.
     let bytes = legacy("text\nŽluťoučký kůň\n", encoding_rs::WINDOWS_1250);
     let import = uploaded(app, &scope, "f.csv", &bytes).await;
     let mapping = ColumnMapping { encoding: Some(Encoding::Windows1250), ..ColumnMapping::parse("text=text").unwrap() };
@@ -476,7 +476,7 @@ on_both!(an_import_in_which_all_rows_fail_says_so_and_leads_back_to_the_columns,
     (0..500).for_each(|n| file.push_str(&format!("Message {n},,01.09.2026\n")));
     let list = format!("/p/{}/imports", project.slug);
     let url = send_file(&owner, &list, "upload-key-1", "excel.csv", file.as_bytes()).await.location().to_owned();
-    // The start is refused while not one row of the preview can go in, and offered all the same.
+    // If no row of the preview can be imported, the start is rejected, but can be forced.
     let wrong = [("text", "note"), ("created_at", "date")];
     let page = owner.post(&format!("{url}/start"), &wrong).await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -492,7 +492,7 @@ on_both!(an_import_in_which_all_rows_fail_says_so_and_leads_back_to_the_columns,
     }
     assert!(!page.body.contains(">Done<"), "{}", page.body);
     assert!(owner.get(&list).await.body.contains("Nothing imported"));
-    // Back to the columns, with the same file and the choices made; a second click changes nothing.
+    // Back to the mapping, with the same file and choices; a second click changes nothing.
     for _ in 0..2 {
         assert_eq!(owner.post(&format!("{url}/change"), &[]).await.location(), url);
     }
@@ -523,14 +523,14 @@ on_both!(an_import_in_which_some_rows_fail_can_be_done_again_with_other_columns,
     owner.post(&format!("{url}/change"), &[]).await;
     let page = owner.get(&url).await;
     assert!(page.body.contains("Already imported from this file and left unchanged: 2 rows."), "{}", page.body);
-    // Given up: what went in stays, and it can be taken up again.
+    // Cancelled: imported rows stay, and the import can be resumed.
     owner.post(&format!("{url}/cancel"), &[]).await;
     assert_eq!(texts(app, &scope).await, ["First", "Third"]);
     owner.post(&format!("{url}/change"), &[]).await;
     owner.post(&format!("{url}/start"), &[("text", "subject"), ("created_at", "date")]).await;
     jobs::run_due(app).await.unwrap();
     assert_eq!(texts(app, &scope).await, ["First", "Second", "Third"]);
-    // All that this import brought is taken back together.
+    // All rows of this import can be undone together.
     assert_eq!(app.store.imported_row_counts(&scope, import.id).await.unwrap().untouched, 3);
 });
 
@@ -560,11 +560,11 @@ on_both!(imported_rows_are_of_a_kind_of_their_own, |t: TestApp| async move {
     jobs::run_due(app).await.unwrap();
     let all: Vec<(String, String, f64)> =
         sqlx::query_as("SELECT kind, language, score_max FROM feedback ORDER BY kind").fetch_all(app.store.reader()).await.unwrap();
-    // A ticket has a conversation, and no file brings one.
+    // Tickets have a conversation, so a file cannot import them.
     assert_eq!(all, [("idea".into(), "en".into(), 5.0), ("import".into(), "zh".into(), 5.0)]);
     let problems = app.store.import_problems(&scope, import.id).await.unwrap();
     assert_eq!(problems.of(false).iter().map(|g| g.fault).collect::<Vec<_>>(), [ProblemKind::Kind]);
-    // Found, counted and named by it.
+    // Found, counted and labelled by its kind.
     assert!(app.search.wait_until_caught_up(std::time::Duration::from_secs(20)).await);
     let page = owner.get(&format!("/p/{}/inbox?q=kind%3Aimport", project.slug)).await;
     assert!(page.body.contains("移动端很慢") && !page.body.contains("invoices"), "{}", page.body);
@@ -576,7 +576,7 @@ on_both!(rows_of_earlier_imports_get_their_kind, |t: TestApp| async move {
     imported(app, &scope, "text=text,kind=kind", b"text,kind\na,\nb,\nc,idea\nd,\n").await;
     sqlx_execute(app, "UPDATE feedback SET kind = 'api' WHERE text = 'a'").await;
     sqlx_execute(app, "UPDATE feedback SET kind = 'ticket' WHERE text = 'b'").await;
-    // As one that came through the API.
+    // As if it had arrived through the API.
     sqlx_execute(app, "UPDATE feedback SET kind = 'api', import_id = NULL WHERE text = 'd'").await;
     let migration = match t.database {
         Database::Sqlite => include_str!("../../../migrations/sqlite/0020_imports.sql"),
@@ -616,11 +616,11 @@ on_both!(an_import_is_taken_back_except_what_was_worked_on, |t: TestApp| async m
     for n in 0..1_200 {
         file.push_str(&format!("text {n},p{}@example.com,area-{}\n", n % 7, n % 3));
     }
-    // Mapped wrongly: the area for the text.
+    // A wrong mapping: the area as the text.
     let map = "text=area,tag=text,contact_email=email";
     let wrong = imported(app, &scope, map, file.as_bytes()).await;
     assert_eq!(counts(&wrong), (1_200, 0, 0));
-    // Two rows of another file, with one of the people; they are nobody else's to remove.
+    // Two rows of another file, with one of the people; undoing must not remove them.
     assert_eq!(counts(&imported(app, &scope, "text=text,contact_email=email", b"text,email\nmine,p1@example.com\n").await), (1, 0, 0));
     let ids: Vec<String> = sqlx::query_scalar("SELECT id FROM feedback WHERE import_id = $1 ORDER BY id LIMIT 3")
         .bind(wrong.id.to_string())
@@ -640,7 +640,7 @@ on_both!(an_import_is_taken_back_except_what_was_worked_on, |t: TestApp| async m
     assert_eq!((begun.status, begun.location()), (StatusCode::SEE_OTHER, url.as_str()), "{}", begun.body);
     let page = owner.get(&url).await;
     assert!(page.body.contains("data-poll") && page.body.contains("0% undone"), "{}", page.body);
-    // A second click begins nothing more.
+    // A second click starts nothing more.
     assert_eq!(owner.post(&format!("{url}/take-back"), &[]).await.status, StatusCode::SEE_OTHER);
     assert_eq!(jobs::run_due(app).await.unwrap(), 1);
     let page = owner.get(&url).await;
@@ -648,18 +648,18 @@ on_both!(an_import_is_taken_back_except_what_was_worked_on, |t: TestApp| async m
     assert!(!page.body.contains("data-poll") && !page.body.contains("Undo this import"), "{}", page.body);
     assert_eq!(texts(app, &scope).await.len(), 4);
     assert_eq!(count(app, "SELECT COUNT(*) FROM feedback_tags").await, 3);
-    // Whoever nothing is known of any more is gone; the others stay.
+    // Contacts without any feedback are removed; the others stay.
     assert_eq!(
         count(app, "SELECT COUNT(*) FROM contacts WHERE NOT EXISTS (SELECT 1 FROM feedback f WHERE f.contact_id = contacts.id)").await,
         0
     );
     assert_eq!(count(app, "SELECT COUNT(*) FROM contacts WHERE email = 'p1@example.com'").await, 1);
-    // The index has heard of it.
+    // The index is up to date.
     assert!(app.search.wait_until_caught_up(std::time::Duration::from_secs(20)).await);
     let inbox = owner.get(&format!("/p/{}/inbox", project.slug)).await;
     assert!(inbox.body.contains("4 items"), "{}", inbox.body);
 
-    // The same file goes in again with the right columns; what stayed is known.
+    // The same file is imported again with the correct columns; the kept rows are duplicates.
     let right = imported(app, &scope, "text=text,tag=area,contact_email=email", file.as_bytes()).await;
     assert_eq!(counts(&right), (1_197, 3, 0));
     assert_eq!(app.store.imported_row_counts(&scope, wrong.id).await.unwrap().touched, 3);
@@ -677,14 +677,14 @@ on_both!(taking_back_waits_for_the_end_and_survives_a_restart, |t: TestApp| asyn
     owner.post(&format!("{url}/cancel"), &[]).await;
     jobs::run_due(app).await.unwrap();
     owner.post(&format!("{url}/take-back"), &[]).await;
-    // A worker that holds the lease dies; another carries on.
+    // A worker that holds the lease dies; another continues.
     assert!(jobs::claim(app).await.unwrap().is_some());
     t.clock.advance_ms(jobs::LEASE_MS + 1);
     assert_eq!(jobs::run_due(app).await.unwrap(), 1);
     let done = imports::find(app, &scope, import.id).await.unwrap();
     assert_eq!((done.status, done.removed), (ImportStatus::TakenBack, 500));
     assert!(texts(app, &scope).await.is_empty());
-    // Its file went: nothing can be carried on.
+    // Its file is deleted: it cannot continue.
     assert_eq!(owner.post(&format!("{url}/continue"), &[]).await.status, StatusCode::CONFLICT);
     assert_eq!(count(app, "SELECT COUNT(*) FROM import_chunks").await, 0);
 });
@@ -711,18 +711,18 @@ on_both!(the_command_line_imports_and_carries_on, |t: TestApp| async move {
     assert_eq!((tried.added, tried.known, tried.bad), (1_200, 0, 1));
     assert!(texts(app, &scope).await.is_empty());
 
-    // A run that ended in the middle: its row and two batches are there.
+    // As if a run had ended in the middle: its record and two batches exist.
     let first = server::cli::import::import(app, &line("my app", &["--tag", "Bank 2026"])).await.unwrap();
     assert_eq!((first.added, first.known, first.bad), (1_200, 0, 1));
     assert_eq!(first.named[0].1, "The text is empty.");
     sqlx_execute(app, "UPDATE imports SET status = 'running', bytes_done = 0, rows_added = 0, rows_known = 0, rows_bad = 0").await;
     let again = server::cli::import::import(app, &line(&scope.project().to_string(), &["--tag", "Bank 2026"])).await.unwrap();
     assert_eq!((again.added, again.known, again.bad), (0, 1_200, 1));
-    // The same row of the list was carried on.
+    // The same record of the list was continued.
     assert_eq!(app.store.imports(&scope, 10).await.unwrap().len(), 1);
     assert_eq!(count(app, "SELECT COUNT(*) FROM feedback_tags WHERE tag = 'bank-2026'").await, 1_200);
 
-    // Encoding and dates are found out, or said.
+    // Encoding and date order are detected, or given as options.
     std::fs::write(&path, encoding_rs::WINDOWS_1252.encode("text,date\nGröße fehlt,01/02/2025\nn,n/a\n").0).unwrap();
     let dated = |more: &[&str]| {
         let words = ["import", "--project", "my app", "--map", "text=text,created_at=date", path.to_str().unwrap()];
@@ -777,10 +777,10 @@ on_both!(a_file_goes_through_the_pages, |t: TestApp| async move {
     let page = send_file(&owner, &list, "upload-key-1", "Spring survey.csv", file.as_bytes()).await;
     assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
     let import = page.location().to_owned();
-    // The same post again is the same import.
+    // The same post again returns the same import.
     assert_eq!(send_file(&owner, &list, "upload-key-1", "Spring survey.csv", file.as_bytes()).await.location(), import);
 
-    // The guess is shown with its rows; another choice has an address of its own.
+    // The guessed mapping is shown with its rows; another choice has its own URL.
     let page = owner.get(&import).await;
     assert!(
         page.body.contains("The first 20 rows") && page.body.contains("card_arrival") && page.body.contains("spring-survey"),
@@ -817,7 +817,7 @@ on_both!(a_file_goes_through_the_pages, |t: TestApp| async move {
     assert!(owner.get(&list).await.body.contains("Spring survey.csv"));
     assert_eq!(count(&t.app, "SELECT COUNT(*) FROM feedback_tags WHERE tag = 'spring'").await, 30);
 
-    // The same file again is told at once.
+    // Uploading the same file again shows a notice at once.
     let again = send_file(&owner, &list, "upload-key-2", "again.csv", file.as_bytes()).await.location().to_owned();
     assert!(owner.get(&again).await.body.contains("The same file was imported on"));
     let page = owner.post(&format!("{again}/cancel"), &[]).await;
@@ -859,7 +859,7 @@ on_both!(uploads_have_a_limit_and_say_so, |t: TestApp| async move {
         let page = send_file(&owner, &list, "upload-key-3", "huge.csv", &vec![b'x'; imports::MAX_UPLOAD + (2 << 20)]).await;
         assert!(page.status == StatusCode::UNPROCESSABLE_ENTITY && page.body.contains("larger than 64 MB"), "{}", page.body);
     }
-    // Larger than an ordinary request may be.
+    // Larger than the limit for ordinary requests.
     let page = send_file(&owner, &list, "upload-key-4", "large.csv", rows(20_000).as_bytes()).await;
     assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
 });

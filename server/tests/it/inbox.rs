@@ -21,7 +21,7 @@ use crate::{
     support::{Database, TestApp, sample},
 };
 
-/// Adds feedback, changed by `change`, and gives its id.
+/// Adds feedback, changed by `change`, and returns its id.
 async fn said(t: &TestApp, project: ProjectId, text: &str, change: impl FnOnce(&mut Feedback)) -> FeedbackId {
     let mut item = sample(&t.app, project, text);
     change(&mut item);
@@ -30,7 +30,7 @@ async fn said(t: &TestApp, project: ProjectId, text: &str, change: impl FnOnce(&
     id
 }
 
-/// A member of the project without a browser, and the capability to act as them.
+/// A member of the project without a browser, and the scope to act as them.
 async fn person(t: &TestApp, project: &Project, name: &str, role: Role) -> (StaffId, Scope) {
     let staff = service::accounts::create_staff(&t.app, &format!("{name}@example.com"), name, crate::support::PASSWORD).await.unwrap();
     let (id, now) = (project.id, t.app.now());
@@ -100,7 +100,7 @@ on_both!(what_another_person_did_is_never_overwritten, |t: TestApp| async move {
     assert_eq!(now(&t, &bob, id).await.status, FeedbackStatus::Resolved);
     let made_up = refused(triage::edit(&t.app, &bob, &seen(id, 999), FeedbackEdit::Status(FeedbackStatus::Spam)).await);
     assert!(matches!(made_up, Refusal::Conflict(_)), "a version that there has not been proves nothing");
-    // The same wish is no conflict, another part is none, tags and comments add up, and one's own work may be changed.
+    // Setting the same value or another field is no conflict, tags and comments merge, and people can change their own work.
     let outcome = triage::edit(&t.app, &bob, &seen(id, 1), FeedbackEdit::Status(FeedbackStatus::Resolved)).await.unwrap();
     assert_eq!((outcome.changed, outcome.same), (0, 1));
     triage::edit(&t.app, &bob, &seen(id, 1), FeedbackEdit::Assign(bob.staff())).await.unwrap();
@@ -121,13 +121,13 @@ on_both!(many_at_once_and_taken_back, |t: TestApp| async move {
         let id = said(&t, project.id, &format!("item {n}"), |item| item.status = status).await;
         items.push(ItemVersion { id, version: 1 });
     }
-    // Bob resolves one before Ann's bulk change arrives: hers leaves it alone and says so.
+    // Bob resolves one before Ann's bulk change arrives: her change skips it and reports the conflict.
     triage::edit(&t.app, &bob, &items[..1], FeedbackEdit::Status(FeedbackStatus::Resolved)).await.unwrap();
     let outcome = triage::edit(&t.app, &ann, &items, FeedbackEdit::Status(FeedbackStatus::Spam)).await.unwrap();
     assert_eq!((outcome.changed, outcome.conflicts.len()), (19, 1));
     let token = outcome.undo.unwrap();
     assert_eq!(refused(undo::undo(&t.app, &bob, token).await), Refusal::NotFound, "not his to take back");
-    // Bob restores one of them: that stays as he set it.
+    // Bob restores one of them: undo keeps his change.
     triage::edit(&t.app, &bob, &[ItemVersion { id: items[1].id, version: 2 }], FeedbackEdit::Status(FeedbackStatus::New)).await.unwrap();
     let outcome = undo::undo(&t.app, &ann, token).await.unwrap();
     assert_eq!((outcome.changed, outcome.conflicts.len()), (18, 1));
@@ -137,7 +137,7 @@ on_both!(many_at_once_and_taken_back, |t: TestApp| async move {
     };
     assert_eq!(statuses[..4], [FeedbackStatus::Resolved, FeedbackStatus::New, FeedbackStatus::New, FeedbackStatus::Triaged]);
     assert_eq!(refused(undo::undo(&t.app, &ann, token).await), Refusal::NotFound, "only once");
-    // An undo that would overwrite somebody is refused, and nothing happens.
+    // An undo that would overwrite another person's change is rejected, and changes nothing.
     let one = [ItemVersion { id: items[4].id, version: 3 }];
     let token = triage::edit(&t.app, &ann, &one, FeedbackEdit::Status(FeedbackStatus::Resolved)).await.unwrap().undo.unwrap();
     triage::edit(&t.app, &bob, &[ItemVersion { id: one[0].id, version: 4 }], FeedbackEdit::Status(FeedbackStatus::Triaged)).await.unwrap();
@@ -174,13 +174,13 @@ on_both!(roles_and_foreign_items_are_respected, |t: TestApp| async move {
 
 // ---- Through the router ----
 
-/// Waits until all that was written is in the lists.
+/// Waits until everything written is in the lists.
 async fn searchable(t: &TestApp) {
     assert!(t.app.search.ready(std::time::Duration::from_secs(20)).await, "{:?}", t.app.search.status());
     assert!(t.app.search.wait_until_caught_up(std::time::Duration::from_secs(20)).await);
 }
 
-/// The page with the item open, and the value of a hidden field in it.
+/// The undo token in a page.
 fn undo_token(page: &str) -> String {
     let toast = page.split("class=\"toasts\"").nth(1).expect("a toast");
     toast.split("name=\"token\" value=\"").nth(1).expect("an undo").split('"').next().unwrap().to_owned()
@@ -202,13 +202,13 @@ on_both!(actions_come_back_to_where_they_were_and_can_be_undone, |t: TestApp| as
     assert_eq!((undone.status, undone.location()), (StatusCode::SEE_OTHER, here.as_str()));
     let page = client.get(&base).await;
     assert!(page.body.contains("Undone.") && page.body.contains("from Resolved to New"));
-    // Again: nothing left to take back, said as an error.
+    // Undoing again: an error says that nothing is left to undo.
     client.post(&format!("/p/{slug}/undo"), &[("token", &token)]).await;
     assert!(client.get(&base).await.body.contains("nothing left to undo"));
     // The other forms of the page.
     let staff = t.app.store.staff_by_email("owner@example.com").await.unwrap().unwrap().id;
     client.post(&format!("{base}/assign"), &[("assignee", &staff), ("version", "3"), ("return_to", &base)]).await;
-    // Tags that nobody has used yet take a second word: keys that land in the field must make none.
+    // New tags need confirmation, so that keystrokes that land in the field by accident create none.
     let slip = client.post(&format!("{base}/tags"), &[("add", "speed, web"), ("version", "3"), ("return_to", &base)]).await;
     assert_eq!(slip.status, StatusCode::UNPROCESSABLE_ENTITY);
     let asked = ["There are no tags “speed”, “web” yet.", "name=\"create\" value=\"speed, web\"", "Create tags “speed, web”"];
@@ -220,7 +220,7 @@ on_both!(actions_come_back_to_where_they_were_and_can_be_undone, |t: TestApp| as
     for words in ["assigned this to Olga Owner", "speed", "removed the tag web", "Looking into it", "Olga Owner commented"] {
         assert!(page.contains(words), "{words}");
     }
-    // A refused tag or comment keeps what was typed.
+    // A rejected tag or comment keeps its text.
     let refused = client.post(&format!("{base}/tags"), &[("add", "a:b"), ("version", "9"), ("return_to", &here)]).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(refused.body.contains("value=\"a:b\"") && refused.body.contains("id=\"add-error\""));
@@ -240,7 +240,7 @@ on_both!(two_people_on_one_item_hear_of_each_other, |t: TestApp| async move {
     let page = ann.get(&base).await.body;
     assert!(page.contains("toast-error") && page.contains("Your change was not applied."), "{page}");
     assert!(page.contains("from New to Resolved") && !page.contains("from Resolved to "), "{page}");
-    // Linking counts as a change of the status too.
+    // Linking also counts as a status change.
     let id = said(&t, project.id, "y", |_| {}).await;
     let base = format!("/p/{}/feedback/{id}", project.slug);
     let linked = olga.post(&format!("{base}/backlog"), &[("title", "Faster"), ("return_to", &base)]).await;
@@ -263,7 +263,7 @@ on_both!(a_form_without_javascript_changes_many, |t: TestApp| async move {
     }
     assert!(page.body.contains("value=\"status:resolved\""));
     let mut fields = [("item", values[0].as_str()), ("item", &values[1]), ("do", "tag"), ("tag", "Bulk tag")];
-    // A new tag takes a second word; what was selected stays selected.
+    // A new tag needs confirmation; the selection is kept.
     let asked = client.post(&format!("/p/{slug}/feedback/bulk"), &fields).await;
     assert_eq!(asked.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(asked.body.contains("There is no tag “bulk-tag” yet.") && asked.body.contains("Create tag “bulk-tag”"), "{}", asked.body);
@@ -281,7 +281,7 @@ on_both!(a_form_without_javascript_changes_many, |t: TestApp| async move {
     client.post(&format!("/p/{slug}/undo"), &[("token", &token)]).await;
     let page = client.get(&format!("/p/{slug}/inbox")).await.body;
     assert!(page.contains("Undone.") && !page.contains("<span class=\"tag\">bulk-tag"));
-    // Nothing selected, nothing wanted, not ours.
+    // No selection, an unknown action, and an unknown item.
     client.post(&format!("/p/{slug}/feedback/bulk"), &[("do", "status:spam")]).await;
     assert!(client.get(&format!("/p/{slug}/inbox")).await.body.contains("Select at least one item."));
     let path = format!("/p/{slug}/feedback/bulk");
@@ -309,7 +309,7 @@ on_both!(a_long_query_does_not_cost_the_message_and_its_undo, |t: TestApp| async
     let undone = client.post(&format!("/p/{slug}/undo"), &[("token", &undo_token(&page))]).await;
     assert_eq!((undone.status, undone.location()), (StatusCode::SEE_OTHER, format!("/p/{slug}/inbox").as_str()));
     assert_eq!(now_status(&t, &Scope::system(project.id), id).await, FeedbackStatus::New);
-    // Words of others are shortened alike: a conflict names who changed what.
+    // User text in messages is shortened too, such as a conflict that names the person and the change.
     let item = said(&t, project.id, "x", |_| {}).await;
     let wide = "慢".repeat(domain::feedback::MAX_TAG);
     let tags = (0..9).map(|n| format!("{n}{}", &wide[..wide.len() - 3])).collect::<Vec<_>>().join(",");
@@ -332,7 +332,7 @@ on_both!(viewers_read_and_strangers_find_nothing, |t: TestApp| async move {
         assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path}");
     }
     assert_eq!(viewer.post(&format!("/p/{}/undo", project.slug), &[("token", "x")]).await.status, StatusCode::FORBIDDEN);
-    // Another project's member, and another project's id under one's own project.
+    // A member of another project, and this item's id under their own project.
     let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     let (_, eve) = t.member(&other, "eve@example.com", Role::Owner).await;
     for path in
@@ -416,7 +416,7 @@ on_both!(pages_hold_every_item_once, |t: TestApp| async move {
         assert_eq!(seen.len(), 120, "{sort}");
         assert_eq!(seen.into_iter().collect::<std::collections::BTreeSet<_>>(), ids, "{sort}");
     }
-    // A cursor from elsewhere shows the first page.
+    // An invalid cursor shows the first page.
     let page = client.get(&format!("/p/{}/inbox?cursor=nonsense", project.slug)).await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.body.contains("id=\"row-"));
@@ -432,7 +432,7 @@ on_both!(only_pages_of_the_project_are_come_back_to, |t: TestApp| async move {
     }
 });
 
-/// The next piece of a stream of events; a stream that stays silent fails the test.
+/// The next part of an event stream; fails if none arrives in time.
 async fn heard(events: &mut axum::body::BodyDataStream) -> String {
     let next = tokio::time::timeout(std::time::Duration::from_secs(10), events.next()).await.expect("an event in time");
     String::from_utf8(next.expect("an open stream").unwrap().to_vec()).unwrap()
@@ -454,18 +454,18 @@ on_both!(open_inboxes_hear_what_happens, |t: TestApp| async move {
     client.post(&format!("/p/{}/feedback/{id}/status", project.slug), &[("status", "resolved"), ("version", "1")]).await;
     let changed = heard(&mut events).await;
     assert!(changed.contains(&format!("data: {id} 2 known Olga Owner")), "{changed}");
-    // What grew before it was heard of is new all the same: an answer that is begun and finished in a moment.
+    // An item that changed before its first event is still reported as new: a response started and finished within a moment.
     let grown = said(&t, project.id, "grown", |item| item.version = 3).await;
     let new = heard(&mut events).await;
     assert!(new.contains(&format!("data: {grown} 3 new")), "{new}");
-    // Who was away looks for themselves.
+    // A client that missed events is told to reload.
     let mut again = client.open(&path, &[("last-event-id", "0.1")]).await.into_body().into_data_stream();
     assert!(heard(&mut again).await.contains("event: resync"));
-    // A program that stops does not wait for those who listen.
+    // Shutdown does not wait for open streams.
     t.web.closing.send_replace(true);
     let end = async { while events.next().await.is_some() {} };
     tokio::time::timeout(std::time::Duration::from_secs(10), end).await.expect("an end");
-    // Nobody listens without being asked in.
+    // The stream requires sign-in.
     assert_eq!(t.anonymous().open(&path, &[]).await.status(), StatusCode::SEE_OTHER);
 });
 
@@ -487,7 +487,7 @@ on_both!(search_marks_filters_and_counts, |t: TestApp| async move {
             && page.contains("active; remove this filter")
             && page.contains(&format!("href=\"/p/{slug}/inbox?q=slow\""))
     );
-    // An item that was dealt with is gone from the list that the answer leads to.
+    // After the redirect, the list no longer contains the resolved item.
     let here = format!("/p/{slug}/inbox?q=status%3Anew");
     client.post(&format!("/p/{slug}/feedback/{slow}/status"), &[("status", "resolved"), ("version", "1"), ("return_to", &here)]).await;
     searchable(&t).await;
@@ -508,7 +508,7 @@ on_both!(streams_end_with_the_session_and_with_the_membership, |t: TestApp| asyn
     t.app.store.write(move |tx| Box::pin(async move { tx.delete_sessions(vic, None).await })).await.unwrap();
     let page = owner.post(&format!("/p/{}/members/remove", project.slug), &[("staff", &max.to_string())]).await;
     assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
-    // The next thing that happens is told only to who may still hear it.
+    // The next event reaches only people who are still allowed to see it.
     let id = said(&t, project.id, "new", |_| {}).await;
     assert!(heard(&mut streams[0]).await.contains(&id.to_string()));
     for events in &mut streams[1..] {
@@ -541,12 +541,12 @@ on_both!(without_the_index_nothing_is_called_absent_before_all_is_read, |t: Test
     assert!(page.contains("Nothing in the newest 4,000 yet") && !page.contains("No results"), "{page}");
     let page = client.get(&link_with(&page, "cursor=")).await.body;
     assert!(page.contains(&format!("row-{needle}")), "{page}");
-    // What is not there at all is called absent when all is read.
+    // A word without any match is reported once everything is read.
     let page = client.get(&format!("/p/{}/inbox?q=pin", project.slug)).await.body;
     let page = client.get(&link_with(&page, "cursor=")).await.body;
     assert!(page.contains("No more results") && !page.contains("No results"), "{page}");
     assert_eq!(link_with(&page, "q=pin"), format!("/p/{}/inbox?q=pin", project.slug));
-    // The other way round the needle comes first.
+    // In the opposite order, the match comes first.
     let page = client.get(&format!("{first}&sort=oldest")).await.body;
     assert!(page.contains(&format!("row-{needle}")));
     let page = client.get(&format!("/p/{}/inbox?q=pin&sort=oldest", project.slug)).await.body;
@@ -582,10 +582,10 @@ on_both!(what_is_refused_at_an_item_keeps_the_list_around_it, |t: TestApp| async
         let page = client.post(&url, &[first, second, ("return_to", &here)]).await;
         assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{action}");
         assert!(page.body.contains(why), "{action}: {}", page.body);
-        // The list, its query and the way back are there, and the mended form leads back here.
+        // The list, its query and the link back are shown, and the corrected form returns here.
         assert!(page.body.contains("inbox-list") && page.body.contains("is loud") && page.body.contains("Back to the list"), "{action}");
         assert!(page.body.contains(&format!("name=\"return_to\" value=\"{}\"", here.replace('&', "&amp;"))), "{action}: {}", page.body);
-        // From the item's own page, that page.
+        // Sent from the item's own page, the response is that page.
         let page = client.post(&url, &[first, second]).await;
         assert!(
             page.status == StatusCode::UNPROCESSABLE_ENTITY && page.body.contains(why) && !page.body.contains("inbox-list"),
@@ -595,7 +595,7 @@ on_both!(what_is_refused_at_an_item_keeps_the_list_around_it, |t: TestApp| async
     let fits = "x".repeat(domain::feedback::MAX_TAG);
     let done = client.post(&format!("/p/{slug}/feedback/{id}/tags"), &[("create", &fits), ("version", "1"), ("return_to", &here)]).await;
     assert_eq!((done.status, done.location()), (StatusCode::SEE_OTHER, here.as_str()));
-    // One length everywhere.
+    // All tag fields have the same maximum length.
     let page = client.get(&here).await;
     assert_eq!(page.body.matches("maxlength=\"60\"").count(), 2, "{}", page.body);
     let page = client.get(&format!("/p/{slug}/inbox?q=tag%3A{long}")).await;
@@ -630,7 +630,7 @@ on_both!(all_that_match_are_changed_and_taken_back_in_one, |t: TestApp| async mo
     let here = format!("/p/{slug}/inbox?q=printer");
     let page = client.get(&here).await;
     assert!(page.body.contains("Select all 604 that match") && page.body.contains("Select all on this page"), "{}", page.body);
-    // Somebody else changes one meanwhile: a change by query is about what is there now.
+    // Bob changes one meanwhile: a change by query applies to the current matches.
     let (_, bob) = person(&t, &project, "Bob", Role::Triager).await;
     triage::edit(&t.app, &bob, &seen(ids[0], 1), FeedbackEdit::Status(FeedbackStatus::Spam)).await.unwrap();
     triage::edit(&t.app, &bob, &seen(ids[1], 1), FeedbackEdit::Status(FeedbackStatus::New)).await.unwrap();
@@ -645,7 +645,7 @@ on_both!(all_that_match_are_changed_and_taken_back_in_one, |t: TestApp| async mo
     };
     assert_eq!((count(FeedbackStatus::Resolved).await, now_status(&t, &scope, other).await), (603, FeedbackStatus::New));
 
-    // One undo for all of it, except for what was changed again since.
+    // One undo for all of them, except those changed since.
     triage::edit(&t.app, &bob, &seen(ids[2], 2), FeedbackEdit::Status(FeedbackStatus::Triaged)).await.unwrap();
     let token = undo_token(&page.body);
     let undone = client.post(&format!("/p/{slug}/undo"), &[("token", &token), ("return_to", &here)]).await;
@@ -657,7 +657,7 @@ on_both!(all_that_match_are_changed_and_taken_back_in_one, |t: TestApp| async mo
     let again = client.post(&format!("/p/{slug}/undo"), &[("token", &token), ("return_to", &here)]).await;
     assert!(client.get(again.location()).await.body.contains("nothing left to undo"));
 
-    // Refused as a whole: a query that cannot be read, nothing that matches, a tag that cannot be.
+    // Rejected as a whole: an invalid query, no matches, an invalid tag.
     let bulk = async |q: &str, tag: &str| {
         let fields = [("all", "1"), ("q", q), ("create", tag), ("return_to", here.as_str())];
         client.post(&format!("/p/{slug}/feedback/bulk"), &fields).await
@@ -669,7 +669,7 @@ on_both!(all_that_match_are_changed_and_taken_back_in_one, |t: TestApp| async mo
     }
     let (_, viewer) = t.member(&project, "viewer@example.com", Role::Viewer).await;
     assert_eq!(viewer.post(&format!("/p/{slug}/feedback/bulk"), &fields).await.status, StatusCode::FORBIDDEN);
-    // What the index does not know of yet would be changed by what it was.
+    // While the index is stale, a change by query would use outdated matches.
     if t.database == Database::Postgres {
         let mut slow = sqlx::AnyConnection::connect(t.url.as_deref().unwrap()).await.unwrap();
         sqlx::raw_sql("BEGIN; SELECT CAST(pg_current_xact_id() AS TEXT)").execute(&mut slow).await.unwrap();

@@ -1,4 +1,4 @@
-//! Keys of the API: the page, the command line's use case, what opens and what does not.
+//! API keys: the page, creation by the command line, and authentication.
 
 use axum::{
     body::Body,
@@ -16,14 +16,14 @@ use crate::{
     support::{Client, Page, TestApp},
 };
 
-/// A program with a key.
+/// A client with a key.
 pub struct Program {
     client: Client,
     pub secret: String,
 }
 
 impl Program {
-    /// A program whose key the command line made.
+    /// A client whose key was created by the command line.
     pub async fn new(t: &TestApp, project: &Project, access: Access) -> Self {
         Self::lasting(t, project, access, None).await
     }
@@ -58,7 +58,7 @@ async fn stored(t: &TestApp, project: &Project) -> Vec<ApiKey> {
     t.app.store.api_keys(&Scope::system(project.id)).await.unwrap()
 }
 
-/// The key in a page that shows one.
+/// The key that a page shows.
 fn shown(page: &Page) -> String {
     let start = page.body.find("eas_").expect("a key is shown");
     page.body[start..].chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-')).collect()
@@ -73,7 +73,7 @@ on_both!(a_key_is_made_shown_once_used_and_revoked, |t: TestApp| async move {
     assert_eq!(made.status, StatusCode::OK);
     let secret = shown(&made);
     assert_eq!(secret.len(), 47);
-    // Sent again, the form shows nothing and makes nothing.
+    // Submitting the form again shows and creates nothing.
     let again = owner.post("/p/my-app/keys", &fields).await;
     assert_eq!((again.status, again.location()), (StatusCode::SEE_OTHER, "/p/my-app/keys"));
     let page = owner.get("/p/my-app/keys").await;
@@ -136,7 +136,7 @@ on_both!(what_opens_nothing_is_refused_alike, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
     let program = Program::lasting(&t, &project, Access::Admin, Some(1)).await;
     assert_eq!(program.get("/api/v1/me").await.status, StatusCode::OK);
-    // Nothing but the key counts: a signed-in browser is nobody here.
+    // Only the key counts: a signed-in browser is not authenticated here.
     let anonymous = owner.get("/api/v1/me").await;
     assert_eq!(anonymous.status, StatusCode::UNAUTHORIZED);
     assert_eq!(anonymous.headers[header::WWW_AUTHENTICATE], "Bearer realm=\"Earshot\"");
@@ -152,7 +152,7 @@ on_both!(what_opens_nothing_is_refused_alike, |t: TestApp| async move {
     assert_eq!(program.get("/api/v1/me").await.status, StatusCode::OK);
     t.clock.advance_ms(1);
     assert_eq!(program.get("/api/v1/me").await.status, StatusCode::UNAUTHORIZED);
-    // The somebody that a key acts as is nobody who signs in, and no account.
+    // The actor of a key has no account and cannot sign in.
     let key = stored(&t, &project).await.remove(0);
     let email = format!("key:{}", key.id);
     for password in ["", "0123456789"] {
@@ -183,7 +183,7 @@ on_both!(the_last_use_is_written_beside_the_request_and_once_a_minute, |t: TestA
     assert_eq!(program.get("/api/v1/me").await.status, StatusCode::OK);
     assert!(used(later).await);
     assert!(owner.get("/p/my-app/keys").await.body.contains("just now"));
-    // A request does not wait for it: nothing can be written now.
+    // A request does not wait for this write: the write queue is full.
     let queue = t.full_queue().await;
     t.clock.advance_ms(60_000);
     assert_eq!(program.get("/api/v1/me").await.status, StatusCode::OK);

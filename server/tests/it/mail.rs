@@ -1,4 +1,4 @@
-//! Letters: queued with what they tell about, sent over TCP to a mail server, tried again, given up, looked at by operators.
+//! E-mails: queued with their content, sent over TCP to a mail server, retried, dead-lettered, managed by operators.
 
 use axum::http::StatusCode;
 use domain::{accounts::Scope, ids::MailId, projects::Project};
@@ -14,7 +14,7 @@ use crate::{
     support::{Client, Database, PASSWORD, Page, TestApp},
 };
 
-/// A program that sends mail to a server of the test.
+/// A program that sends mail to the test's mail server.
 async fn mailing(database: Database) -> Option<(TestApp, Smtp)> {
     let smtp = Smtp::start().await;
     let mail = server::config::mail_for_tests(smtp.port).unwrap();
@@ -45,7 +45,7 @@ macro_rules! mailing {
 
 const ANN: &str = "ann@example.com";
 
-/// Queues the team's answer to a ticket.
+/// Queues the team's reply to a ticket.
 async fn reply(t: &TestApp, project: &Project, to: &str, subject: &str, body: &str) -> MailId {
     let about = TicketMailDetails { ticket: t.app.ids.uuid(), number: 12, subject, to, path: &format!("/p/{}/t/secret", project.slug) };
     let post = TicketMailBuilder::new(&t.app, project, "").unwrap();
@@ -64,7 +64,7 @@ async fn row(t: &TestApp, id: MailId) -> MailMessageRow {
     t.app.store.mail_message(id).await.unwrap().unwrap()
 }
 
-/// The first link of a letter's text.
+/// The first link in an e-mail's text.
 fn link(letter: &Message<'_>) -> String {
     let text = letter.body_text(0).unwrap();
     text.split_whitespace().find(|word| word.starts_with("http://earshot.test/")).unwrap().replace("http://earshot.test", "")
@@ -142,7 +142,7 @@ mailing!(after_a_day_a_letter_is_given_up_and_sent_by_hand, |t: TestApp, smtp: S
     run(&t).await;
     assert_eq!(row(&t, id).await.state, "sent");
     assert_eq!(smtp.letters().len(), 1);
-    // What was sent is not sent again, however often somebody presses.
+    // A sent e-mail is never sent again, however often it is retried.
     assert!(mail::retry(&t.app, id).await.is_err());
 });
 
@@ -150,7 +150,7 @@ mailing!(what_is_refused_for_good_is_given_up_at_once, |t: TestApp, smtp: Smtp| 
     let (project, _) = t.owner().await;
     smtp.next([Next::Answer(550)]);
     let id = reply(&t, &project, ANN, "A", "B").await;
-    // Others are not held up by it.
+    // Other e-mails are not delayed.
     let other = reply(&t, &project, "bob@example.com", "A", "B").await;
     run(&t).await;
     let stored = row(&t, id).await;
@@ -164,7 +164,7 @@ mailing!(what_is_refused_for_good_is_given_up_at_once, |t: TestApp, smtp: Smtp| 
 mailing!(a_letter_that_was_sent_and_not_noted_comes_again_under_the_same_id, |t: TestApp, smtp: Smtp| async move {
     let (project, _) = t.owner().await;
     let id = reply(&t, &project, ANN, "A", "B").await;
-    // A worker takes the job, hands the letter over and is killed before it can say so.
+    // A worker claims the job, sends the e-mail, and is killed before it can record that.
     let claimed = jobs::claim(&t.app).await.unwrap().unwrap();
     assert_eq!(claimed.id.0, id.0);
     let (mail, mailer) = (t.app.settings.mail.as_ref().unwrap(), t.app.mailer.as_ref().unwrap());
@@ -172,7 +172,7 @@ mailing!(a_letter_that_was_sent_and_not_noted_comes_again_under_the_same_id, |t:
     run(&t).await;
     assert_eq!(smtp.letters().len(), 1, "its lease holds");
     t.clock.advance_ms(jobs::LEASE_MS);
-    // And the server takes the next one without saying so.
+    // And the server accepts the next one without acknowledging it.
     smtp.next([Next::TakeAndHangUp]);
     run(&t).await;
     t.clock.advance_ms(RETRY_DELAYS_MS[0]);
@@ -259,7 +259,7 @@ mailing!(nobody_is_flooded_by_those_who_type_their_address, |t: TestApp, smtp: S
     }
     run(&t).await;
     assert_eq!((queued, smtp.letters().len()), (10, 10));
-    // It repeats nothing that a stranger wrote.
+    // It contains no text written by a stranger.
     assert!(!smtp.raw()[0].1.contains("Re: A"));
 });
 
@@ -323,7 +323,7 @@ mailing!(a_forgotten_password_is_set_by_the_link, |t: TestApp, smtp: Smtp| async
     let mail = "owner@example.com";
     let visitor = t.anonymous();
     let link = ask_for_link(&t, &smtp, &visitor, "  Owner@Example.com ").await;
-    // Looking uses nothing up, and the secret stays in the address.
+    // Opening the link does not use it up, and the secret is not sent to other sites.
     for _ in 0..3 {
         let page = visitor.get(&link).await;
         assert!(page.status == StatusCode::OK && page.body.contains("Set a new password"), "{}", page.body);
@@ -339,13 +339,13 @@ mailing!(a_forgotten_password_is_set_by_the_link, |t: TestApp, smtp: Smtp| async
     assert!(signs_in(&t, mail, NEW).await);
     // All sessions ended.
     assert_eq!(owner.get("/account").await.status, StatusCode::SEE_OTHER);
-    // Once.
+    // The link works only once.
     assert_eq!(visitor.post(&link, &[("password", "another long password")]).await.status, StatusCode::NOT_FOUND);
     assert_eq!(visitor.get(&link).await.status, StatusCode::NOT_FOUND);
     assert!(signs_in(&t, mail, NEW).await);
     run(&t).await;
     assert_eq!(smtp.letters().last().unwrap().subject(), Some("Your Earshot password was changed"));
-    // Nothing that opens anything is stored.
+    // No valid secret is stored.
     let token = link.rsplit('/').next().unwrap().to_owned();
     for letter in t.app.store.mail_messages_in_state("sent", 100).await.unwrap() {
         assert!(!letter.content.contains(&token) && letter.link.is_empty());
@@ -357,7 +357,7 @@ mailing!(links_end_with_time_and_when_one_of_them_is_used, |t: TestApp, smtp: Sm
     let (mail, visitor) = ("owner@example.com", t.anonymous());
     let first = ask_for_link(&t, &smtp, &visitor, mail).await;
     let second = ask_for_link(&t, &smtp, &visitor, mail).await;
-    // Somebody who asks for a letter ends no link of another one.
+    // Requesting another link does not invalidate the first.
     assert_eq!(visitor.get(&first).await.status, StatusCode::OK);
     assert_eq!(visitor.get(&second).await.status, StatusCode::OK);
     t.clock.advance_ms(3_600_000);
@@ -367,7 +367,7 @@ mailing!(links_end_with_time_and_when_one_of_them_is_used, |t: TestApp, smtp: Sm
 
     t.clock.advance_ms(3_600_000);
     let third = ask_for_link(&t, &smtp, &visitor, mail).await;
-    // One that has not left yet ends, too.
+    // A link that is not sent yet becomes invalid too.
     assert_eq!(forgot(&visitor, mail).await.location(), "/forgot/sent");
     let changed = owner.post("/account/password", &[("current", PASSWORD), ("password", NEW)]).await;
     assert_eq!(changed.status, StatusCode::SEE_OTHER, "{}", changed.body);
@@ -397,13 +397,13 @@ mailing!(the_answer_tells_nobody_who_has_an_account, |t: TestApp, smtp: Smtp| as
     assert!(smtp.raw().iter().all(|(to, _)| to == &["owner@example.com"]));
     assert_eq!(t.app.store.mail_counts().await.unwrap().dead, 0);
     assert_eq!(forgot(&visitor, "no address").await.status, StatusCode::UNPROCESSABLE_ENTITY);
-    // From one network it comes to an end, for both alike.
+    // Each network has a limit, the same for known and unknown addresses.
     for email in ["owner@example.com", "nobody@example.com"] {
         let page = forgot(&visitor, email).await;
         assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
         assert!(page.body.contains("Try again in 20 minutes"), "{}", page.body);
     }
-    // Signing in is another matter.
+    // Sign-in is not affected.
     assert!(signs_in(&t, "owner@example.com", PASSWORD).await);
 });
 
@@ -449,13 +449,13 @@ mailing!(an_invitation_is_mailed, |t: TestApp, smtp: Smtp| async move {
     let page = t.anonymous().get(&link(&letters[0])).await;
     assert!(page.status == StatusCode::OK && page.body.contains("Join My app"));
 
-    // One that does not arrive is shown where it was made.
+    // A failed e-mail is shown where the invitation was created.
     smtp.next([Next::Answer(550)]);
     owner.post(&members, &[("role", "viewer"), ("email", "bob@example.com")]).await;
     run(&t).await;
     assert!(owner.get(&members).await.body.contains("This e-mail was not delivered: The mail server responded with 550"));
 
-    // One that is revoked does not go out any more.
+    // The e-mail of a revoked invitation is not sent.
     owner.post(&members, &[("role", "viewer"), ("email", "carl@example.com")]).await;
     let scope = Scope::system(project.id);
     let open = t.app.store.open_invitations(&scope, t.app.now()).await.unwrap();
@@ -466,12 +466,12 @@ mailing!(an_invitation_is_mailed, |t: TestApp, smtp: Smtp| async move {
     assert_eq!(smtp.letters().len(), before);
     let letters = t.app.store.mail_messages_about(&scope, carl.id.0).await.unwrap();
     assert_eq!((letters.len(), letters[0].state.as_str(), letters[0].link.as_str()), (1, "discarded", ""));
-    // Another project hears nothing of them.
+    // Another project cannot see them.
     let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     assert!(t.app.store.mail_messages_about(&Scope::system(other.id), carl.id.0).await.unwrap().is_empty());
 });
 
-/// The owner's browser, the owner being one of those who run the installation.
+/// A project, and the browser of its owner, who is also an operator.
 async fn operator(t: &TestApp) -> (Project, Client) {
     let (project, owner) = t.owner().await;
     let staff = t.app.store.staff_by_email("owner@example.com").await.unwrap().unwrap().id().unwrap();
@@ -508,7 +508,7 @@ mailing!(operators_see_letters_and_send_them_again, |t: TestApp, smtp: Smtp| asy
     assert_eq!(row(&t, refused).await.state, "dead");
     assert_eq!(operator.post("/operator/mail/retry", &[("letter", "nonsense")]).await.status, StatusCode::NOT_FOUND);
 
-    // A letter that waits and is discarded does not leave; brought back, it does.
+    // A queued e-mail that is discarded is not sent; restored, it is.
     let late = reply(&t, &project, "carl@example.com", "A", "B").await;
     let letter = late.to_string();
     operator.post("/operator/mail/discard", &[("letter", &letter)]).await;
@@ -545,7 +545,7 @@ crate::on_both!(operators_carry_an_import_on_that_was_given_up, |t: TestApp| asy
     let id = upload.finish(&t.app, &scope).await.unwrap();
     let find = async || imports::find(&t.app, &scope, id).await.unwrap();
     imports::start(&t.app, &scope, &find().await, ColumnMapping::parse("text=text").unwrap()).await.unwrap();
-    // Eight times it ends whoever works on it.
+    // Eight workers die while running it.
     let mut job = None;
     for _ in 0..8 {
         job = Some(jobs::claim(&t.app).await.unwrap().unwrap().id);
@@ -565,7 +565,7 @@ crate::on_both!(operators_carry_an_import_on_that_was_given_up, |t: TestApp| asy
     assert_eq!((done.status, done.added), (ImportStatus::Done, 2));
     assert!(operator.get("/operator/jobs").await.body.contains("No failed jobs"));
 
-    // Taking it back is given up and carried on as well.
+    // A failed undo can be retried too.
     imports::revert(&t.app, &scope, &done).await.unwrap();
     let claimed = jobs::claim(&t.app).await.unwrap().unwrap();
     let (back, now) = (claimed.id.to_string(), t.app.now());
@@ -581,7 +581,7 @@ crate::on_both!(operators_carry_an_import_on_that_was_given_up, |t: TestApp| asy
     assert_eq!(t.app.store.job(back.parse().unwrap()).await.unwrap().unwrap().state, "done");
     assert!(!t.app.store.has_non_spam(&scope).await.unwrap(), "all of it is gone again");
 
-    // Where there is nothing left to carry on, it says so and stays.
+    // A job with nothing left to do cannot be retried, and stays in the list.
     let (lost, now, project) = (t.app.id::<domain::ids::JobId>(), t.app.now(), project.id);
     let work = jobs::Job::Import { project, import: id };
     t.app.store.write(move |tx| Box::pin(async move { tx.enqueue(lost, &work, now, now).await })).await.unwrap();
@@ -593,7 +593,7 @@ crate::on_both!(operators_carry_an_import_on_that_was_given_up, |t: TestApp| asy
 });
 
 crate::on_both!(only_operators_see_the_operation, |t: TestApp| async move {
-    // Not even an owner, unless they run the installation.
+    // Not even an owner, unless they are an operator.
     let (_, owner) = t.owner().await;
     assert!(!owner.get("/account").await.body.contains("/operator/mail"));
     for path in ["/operator/mail", "/operator/jobs"] {

@@ -1,7 +1,7 @@
-//! Every route, asked by everybody: who may, who may not, and nothing of another project by any way.
+//! Every route, requested with every role: access is allowed or denied as expected, and no route reveals another project.
 //!
-//! The routes are read from the sources (and, for the API, from its document), so that a new one is refused by these tests until it is
-//! said here who may use it.
+//! The routes are read from the sources (and, for the API, from its document), so that a new route fails these tests until its required
+//! role is declared here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,20 +25,20 @@ use crate::{
     support::{Client, PASSWORD, Page, TestApp, sample},
 };
 
-/// Who may use a route.
+/// The required role for a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Who {
-    /// Everybody; the address itself is the secret, if there is one.
+    /// Anyone; if there is a secret, it is in the URL.
     Anyone,
-    /// Somebody without a session; others are sent on.
+    /// People without a session; others are redirected.
     Visitor,
-    /// Whoever is signed in.
+    /// Everyone who is signed in.
     SignedIn,
     /// Members of the project with at least this role.
     Member(Role),
-    /// Who runs a project.
+    /// Owners and admins of any project.
     RunsAProject,
-    /// Who runs the installation.
+    /// Operators of the installation.
     Operator,
 }
 
@@ -49,7 +49,7 @@ const TRIAGER: Who = Member(Role::Triager);
 const ADMIN: Who = Member(Role::Admin);
 const OWNER: Who = Member(Role::Owner);
 
-/// Who may use what: methods, path, who.
+/// Access rules: methods, path, required role.
 const ACCESS: &[(&str, &str, Who)] = &[
     ("GET", "/healthz", Anyone),
     ("GET", "/readyz", Anyone),
@@ -177,9 +177,9 @@ const ACCESS: &[(&str, &str, Who)] = &[
     ("GET", "/p/{slug}/keys/revoke", VIEWER),
 ];
 
-/// Reads of the console's own account pages: the same for everybody who is signed in.
+/// The console's account pages: the same for everyone who is signed in.
 const ACCOUNT: &str = "/account";
-/// Pages of those who run the installation.
+/// Pages for operators.
 const OPERATOR: &str = "/operator";
 
 pub fn who(method: &str, path: &str) -> Option<Who> {
@@ -205,7 +205,7 @@ pub fn routes() -> BTreeSet<(String, String)> {
         }
     }
     fn read(source: &str, found: &mut BTreeSet<(String, String)>) {
-        // Tests of a module make routers of their own.
+        // Tests in a module define their own routers.
         let source = source.split("#[cfg(test)]").next().unwrap_or_default();
         for (at, _) in source.match_indices(".route(") {
             let call = arguments(&source[at + ".route(".len()..]);
@@ -224,7 +224,7 @@ pub fn routes() -> BTreeSet<(String, String)> {
             assert!(any, "no method was recognised in {call}");
         }
     }
-    /// What stands between the parenthesis that is open and its end.
+    /// The text up to the end of an open parenthesis.
     fn arguments(rest: &str) -> &str {
         let mut depth = 1;
         for (i, c) in rest.char_indices() {
@@ -252,10 +252,10 @@ fn of_every_route_it_is_said_who_may_use_it() {
     assert!(unsaid.is_empty(), "say in ACCESS who may use {unsaid:#?}");
 }
 
-/// A project with something of everything; each text of it holds `word`.
+/// A project with data of every kind; every text contains `word`.
 pub struct Filled {
     pub project: Project,
-    /// Values for the names in paths, by what stands before them.
+    /// Values for the names in paths, by the preceding part.
     pub ids: BTreeMap<&'static str, String>,
 }
 
@@ -265,7 +265,7 @@ impl Filled {
         Self::within(t, project, word).await
     }
 
-    /// Something of everything in a project that is there.
+    /// Fills an existing project with data of every kind.
     pub async fn within(t: &TestApp, project: Project, word: &str) -> Self {
         let app = &t.app;
         let scope = Scope::system(project.id);
@@ -345,7 +345,7 @@ impl Filled {
         ids.insert("staff", staff.to_string());
         let (id, now) = (project.id, app.now());
         app.store.write(move |tx| Box::pin(async move { tx.set_role(id, staff, Role::Admin, now).await })).await.unwrap();
-        // What they did can be undone, and what acts for them can be handed over.
+        // Their changes can be undone, and objects that act for them can be handed over.
         let by = app.store.actor(staff).await.unwrap().scope(project.id, Role::Triager).unwrap();
         let contact = app.store.feedback_by_ids(&scope, &[submitted.feedback]).await.unwrap()[0].contact.unwrap();
         ids.insert("contact", contact.to_string());
@@ -416,7 +416,7 @@ impl Filled {
         Self { project, ids }
     }
 
-    /// A path with the names in it replaced; those of `ids` may be another project's.
+    /// A path with its names replaced; `ids` may be another project's.
     pub fn path(&self, pattern: &str, ids: &BTreeMap<&'static str, String>) -> String {
         let mut before = "";
         let parts = pattern.split('/').map(|part| {
@@ -436,9 +436,9 @@ impl Filled {
     }
 }
 
-/// What a name in a path means, by the part before it: a key of [`Filled::ids`].
+/// The meaning of a name in a path, from the part before it: a key of [`Filled::ids`].
 pub fn named(pattern: &str, before: &str, part: &str) -> Option<&'static str> {
-    // What is done with a ticket is done at its feedback.
+    // Actions on a ticket use the id of its feedback.
     let at_ticket = ["/answer", "/note", "/new-link", "/as-requester", "/priority", "/reopen", "/close", "/files/{file}"];
     Some(match (before, part) {
         ("feedback", "{id}") if at_ticket.iter().any(|end| pattern.ends_with(end)) => "ticket",
@@ -464,10 +464,10 @@ pub fn named(pattern: &str, before: &str, part: &str) -> Option<&'static str> {
     })
 }
 
-/// Forms that may carry files.
+/// Forms that may contain files.
 pub const MULTIPART: [&str; 2] = ["/answer", "/imports"];
 
-/// Sends what a browser would send for `method`.
+/// Sends a request as a browser would for `method`.
 pub async fn ask(client: &Client, method: &str, path: &str) -> Page {
     match method {
         "GET" => client.get(path).await,
@@ -481,7 +481,7 @@ pub async fn ask(client: &Client, method: &str, path: &str) -> Page {
     }
 }
 
-/// Fields that one form or another takes, about the things of `ids`.
+/// Fields that some form accepts, about the objects of `ids`.
 fn plausible<'a>(pattern: &str, ids: &'a BTreeMap<&'static str, String>) -> Vec<(&'static str, &'a str)> {
     let status = if pattern.contains("/surveys/") { "paused" } else { "triaged" };
     let mut form: Vec<(&'static str, &'a str)> = vec![
@@ -516,7 +516,7 @@ pub fn asks_to_sign_in(page: &Page) -> bool {
     page.status == StatusCode::UNAUTHORIZED || page.status == StatusCode::SEE_OTHER && page.location().starts_with("/sign-in")
 }
 
-/// Nobody, and everybody by role; none of them knows the other project.
+/// An anonymous client, and one for each role; none of them is a member of the other project.
 pub async fn people(t: &TestApp, own: &Project, other: &Project) -> Vec<(Option<Role>, Client)> {
     let mut people = vec![(None, t.anonymous())];
     for (role, email) in
@@ -524,12 +524,12 @@ pub async fn people(t: &TestApp, own: &Project, other: &Project) -> Vec<(Option<
     {
         people.push((Some(role), t.member(own, email, role).await.1));
     }
-    // Somebody has to be at home in the other project, or it would be an odd one.
+    // A project without members would not be realistic.
     t.member(other, "elsewhere@x.test", Role::Owner).await;
     people
 }
 
-/// Asks for so much that only the role stands in the way.
+/// Sends a request that only a missing role can block.
 async fn try_it(client: &Client, method: &str, pattern: &str, path: &str, ids: &BTreeMap<&'static str, String>) -> Page {
     match (method, MULTIPART.iter().any(|end| path.ends_with(end))) {
         ("POST", false) if pattern.contains("/backlog/") => {
@@ -556,14 +556,14 @@ on_both!(everybody_gets_what_their_role_allows_and_no_more, |t: TestApp| async m
     let routes = routes();
     let before = Contents::of(&t).await;
     let mut wrong = Vec::new();
-    // First those who may not: nothing changes.
+    // First, requests without permission: they change nothing.
     for (method, pattern) in &routes {
         let who = who(method, pattern).unwrap_or(Operator);
         let path = own.path(pattern, &own.ids);
         for (role, client) in people.iter().filter(|(role, _)| !may(who, *role)) {
             let page = try_it(client, method, pattern, &path, &own.ids).await;
             let refused = match role {
-                // Old addresses lead to a page that asks.
+                // Old URLs redirect to a page that requires sign-in.
                 None if page.status == StatusCode::SEE_OTHER && method == "GET" && !asks_to_sign_in(&page) => {
                     asks_to_sign_in(&client.get(page.location()).await)
                 }
@@ -577,10 +577,10 @@ on_both!(everybody_gets_what_their_role_allows_and_no_more, |t: TestApp| async m
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     before.assert_same(&Contents::of(&t).await, "who may not, changes nothing");
-    // Then those who may read.
+    // Then permitted reads.
     for (method, pattern) in routes.iter().filter(|(method, _)| method == "GET") {
         let who = who(method, pattern).unwrap_or(Operator);
-        // A stream does not end; the tests of the inbox read it.
+        // A stream does not end; the inbox tests read it.
         if pattern.ends_with("/events") {
             continue;
         }
@@ -597,7 +597,7 @@ on_both!(everybody_gets_what_their_role_allows_and_no_more, |t: TestApp| async m
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     before.assert_same(&Contents::of(&t).await, "reading changes nothing");
-    // At last those who may write, or what is written above asks for more than the program does.
+    // Finally permitted writes, which show that the rules above are not too strict.
     for (method, pattern) in routes.iter().filter(|(method, _)| method == "POST") {
         let Some(Member(need)) = who(method, pattern) else { continue };
         let (role, client) = people.iter().find(|(role, _)| *role == Some(need)).unwrap();
@@ -617,7 +617,7 @@ on_both!(a_post_from_another_site_is_refused_everywhere, |t: TestApp| async move
     let before = Contents::of(&t).await;
     let mut asked = 0;
     for (method, pattern) in routes().iter().filter(|(method, _)| method != "GET" && method != "OPTIONS") {
-        // Where there is no cookie there is nothing for a foreign page to abuse.
+        // Without a cookie, a page on another site has nothing to abuse.
         let cookieless = pattern.starts_with("/s/") || pattern.starts_with("/embed/") || pattern.starts_with("/api/");
         let portal = pattern == "/p/{slug}" || pattern.starts_with("/p/{slug}/t/");
         if cookieless || portal {
@@ -636,7 +636,7 @@ on_both!(a_post_from_another_site_is_refused_everywhere, |t: TestApp| async move
     }
     assert!(asked > 60, "{asked}");
     before.assert_same(&Contents::of(&t).await, "another site changes nothing");
-    // The same from the own site is taken, so it is the site that was refused.
+    // The same request from our own site is accepted, so the origin was the reason.
     assert_ne!(owner.post("/account", &[("name", "Olga")]).await.status, StatusCode::FORBIDDEN);
 });
 
@@ -744,7 +744,7 @@ on_both!(keys_get_what_their_access_allows_in_their_project, |t: TestApp| async 
     let before = Contents::of(&t).await;
     let nobody = t.anonymous();
     for (method, pattern) in &operations {
-        // Wrong keys of one address are counted, and there are more operations than it may send at once.
+        // Wrong keys are counted per address, and there are more operations than its limit allows at once.
         t.clock.advance_ms(2_000);
         let path = own.path(pattern, &own.ids);
         for (client, authorization) in [(&nobody, ""), (owner, ""), (&nobody, "Bearer eas_nobody"), (&nobody, "Basic eas_nobody")] {
@@ -753,7 +753,7 @@ on_both!(keys_get_what_their_access_allows_in_their_project, |t: TestApp| async 
             assert!(page.headers.contains_key("www-authenticate"));
         }
         let page = send(&nobody, method, &path, &read).await;
-        // Who takes everything out of a project may also write in it, and some things only admins see.
+        // Exporting a whole project requires write access, and some data is for admins only.
         let is_for_more = ["/export/", "/webhooks", "/invitations"].iter().any(|part| path.contains(part));
         if method == "GET" && !is_for_more {
             assert!(page.status.as_u16() < 500 && page.status != StatusCode::FORBIDDEN, "{method} {path}: {} {}", page.status, page.body);
@@ -761,7 +761,7 @@ on_both!(keys_get_what_their_access_allows_in_their_project, |t: TestApp| async 
         } else {
             assert_eq!(page.status, StatusCode::FORBIDDEN, "{method} {path}: {}", page.body);
         }
-        // With another project's key the same addresses lead to nothing, or to that project's own.
+        // With another project's key, the same URLs return an error or that project's own data.
         let page = send(&nobody, method, &path, &foreign).await;
         assert!(page.status.as_u16() < 500, "{method} {path}: {}", page.body);
         assert!(!page.body.to_lowercase().contains("pelican"), "{method} {path}: {}", page.body);

@@ -1,9 +1,9 @@
-//! A text that must not be on a page is one that could be there. When pages are reworded, `!page.contains("the old words")` would pass for
-//! ever: the words must stand in the program, or be put in by the test itself.
+//! A text that must be absent from a page has to exist elsewhere. When pages are reworded, `!page.contains("the old words")` would always
+//! pass: the words must occur in the program's sources, or elsewhere in the test.
 
 use std::{fs, path::Path};
 
-/// The sources of the program without comments and tests, in one line.
+/// The sources of the program without comments and tests, as one line.
 fn program() -> String {
     fn walk(dir: &Path, all: &mut String) {
         for entry in fs::read_dir(dir).unwrap() {
@@ -15,7 +15,7 @@ fn program() -> String {
             let Ok(text) = fs::read_to_string(&path) else { continue };
             let text = text.split("#[cfg(test)]").next().unwrap_or_default();
             for line in text.lines().map(str::trim).filter(|line| !line.starts_with("//")) {
-                // A text that goes on in the next line.
+                // A string that continues on the next line.
                 all.push_str(line.trim_end_matches('\\'));
                 all.push(' ');
             }
@@ -29,12 +29,12 @@ fn program() -> String {
     plain(&all)
 }
 
-/// White space as one space, quotation marks without their escapes, small letters.
+/// Normalizes white space to one space, unescapes quotation marks, and converts to lower case.
 fn plain(text: &str) -> String {
     text.replace("\\\"", "\"").split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
 }
 
-/// Where the expression begins that ends at `end`: names, calls with their arguments, fields.
+/// The start of the expression that ends at `end`: names, calls with their arguments, fields.
 fn beginning(text: &str, end: usize) -> usize {
     let (mut depth, mut at) = (0, end);
     for (i, c) in text[..end].char_indices().rev() {
@@ -51,7 +51,7 @@ fn beginning(text: &str, end: usize) -> usize {
     at
 }
 
-/// The text that begins at `from`, to its quotation mark.
+/// The string literal from `from` to its quotation mark.
 fn literal(text: &str, from: usize, mark: char) -> Option<std::ops::Range<usize>> {
     let mut escaped = false;
     for (i, c) in text[from..].char_indices() {
@@ -64,16 +64,16 @@ fn literal(text: &str, from: usize, mark: char) -> Option<std::ops::Range<usize>
     None
 }
 
-/// The texts that a Rust test wants to be absent.
+/// The texts that a Rust test asserts to be absent.
 fn denied_in_rust(text: &str) -> Vec<std::ops::Range<usize>> {
     const CALL: &str = ".contains(\"";
-    // `format!` and its like end in such a mark, too.
+    // Macros such as `format!` end in the same character.
     let denied = |at: &usize| text[..beginning(text, *at)].strip_suffix('!').is_some_and(|before| !before.ends_with(char::is_alphanumeric));
     let calls = text.match_indices(CALL).map(|(at, _)| at).filter(denied);
     calls.filter_map(|at| literal(text, at + CALL.len(), '"')).collect()
 }
 
-/// The same of a browser test.
+/// The same for a browser test.
 fn denied_in_js(text: &str) -> Vec<std::ops::Range<usize>> {
     let mut all = Vec::new();
     let mut begins = 0;
@@ -89,7 +89,7 @@ fn denied_in_js(text: &str) -> Vec<std::ops::Range<usize>> {
     all
 }
 
-/// Those of `denied` that are nowhere else.
+/// The texts of `denied` that occur nowhere else.
 fn nowhere(program: &str, text: &str, denied: &[std::ops::Range<usize>]) -> Vec<String> {
     let mut others = text.to_owned();
     for range in denied.iter().rev() {

@@ -1,4 +1,4 @@
-//! Several processes over one PostgreSQL: what one knows the other knows, limits hold over all, work is done once.
+//! Several processes on one PostgreSQL: they share state and limits, and do work only once.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use service::jobs::{Job, Runner};
 
 use crate::support::{Database, PASSWORD, TestApp, sample};
 
-/// Two nodes over one database; none without PostgreSQL.
+/// Two nodes on one database; `None` without PostgreSQL.
 async fn two(change: impl FnOnce(&mut server::config::Config)) -> Option<(TestApp, TestApp)> {
     let one = TestApp::with_settings(Database::Postgres, change).await?;
     let other = one.beside(1 << 40).await;
@@ -29,7 +29,7 @@ async fn a_limit_holds_over_all_nodes() {
         }
     }
     assert_eq!(through, 60, "what one node let through, the other does not let through again");
-    // Somebody else is not concerned; and time heals.
+    // Other addresses are not affected, and the limit expires.
     assert!(other.app.limits.address("203.0.113.10".parse().unwrap(), other.app.now()).await.is_ok());
     one.clock.advance_ms(61_000);
     assert!(one.app.limits.address(address, one.app.now()).await.is_ok());
@@ -97,7 +97,7 @@ async fn each_node_finds_what_the_other_took_in() {
         assert!(from.app.store.write(move |tx| Box::pin(async move { tx.insert_feedback(&item, None).await })).await.unwrap());
         let found = async {
             loop {
-                // Asks again whenever the index of that node took something in.
+                // Searches again whenever that node's index has new records.
                 let mut arrivals = to.app.search.subscribe_new_records();
                 let ask = SearchRequest {
                     query: TriageQuery::parse("pelican").unwrap(),

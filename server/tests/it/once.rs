@@ -1,4 +1,4 @@
-//! A key and what it stands for: a retry is the same act, other content under the same key is never thanked for and dropped.
+//! Idempotency keys: a retry is the same action, and other content with the same key is never accepted and then dropped.
 
 use axum::http::StatusCode;
 use domain::{
@@ -28,7 +28,7 @@ on_both!(a_key_stands_for_its_content, |t: TestApp| async move {
     assert_eq!(write(&t, form("b"), 3).await.unwrap(), 3, "another act");
     assert_eq!(write(&t, form("b"), 4).await.unwrap(), 3, "a retry of that");
     assert_eq!(write(&t, form("a"), 5).await.unwrap(), 1);
-    // What is refused keeps no key.
+    // A rejected write stores no key.
     let refused = t.app.store.write_idempotent(form("c"), t.app.now(), |_| Box::pin(async { Err::<i32, _>(Refusal::Forbidden.into()) }));
     assert!(refused.await.is_err());
     assert_eq!(write(&t, form("c"), 6).await.unwrap(), 6);
@@ -38,7 +38,7 @@ on_both!(a_key_stands_for_its_content, |t: TestApp| async move {
     assert_eq!(write(&t, program("a"), 8).await.unwrap(), 7);
     assert_eq!(write(&t, program("b"), 9).await.unwrap_err().refusal(), Some(&Refusal::KeyReused));
 
-    // Of twins that are not the same both are done, each once.
+    // Of concurrent writes with two different contents, each content is written once.
     let calls = (0..20).map(|n| write(&t, IdempotentWrite::form("twins", "the-same-key", Fingerprint::of([(n % 2).to_string()])), n));
     let mut answers: Vec<i32> = futures_util::future::join_all(calls).await.into_iter().map(Result::unwrap).collect();
     answers.sort_unstable();
@@ -62,11 +62,11 @@ on_both!(a_key_from_before_fingerprints_answers_any_repeat, |t: TestApp| async m
     }
 });
 
-/// A form of the console, and how many rows it makes.
+/// A form of the console, and the number of rows it creates.
 struct Console {
     path: String,
     fixed: Vec<(&'static str, &'static str)>,
-    /// The field that is written anew after going back, and its two contents.
+    /// The field that is changed after going back, and its two values.
     typed: (&'static str, &'static str, &'static str),
     rows: &'static str,
 }
@@ -120,7 +120,7 @@ on_both!(what_a_person_writes_after_going_back_is_written, |t: TestApp| async mo
     ];
     for form in forms {
         let (_, first, second) = form.typed;
-        // A name that is taken is told, and nothing is made: not what this is about.
+        // Names of replies are unique, so the second form is rejected and creates nothing, which is not the subject of this test.
         let refuses = form.path.ends_with("/replies");
         for (content, rows) in [(first, 1), (first, 1), (second, if refuses { 1 } else { 2 }), (second, if refuses { 1 } else { 2 })] {
             let page = form.send(&owner, content).await;
@@ -153,7 +153,7 @@ on_both!(of_each_address_one_invitation_is_open, |t: TestApp| async move {
         assert_eq!(t.anonymous().get(old).await.status, StatusCode::NOT_FOUND, "an old link is dead");
     }
     assert_eq!(t.anonymous().get(&last).await.status, StatusCode::OK);
-    // Invitations for nobody by name, for others and of other projects stay.
+    // Invitations without an address, for other addresses and in other projects stay.
     for email in ["", "", "other@example.test"] {
         let page = owner.post("/p/my-app/members", &[("role", "viewer"), ("email", email)]).await;
         assert!(!page.body.contains("It replaces"), "{}", page.body);
@@ -164,7 +164,7 @@ on_both!(of_each_address_one_invitation_is_open, |t: TestApp| async move {
     let page = owner.post("/p/second/members", &[("role", "viewer"), ("email", "new.user@example.test")]).await;
     assert!(!page.body.contains("It replaces"), "{}", page.body);
     assert_eq!(t.anonymous().get(&last).await.status, StatusCode::OK);
-    // One that ended by itself is replaced without a word.
+    // An expired invitation is replaced without a notice.
     t.clock.advance_ms(8 * 86_400_000);
     let page = owner.post("/p/my-app/members", &[("role", "triager"), ("email", "new.user@example.test")]).await;
     assert!(!page.body.contains("It replaces") && page.status == StatusCode::OK, "{}", page.body);

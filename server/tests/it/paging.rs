@@ -1,4 +1,4 @@
-//! A list that is paged is whole while others write: nothing is left out, nothing comes twice.
+//! Pagination is complete under concurrent writes: nothing is missing, nothing is repeated.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ async fn settled(t: &TestApp) {
     assert!(t.app.search.ready(INDEX_TIMEOUT).await && t.app.search.wait_until_caught_up(INDEX_TIMEOUT).await);
 }
 
-/// Records that say a word, some of them often and some at length.
+/// Adds records that contain a word, some of them several times, and in texts of different length.
 async fn zebras(t: &TestApp, project: &Project, count: usize) -> Vec<FeedbackId> {
     let mut items = Vec::new();
     for n in 0..count {
@@ -69,7 +69,7 @@ async fn change(t: &TestApp, project: &Project, id: FeedbackId, what: FeedbackEd
     settled(t).await;
 }
 
-/// One page of the API: the ids, how many there are in all, and where it goes on.
+/// One page of the API: the ids, the total, and the next cursor.
 async fn api(program: &Program, query: &str, cursor: Option<&str>) -> (Vec<FeedbackId>, usize, Option<String>) {
     let cursor = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
     let page = program.get(&format!("/api/v1/feedback?q={query}&limit=10{cursor}")).await;
@@ -93,7 +93,7 @@ async fn console(client: &Client, path: &str) -> (Vec<FeedbackId>, usize, Option
     (ids, count, next)
 }
 
-/// How often each was given.
+/// The number of occurrences of each id.
 fn counted(given: &[FeedbackId]) -> BTreeMap<FeedbackId, usize> {
     let mut counts = BTreeMap::new();
     for id in given {
@@ -102,7 +102,7 @@ fn counted(given: &[FeedbackId]) -> BTreeMap<FeedbackId, usize> {
     counts
 }
 
-// H08, as it was reported: a record without the word arrives after the second page; then one in another project.
+// H08, as reported: a record without the word arrives after the second page; then one in another project.
 on_both!(what_arrives_moves_nothing, CALM, |t: TestApp| async move {
     let (project, client) = t.owner().await;
     let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
@@ -125,7 +125,7 @@ on_both!(what_arrives_moves_nothing, CALM, |t: TestApp| async move {
         }
         assert_eq!((page, given.len(), given.into_iter().collect::<BTreeSet<_>>()), (6, 60, ids.clone()));
     }
-    // The console: the second page has what the count of the first promises.
+    // The console: the second page completes the count shown on the first.
     let (first, count, next) = console(&client, &format!("/p/{}/inbox?q=zebra", project.slug)).await;
     say(&t, &project, "one more thing").await;
     say(&t, &other, "zebra zebra zebra").await;
@@ -134,7 +134,7 @@ on_both!(what_arrives_moves_nothing, CALM, |t: TestApp| async move {
     assert_eq!(first.into_iter().chain(second).collect::<BTreeSet<_>>(), ids);
 });
 
-// Everything that may be written between two pages, in any order.
+// All kinds of writes between two pages, in any order.
 on_both!(whatever_is_written_between_pages_they_are_whole, CALM, |t: TestApp| async move {
     let (project, _) = t.owner().await;
     let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
@@ -182,7 +182,7 @@ on_both!(whatever_is_written_between_pages_they_are_whole, CALM, |t: TestApp| as
         let counts = counted(&given);
         for id in &ids {
             let count = counts.get(id).copied().unwrap_or_default();
-            // What was given and then says something else is given once more, by what it says now.
+            // A listed record whose text then changes is listed once more, with its current text.
             let most = if reworded.contains(id) { 2 } else { 1 };
             assert!((1..=most).contains(&count), "seed {seed}: {id} came {count} times, reworded: {}", reworded.contains(id));
         }
@@ -192,7 +192,7 @@ on_both!(whatever_is_written_between_pages_they_are_whole, CALM, |t: TestApp| as
     }
 });
 
-/// How many zebras earlier rounds left besides `ids` and `arrived`.
+/// The number of zebras from earlier rounds, without `ids` and `arrived`.
 async fn before(t: &TestApp, ids: &[FeedbackId], arrived: &BTreeSet<FeedbackId>) -> usize {
     let all: Vec<String> = sqlx::query_scalar(
         "SELECT f.id FROM feedback f JOIN projects p ON p.id = f.project_id WHERE p.name = 'My app' AND f.text LIKE '%zebra%'",
@@ -203,14 +203,14 @@ async fn before(t: &TestApp, ids: &[FeedbackId], arrived: &BTreeSet<FeedbackId>)
     all.iter().filter(|id| id.parse().is_ok_and(|id| !ids.contains(&id) && !arrived.contains(&id))).count()
 }
 
-// A record whose words change is not left out, whatever place the new ones have; what came before comes once more, at the end.
+// A record whose text changes is not missing, whatever its new rank; if it was already listed, it is listed again at the end.
 on_both!(what_is_reworded_comes_at_the_end, CALM, |t: TestApp| async move {
     let (project, _) = t.owner().await;
     let program = Program::new(&t, &project, Access::Read).await;
     let ids = zebras(&t, &project, 30).await;
     let (first, _, next) = api(&program, "zebra", None).await;
     let unseen: Vec<FeedbackId> = ids.iter().copied().filter(|id| !first.contains(id)).collect();
-    // Would be the best, would be the worst, and the text of a ticket that goes on.
+    // One that would now rank first, one that would rank last, and one that no longer matches.
     reword(&t, &project, unseen[0], "zebra zebra zebra zebra zebra").await;
     reword(&t, &project, first[0], &format!("zebra {}", "far from it ".repeat(40))).await;
     reword(&t, &project, unseen[1], "no more of that").await;
@@ -223,11 +223,11 @@ on_both!(what_is_reworded_comes_at_the_end, CALM, |t: TestApp| async move {
         ids.iter()
             .all(|id| counts.get(id).copied().unwrap_or_default() == if *id == unseen[1] { 0 } else { 1 + usize::from(*id == first[0]) })
     );
-    // A new search ranks it by what it says now.
+    // A new search ranks it by its current text.
     assert_eq!(api(&program, "zebra", None).await.0[0], unseen[0]);
 });
 
-// A cursor holds all that it takes: the program may start again, and another node may answer.
+// A cursor is self-contained: the program may restart, and another node may answer.
 on_both!(pages_go_on_after_a_restart_and_on_another_node, CALM, |t: TestApp| async move {
     let (project, _) = t.owner().await;
     let program = Program::new(&t, &project, Access::Read).await;
@@ -245,7 +245,7 @@ on_both!(pages_go_on_after_a_restart_and_on_another_node, CALM, |t: TestApp| asy
         settled(&beside).await;
         api(&Program::with(&beside, &program.secret), "zebra", next.as_deref()).await
     } else {
-        // As after a new program that builds its index anew.
+        // As after an upgrade that rebuilds the index.
         t.app.search.rebuild();
         settled(&t).await;
         api(&program, "zebra", next.as_deref()).await
@@ -255,8 +255,8 @@ on_both!(pages_go_on_after_a_restart_and_on_another_node, CALM, |t: TestApp| asy
     assert_eq!((given.len(), given.into_iter().collect::<BTreeSet<_>>()), (30, ids));
 });
 
-// So many that most are left out unread where they cannot be good enough, in parts of the index whose texts are of other lengths than
-// all texts are.
+// So many that most are skipped unread because their score cannot be high enough, in segments whose text lengths differ from the overall
+// average.
 on_both!(pages_of_thousands_are_whole, CALM, |t: TestApp| async move {
     let (project, _) = t.owner().await;
     let program = Program::new(&t, &project, Access::Read).await;
@@ -288,7 +288,7 @@ on_both!(pages_of_thousands_are_whole, CALM, |t: TestApp| async move {
     }
 });
 
-// The same for what is linked to an item: links made and undone meanwhile move nothing.
+// The same for the links of an item: concurrent linking and unlinking shifts nothing.
 on_both!(links_are_listed_whole_while_others_link, CALM, |t: TestApp| async move {
     use axum::http::Method;
     let (project, _) = t.owner().await;
@@ -313,7 +313,7 @@ on_both!(links_are_listed_whole_while_others_link, CALM, |t: TestApp| async move
         );
         cursor = page["next_cursor"].as_str().map(ToOwned::to_owned);
         match given.len() {
-            // One more is linked, and one that was listed no longer is.
+            // More links are added, and later some of the listed ones are removed.
             10 => {
                 link(ids[28], Method::PUT).await;
                 link(ids[29], Method::PUT).await;

@@ -1,5 +1,5 @@
-//! One row that nobody can read must not take a page, a chart, a search or an export with it: the others are shown as before, and so is what
-//! can be read of it.
+//! One unreadable row must not break a page, a chart, a search or an export: other rows are shown as before, and so is the readable part of
+//! that row.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use crate::{
     support::{Page, TestApp},
 };
 
-/// What is written over one row of a table: column and value.
+/// Invalid values written to each row of a table: table, column and value.
 const POISON: &[(&str, &str, &str)] = &[
     ("feedback", "kind", "a kind that never was"),
     ("feedback", "status", ""),
@@ -81,7 +81,7 @@ const POISON: &[(&str, &str, &str)] = &[
     ("survey_versions", "body", "]["),
 ];
 
-/// Pages that list rows, as the path of the one project, and what each shows of each of the two that are filled into it.
+/// Pages that list rows: path, and the text shown for each of the two data sets of the project.
 const LISTS: [(&str, &str); 24] = [
     ("/p/{slug}/inbox?q=", "A text with {word}"),
     ("/p/{slug}/inbox?q=", "I say {word}"),
@@ -109,7 +109,7 @@ const LISTS: [(&str, &str); 24] = [
     ("/api/v1/surveys", "Survey {word}"),
 ];
 
-/// Pages about one thing, and what each shows of the rows that belong to it.
+/// Pages about one object: path, and the text shown for its rows.
 const OF_ONE: [(&str, &str); 12] = [
     ("/p/{slug}/feedback/{id}", "A text with {word}"),
     ("/p/{slug}/feedback/{id}", "A word: {word}"),
@@ -125,27 +125,27 @@ const OF_ONE: [(&str, &str); 12] = [
     ("/p/{slug}/members/remove?staff=", "Filler {word}"),
 ];
 
-/// What cannot show what it shows otherwise: table and column, and the page.
+/// Whether a page may omit its text if this column is invalid.
 fn may_miss(table: &str, column: &str, page: &str) -> bool {
     match (table, column) {
-        // The words themselves were written over.
+        // The text itself was overwritten.
         ("feedback", "text") | ("webhook_endpoints", "url") | ("comments", "body") => true,
         ("contacts", "email") => page.contains("/operator/"),
-        // A list of those in a state has no place for one in none.
+        // Lists filtered by state cannot include a row without a valid state.
         ("letters" | "jobs", "state") => page.starts_with("/operator/"),
-        // Nothing is known of an answer but that it was one.
+        // An unreadable answer is shown only as such.
         ("answers", _) => page.ends_with("/results/responses"),
-        // Without its questions, an answer is counted and not shown.
+        // Without its question, an answer is counted but not shown.
         ("survey_versions", "body") if page.ends_with("/results/responses") => true,
-        // What is in no state is not offered for answers.
+        // A survey without a valid status is not offered for responses.
         ("surveys", "status" | "live_version_id") | ("survey_versions", _) => page.ends_with("/embed"),
-        // Nobody but the team may have written it.
+        // A message with an unknown author could be an internal note.
         ("ticket_messages", "author") => page.ends_with("/as-requester") || page.contains("/t/"),
         _ => false,
     }
 }
 
-/// What tells the rows of a table apart.
+/// The unique key of a table's rows.
 fn key_of(table: &str) -> &'static str {
     match table {
         "answers" => "response_id || question_id",
@@ -155,7 +155,7 @@ fn key_of(table: &str) -> &'static str {
     }
 }
 
-/// The rows of a table: key and value of a column.
+/// The rows of a table: the key, and the value of a column.
 async fn rows_of(t: &TestApp, table: &str, column: &str) -> Vec<(String, Option<String>)> {
     let sql = format!("SELECT CAST({} AS TEXT), {column} FROM {table}", key_of(table));
     sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(t.app.store.reader()).await.unwrap()
@@ -173,7 +173,7 @@ async fn write(t: &TestApp, (table, column): (&str, &str), value: Option<String>
 
 on_both!(one_row_that_cannot_be_read_breaks_nothing_else, |t: TestApp| async move {
     let own = Filled::new(&t, "pelican").await;
-    // Only rows that are there now are spoiled.
+    // Only existing rows are made invalid.
     let mut spoiled = BTreeMap::<&str, BTreeSet<String>>::new();
     for (table, column, _) in POISON {
         spoiled.insert(table, rows_of(&t, table, column).await.into_iter().map(|(key, _)| key).collect());
@@ -206,7 +206,7 @@ on_both!(one_row_that_cannot_be_read_breaks_nothing_else, |t: TestApp| async mov
         let page = read(path).await;
         assert!(page.status.is_success() || page.status.is_redirection(), "{path}: {}", page.status);
     }
-    // Each page once, with what it shows of both.
+    // Each page once, with its texts for both data sets.
     let mut shown = BTreeMap::<String, Vec<(&str, String)>>::new();
     for (filled, word) in [(&own, "pelican"), (&whole, "heron")] {
         for (pattern, text) in LISTS.iter().chain(&OF_ONE) {
@@ -217,7 +217,7 @@ on_both!(one_row_that_cannot_be_read_breaks_nothing_else, |t: TestApp| async mov
             shown.entry(path).or_default().push((word, text.replace("{word}", word)));
         }
     }
-    // The search marks what it found, and exports and JSON are text.
+    // The search marks matches; exports and JSON are plain text.
     let holds = |page: &Page, text: &str| page.body.replace("<mark>", "").replace("</mark>", "").contains(text);
     for (path, texts) in &shown {
         let page = read(path).await;
@@ -235,13 +235,13 @@ on_both!(one_row_that_cannot_be_read_breaks_nothing_else, |t: TestApp| async mov
         let about = format!("{table}.{column} = {value:?}");
         for path in &all {
             let answered = read(path).await;
-            // What is about the row alone may fail: without a draft there is no editor, without a version nothing to preview. What people
-            // answered is shown all the same.
+            // Pages about the row itself may fail: without a draft there is no editor, without a version no preview. Responses are still
+            // shown.
             let about_it = match *table {
                 "surveys" | "survey_versions" => path.contains(&own.ids["survey"]) && !path.contains("/results"),
                 _ => false,
             };
-            // A key whose access cannot be read may do the least there is.
+            // A key with unreadable access gets the lowest.
             let least = *table == "api_keys" && path.contains("/export/") && answered.status == StatusCode::FORBIDDEN;
             let fails = about_it && matches!(answered.status, StatusCode::INTERNAL_SERVER_ERROR | StatusCode::NOT_FOUND);
             if !(fails || least || answered.status.is_success() || answered.status.is_redirection()) {
@@ -261,7 +261,7 @@ on_both!(one_row_that_cannot_be_read_breaks_nothing_else, |t: TestApp| async mov
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    // The index is built from such rows, too.
+    // The index can also be built from such rows.
     t.run("UPDATE feedback SET kind = '!', status = '!', spam_reasons = '!' WHERE text NOT LIKE '%heron%'").await;
     t.app.search.stop().await;
     std::fs::remove_dir_all(t.app.settings.data.join("index")).unwrap();

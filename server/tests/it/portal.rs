@@ -1,4 +1,4 @@
-//! The public ticket portal: what strangers may do, and what they may not.
+//! The public ticket portal: permissions and limits of strangers.
 
 use std::io::Cursor;
 
@@ -22,7 +22,7 @@ use crate::{
 
 const BOUNDARY: &str = "----earshot";
 
-/// A form as a browser sends it; a field with a file name is a file.
+/// A form as sent by a browser; a field with a file name is a file.
 fn form(fields: &[(&str, &str)], files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, value) in fields {
@@ -60,7 +60,7 @@ fn hidden(page: &Page, name: &str) -> String {
 const WORDS: [(&str, &str); 4] =
     [("subject", "The map stays empty"), ("message", "Nothing <b>is</b> drawn."), ("email", "ann@example.com"), ("name", "Ann")];
 
-/// Opens the form, waits as a person does, and sends it.
+/// Opens the form, waits like a person, and sends it.
 async fn write(t: &TestApp, key: &str, extra: &[(&str, &str)], files: &[(&str, &[u8])]) -> Page {
     let client = t.anonymous();
     let page = client.get("/p/my-app").await;
@@ -73,7 +73,7 @@ async fn write(t: &TestApp, key: &str, extra: &[(&str, &str)], files: &[(&str, &
     send(&client, "/p/my-app", &fields, files).await
 }
 
-/// The path of the conversation that a sent form leads to.
+/// The path of the conversation that a sent form redirects to.
 fn path(sent: &Page) -> String {
     assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.body);
     sent.location().strip_suffix("?sent=1").unwrap().to_owned()
@@ -103,7 +103,7 @@ fn picture() -> DynamicImage {
     RgbImage::from_fn(8, 4, |x, _| if x < 4 { Rgb([255, 0, 0]) } else { Rgb([0, 0, 255]) }).into()
 }
 
-/// A JPEG whose metadata says that it stands on its side, and where it was taken.
+/// A JPEG whose metadata contains a rotation and a location.
 fn jpeg_with_place() -> Vec<u8> {
     let mut tiff = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".to_vec();
     tiff.extend_from_slice(b"GPSLatitude 52.5200 SECRET-PLACE");
@@ -188,7 +188,7 @@ on_both!(links_lead_nowhere_else, |t: TestApp| async move {
     ] {
         let page = client.get(&nothing).await;
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{nothing}");
-        // In the dress of the portal, in the reader's language, and with nothing of the console.
+        // The portal's design, in the reader's language, without anything of the console.
         assert!(page.body.contains("Page not found") && !page.body.contains("console"), "{}", page.body);
     }
     let answer = [("message", "x"), ("idempotency_key", "answer-00001")];
@@ -197,7 +197,7 @@ on_both!(links_lead_nowhere_else, |t: TestApp| async move {
     let german = client.send(Method::GET, "/p/nobody", &[("accept-language", "de")], Body::empty()).await;
     assert!(german.body.contains("Seite nicht gefunden"));
 
-    // Another ticket's file, and a file of a note, are nobody's here.
+    // Another ticket's file, and a file of a note, are not accessible here.
     let other = self::path(&write(&t, "key-00000002", &[], &[]).await);
     assert_eq!(client.get(&format!("{other}/files/{file}")).await.status, StatusCode::NOT_FOUND);
     let mut arriving = tickets::files::UploadedFiles::default();
@@ -208,7 +208,7 @@ on_both!(links_lead_nowhere_else, |t: TestApp| async move {
     tickets::add_note(&t.app, &Scope::system(project.id), ticket.id, "note-0000001", "", files).await.unwrap();
     assert_eq!(client.get(&format!("{path}/files/{noted}")).await.status, StatusCode::NOT_FOUND);
 
-    // The team reads both, each within its project.
+    // The team can read both, each within its project.
     let own = format!("/p/my-app/feedback/{}/files/", ticket.feedback);
     let (_, viewer) = t.member(&project, "vera@example.com", Role::Viewer).await;
     assert_eq!(viewer.get(&format!("{own}{noted}")).await.body, "secret");
@@ -266,12 +266,12 @@ on_both!(files_are_what_their_bytes_say, |t: TestApp| async move {
     assert_eq!(kind, "image/jpeg");
     assert!(String::from_utf8_lossy(&place).contains("SECRET-PLACE"), "the test's own picture has it");
     assert!(!String::from_utf8_lossy(body).contains("SECRET-PLACE") && !String::from_utf8_lossy(body).contains("Exif"));
-    // It lay on its side: what was left is on top now.
+    // The image was stored rotated: its left side is now the top.
     let turned = image::load_from_memory(body).unwrap().into_rgb8();
     assert_eq!((turned.width(), turned.height()), (4, 8));
     let (top, bottom) = (turned.get_pixel(1, 1), turned.get_pixel(1, 6));
     assert!(top[0] > 200 && top[2] < 60 && bottom[2] > 200 && bottom[0] < 60, "{top:?} {bottom:?}");
-    // The page shows pictures only.
+    // The page shows only images inline.
     let page = client.get(&path).await;
     assert_eq!(page.body.matches("<img ").count(), 2);
 });
@@ -282,7 +282,7 @@ on_both!(too_much_is_refused_and_the_words_stay, |t: TestApp| async move {
     let page = write(&t, "key-00000001", &[], &[("a.bin", &large), ("b.bin", &large)]).await;
     assert_eq!(page.status, StatusCode::PAYLOAD_TOO_LARGE);
     assert!(page.body.contains("The map stays empty") && page.body.contains("larger than 10 MB"), "{}", page.body);
-    // The room that it took is free again, whatever came of it.
+    // The reserved memory is freed, whatever the outcome.
     for n in 0..8 {
         let again = write(&t, &format!("key-1000000{n}"), &[("email", "x")], &[("a.bin", &large), ("b.bin", &large)]).await;
         assert_eq!(again.status, StatusCode::PAYLOAD_TOO_LARGE);
@@ -324,7 +324,7 @@ on_both!(faults_stand_at_their_fields_and_files_wait, |t: TestApp| async move {
     assert!(page.body.contains("Sagen Sie in wenigen Worten") && page.body.contains("eine E-Mail-Adresse wie"), "{}", page.body);
     assert!(page.body.contains("&lt;/textarea&gt;&lt;script&gt;") && page.body.contains("one.txt") && page.body.contains("two.txt"));
     assert_eq!(hidden(&page, "idempotency_key"), "key-00000001");
-    // One of the two is still wanted.
+    // One of the two files is kept.
     let keep = page.body.split("name=\"keep\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let mut good = WORDS.to_vec();
     good.extend([("keep", keep.as_str()), ("started", started.as_str()), ("idempotency_key", "key-00000001")]);
@@ -334,7 +334,7 @@ on_both!(faults_stand_at_their_fields_and_files_wait, |t: TestApp| async move {
     assert_eq!(files.iter().map(|f| f.name.as_str()).collect::<Vec<_>>(), ["one.txt", "three.txt"]);
     assert_eq!(bytes(&client, &format!("{path}/files/{}", files[0].id)).await.2, b"one");
 
-    // Somebody else's form does not get them, and a purge takes what nobody sent.
+    // Another person's form cannot use them, and a purge deletes files that were never sent.
     let long = "x".repeat(10_001);
     let answer = [("message", long.as_str()), ("idempotency_key", "answer-00001")];
     let page = send(&client, &path, &answer, &[("late.txt", b"late")]).await;
@@ -357,7 +357,7 @@ on_both!(faults_stand_at_their_fields_and_files_wait, |t: TestApp| async move {
     service::jobs::purge(&t.app, &|| false).await.unwrap();
     assert!(t.app.store.attachment_chunk(&scope, held[0].id, 0).await.unwrap().is_none());
     assert!(t.app.store.attachment_chunk(&scope, files[0].id, 0).await.unwrap().is_some(), "what was sent stays");
-    // An empty answer is none, unless a file speaks.
+    // An empty reply is rejected, unless it has a file.
     let empty = send(&client, &path, &[("message", " "), ("idempotency_key", "answer-00002")], &[]).await;
     assert_eq!(empty.status, StatusCode::UNPROCESSABLE_ENTITY);
     let wordless = send(&client, &path, &[("message", ""), ("idempotency_key", "answer-00003")], &[("a.txt", b"a")]).await;
@@ -386,7 +386,7 @@ on_both!(a_form_is_one_ticket_and_bots_are_spam, |t: TestApp| async move {
     let mut forged = WORDS.to_vec();
     forged.extend([("started", "1.x"), ("idempotency_key", "key-00000004")]);
     assert_eq!(status(&path(&send(&client, "/p/my-app", &forged, &[]).await)).await, (FeedbackStatus::Spam, "forged_start".into()));
-    // Without a key, or from another site, nothing is taken.
+    // Without a key, or from another site, nothing is accepted.
     assert_eq!(send(&client, "/p/my-app", &WORDS, &[]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     let mut fields = WORDS.to_vec();
     fields.push(("idempotency_key", "key-00000005"));
@@ -398,7 +398,7 @@ on_both!(a_form_is_one_ticket_and_bots_are_spam, |t: TestApp| async move {
         let page = client.send(Method::POST, &format!("{first}/close"), &headers, Body::empty()).await;
         assert_eq!(page.status, StatusCode::FORBIDDEN, "{headers:?}");
     }
-    // A page without a referrer has no origin for its forms.
+    // Forms of a page without a referrer send the origin `null`.
     let own = send_from(&client, &first, &[("origin", "null")], &[("message", "x"), ("idempotency_key", "answer-00002")], &[]).await;
     assert_eq!(own.status, StatusCode::SEE_OTHER);
     let messages = tickets::public_conversation(&t.app, ticket_at(&t, &project, &first).await).await.unwrap().messages;
@@ -425,7 +425,7 @@ on_both!(a_portal_can_be_off, |t: TestApp| async move {
     for path in ["/p/my-app", &widget] {
         assert_eq!(client.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
-    // Who wrote already reads on and answers; nothing leads to a form that is not there.
+    // Existing requesters can still read and reply; no link leads to the disabled form.
     let page = client.get(&first).await;
     assert!(page.status == StatusCode::OK && !page.body.contains("href=\"/p/my-app\""), "{}", page.body);
     let mut fields = WORDS.to_vec();
@@ -482,10 +482,10 @@ on_both!(a_refused_form_keeps_files_of_people_only, |t: TestApp| async move {
     assert!(post("key-00000001", "1.x", "").await, "a forged start");
     assert!(post("key-00000002", &started, "http://x").await, "a filled trap");
     assert_eq!(held().await, 0);
-    // The control: a person's wait.
+    // Control: with a plausible delay.
     assert!(!post("key-00000003", &started, "").await);
     assert!(held().await > 10);
-    // But not when very many wait already.
+    // But not if too much is pending already.
     let id = t.app.id();
     let file = domain::tickets::TicketAttachment { id, name: "x".into(), media_type: "text/plain".into(), size: t.app.budget.held_bytes };
     let large = store::tickets::NewAttachment { file, bytes: bytes::Bytes::from_static(b"x") };
@@ -498,7 +498,7 @@ on_both!(a_refused_form_keeps_files_of_people_only, |t: TestApp| async move {
     let before = held().await;
     assert!(post("key-00000004", &started, "").await);
     assert_eq!(held().await, before);
-    // After an hour and a little nothing waits any more.
+    // After somewhat more than an hour, pending files are deleted.
     t.clock.advance_ms(4_300_000);
     service::jobs::purge(&t.app, &|| false).await.unwrap();
     assert_eq!(held().await, 0);
@@ -527,7 +527,7 @@ on_both!(
         assert_eq!(retry_after(&refused), 3600);
         assert_eq!(from("192.0.2.1", "key-00000003", &[]).await.status, StatusCode::SEE_OTHER);
         assert_eq!(from("192.0.2.2", "key-00000004", &files).await.status, StatusCode::SEE_OTHER);
-        // Of an IPv6 /48 all together have three shares.
+        // An IPv6 /48 as a whole has three shares.
         for subnet in 0..6 {
             let key = format!("key-1000000{subnet}");
             assert_eq!(from(&format!("2001:db8:1:{subnet}::1"), &key, &files).await.status, StatusCode::SEE_OTHER, "{subnet}");
@@ -560,7 +560,7 @@ on_both!(
             ];
             send_from(&client, "/p/my-app", &[("x-forwarded-for", address)], &fields, &[]).await
         };
-        // Nine thousand letters are counted as 144 KB of the 20 MB.
+        // Nine thousand characters count as 144 KB of the 20 MB.
         let (long, mut taken) = ("a word ".repeat(1_428), 0);
         let refused = loop {
             let page = from("192.0.2.1", &format!("key-{taken:08}"), &long).await;
@@ -573,7 +573,7 @@ on_both!(
         assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
         assert!(refused.body.contains("a word a word") && retry_after(&refused) > 0, "{}", refused.body);
         assert!((130..=145).contains(&taken), "{taken}");
-        // Ordinary messages, and other addresses, go on.
+        // Ordinary messages, and other addresses, are still accepted.
         assert_eq!(from("192.0.2.1", "key-10000001", "It stays empty.").await.status, StatusCode::SEE_OTHER);
         assert_eq!(from("192.0.2.2", "key-10000002", &long).await.status, StatusCode::SEE_OTHER);
         t.clock.advance_ms(3_600_000);
@@ -602,7 +602,7 @@ async fn a_disk_that_is_nearly_full_takes_words_and_no_files() {
     assert_eq!(write(&t, "key-00000001", &[], &[]).await.status, StatusCode::SEE_OTHER, "words are taken");
 }
 
-/// What a form that was opened and read by a person sends.
+/// The `started` value of a form opened and read by a person.
 async fn opened(t: &TestApp, slug: &str) -> String {
     let page = t.anonymous().get(&format!("/p/{slug}")).await;
     t.clock.advance_ms(30_000);
@@ -632,7 +632,7 @@ async fn who_writes_too_often_waits(database: Database) {
     };
     let first = from("192.0.2.1", "/p/my-app", &fields("key-00000001"), &[]).await;
     let conversation = path(&first);
-    // Answers and turns count among them.
+    // Replies and status changes count too.
     let answer = [("message", "More of it."), ("idempotency_key", "answer-00001")];
     assert_eq!(from("192.0.2.1", &conversation, &answer, &[]).await.status, StatusCode::SEE_OTHER);
     assert_eq!(from("192.0.2.1", &format!("{conversation}/close"), &[], &[]).await.status, StatusCode::SEE_OTHER);
@@ -641,15 +641,15 @@ async fn who_writes_too_often_waits(database: Database) {
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
     let wait = retry_after(&refused);
     assert!((1..=60).contains(&wait), "{wait}");
-    // What was written is still there, and says how long to wait.
+    // The text is kept, and the page shows the waiting time.
     assert!(refused.body.contains("The map stays empty") && refused.body.contains(&format!("in {wait} seconds")), "{}", refused.body);
     assert_eq!(from("192.0.2.1", &conversation, &[("message", "x"), ("idempotency_key", "answer-00002")], &[]).await.status, 429);
     assert_eq!(from("192.0.2.1", &format!("{conversation}/reopen"), &[], &[]).await.status, 429);
     assert_eq!(ticket_at(&t, &project, &conversation).await.state, TicketState::Closed);
-    // Reading is free, and so is writing from elsewhere.
+    // Reading is not limited, nor is writing from another address.
     assert_eq!(client.send(Method::GET, "/p/my-app", &[("x-forwarded-for", "192.0.2.1")], Body::empty()).await.status, StatusCode::OK);
     assert_eq!(from("192.0.2.2", "/p/my-app", &fields("key-00000003"), &[]).await.status, StatusCode::SEE_OTHER);
-    // Afterwards the same form is taken.
+    // Afterwards the same form is accepted.
     t.clock.advance_ms(wait * 1000);
     assert_eq!(from("192.0.2.1", "/p/my-app", &fields("key-00000002"), &[]).await.status, StatusCode::SEE_OTHER);
 }
@@ -670,13 +670,13 @@ async fn a_project_takes_so_much_from_all_together(database: Database) {
     }
     let refused = write("my-app", &started, "key-00000003").await;
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
-    // What is not taken does not count, or else strangers would close a portal by sending nonsense.
+    // Rejected submissions do not count, otherwise strangers could block a portal with invalid requests.
     for n in 0..5 {
         let key = format!("key-1000000{n}");
         let nonsense = send(&client, &format!("/p/{}", other.slug), &[("subject", "x"), ("idempotency_key", &key)], &[]).await;
         assert_eq!(nonsense.status, StatusCode::UNPROCESSABLE_ENTITY);
     }
-    // Another project has a measure of its own, and this one gets its share again.
+    // Another project has its own limit, and this one's share is renewed.
     assert_eq!(write(&other.slug, &elsewhere, "key-00000004").await.status, StatusCode::SEE_OTHER);
     t.clock.advance_ms(retry_after(&refused) * 1000);
     assert_eq!(write("my-app", &started, "key-00000003").await.status, StatusCode::SEE_OTHER);
@@ -728,14 +728,14 @@ async fn letters_to_strangers_have_an_end(database: Database) {
             [("subject", "Help"), ("message", "It stopped."), ("email", &*email), ("started", &*started), ("idempotency_key", &*key)];
         send_from(&client, "/p/my-app", &[("x-forwarded-for", address)], &fields, &[]).await
     };
-    // A customer's whole /48 has twenty letters a day. The tickets beyond are taken all the same, and lead to their conversation.
+    // A customer's whole /48 gets twenty e-mails a day. Further tickets are still accepted, and redirect to their conversation.
     for n in 0..24 {
         let page = write(&format!("2001:db8:7:{n:x}::1"), n).await;
         assert_eq!(page.status, StatusCode::SEE_OTHER, "{n}: {}", page.body);
     }
     service::jobs::run_due(&t.app).await.unwrap();
     assert_eq!(smtp.letters().len(), 20);
-    // Letters for a new password are none of these: who shares the network gets theirs.
+    // E-mails for password resets are not included: another person in the same network gets theirs.
     let form = [("x-forwarded-for", "2001:db8:7:1::1"), ("content-type", "application/x-www-form-urlencoded")];
     let forgot = Body::from("email=owner%40example.com&idempotency_key=forgot-key-1");
     assert_eq!(client.send(Method::POST, "/forgot", &form, forgot).await.status, StatusCode::SEE_OTHER);
@@ -780,10 +780,10 @@ on_both!(a_long_conversation_comes_in_pages, |t: TestApp| async move {
         assert!(earlier.contains("The map stays empty") && earlier.contains("Answer number 9."), "{earlier}");
         assert!(!earlier.contains("Answer number 10.") && !earlier.contains("Show earlier messages"), "{earlier}");
         assert!(earlier.contains(&format!("href=\"{start}\">Show the newest messages")), "{earlier}");
-        // A message of nobody's leads to the newest.
+        // An unknown message id shows the newest messages.
         assert!(reader.get(&format!("{start}?before=x")).await.body.contains("Answer number 59."));
     }
-    // However little there is of others, long ones are no large page.
+    // Even with few messages, long ones do not make a large page.
     let long = "&".repeat(9_900);
     for n in 0..30 {
         t.clock.advance_ms(3_600_000);
@@ -812,14 +812,14 @@ on_both!(a_form_sent_again_with_other_words_is_another_ticket, |t: TestApp| asyn
     };
     let first = put("The till jams", "ann@example.com", &[]).await;
     assert_eq!(put("The till jams", "ann@example.com", &[]).await, first, "a retry");
-    // After going back: another subject, another file, another address. Each is a ticket, and a retry of it is none.
+    // After going back: another subject, another file, another address. Each creates a ticket, and its retry creates none.
     let mut all = vec![first.clone()];
     for (subject, email, files) in [
         ("The map stays empty", "ann@example.com", &[][..]),
         ("The till jams", "ann@example.com", &[("log.txt", &b"one"[..])][..]),
         ("The till jams", "ann@example.com", &[("log.txt", &b"two"[..])][..]),
         ("The till jams", "ann@example.com", &[("other.txt", &b"two"[..])][..]),
-        // Somebody else who knows the key is not led to the ticket of the first.
+        // Another person who knows the key is not redirected to the first ticket.
         ("The till jams", "eve@example.com", &[][..]),
     ] {
         let made = put(subject, email, files).await;
@@ -846,7 +846,7 @@ on_both!(a_retried_answer_that_is_only_a_file_is_an_answer, |t: TestApp| async m
     let (project, _) = t.owner().await;
     let client = t.anonymous();
     let path = path(&write(&t, "key-00000001", &[], &[]).await);
-    // The first attempt is refused for its words, and the file waits. Then the person leaves the words out.
+    // The first attempt is rejected because of its text, and the file is held. Then the person removes the text.
     let long = "x".repeat(10_001);
     let page = send(&client, &path, &[("message", &long), ("idempotency_key", "answer-00001")], &[("log.txt", b"log")]).await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -859,7 +859,7 @@ on_both!(a_retried_answer_that_is_only_a_file_is_an_answer, |t: TestApp| async m
     let said = async || tickets::public_conversation(&t.app, ticket_at(&t, &project, &path).await).await.unwrap().messages;
     let files = |message: &domain::tickets::Message| message.attachments.iter().map(|f| f.name.clone()).collect::<Vec<_>>();
     assert_eq!(said().await.iter().map(files).collect::<Vec<_>>(), [vec![], vec!["log.txt".to_owned()]]);
-    // Other words with the same file: it is not there a second time, and that is told, with the words kept.
+    // Other text with the same file: the file is no longer available, and the page says so and keeps the text.
     let fields = [("message", "As I said."), ("keep", keep.as_str()), ("idempotency_key", "answer-00001")];
     let told = send(&client, &path, &fields, &[]).await;
     assert_eq!(told.status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -870,14 +870,14 @@ on_both!(a_retried_answer_that_is_only_a_file_is_an_answer, |t: TestApp| async m
 on_both!(names_are_read_back_and_empty_files_are_told, |t: TestApp| async move {
     let (project, _) = t.owner().await;
     let client = t.anonymous();
-    // What browsers write for: 12" screen.png with a line end in it.
+    // The browsers' encoding of the file name 12" screen.png with a line break in it.
     let sent = path(&write(&t, "key-00000001", &[], &[("12%22 scr%0D%0Aeen 5%.txt", b"x")]).await);
     let files = tickets::public_conversation(&t.app, ticket_at(&t, &project, &sent).await).await.unwrap().messages.remove(0).attachments;
     assert_eq!(files[0].name, "12_ screen 5%.txt");
     let refused = write(&t, "key-00000002", &[("lang", "de")], &[("empty.txt", b""), ("full.txt", b"x")]).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(refused.body.contains("Eine der Dateien ist leer") && refused.body.contains("The map stays empty"), "{}", refused.body);
-    // A field in which nothing was chosen is none.
+    // A file field without a chosen file is ignored.
     path(&write(&t, "key-00000002", &[], &[("", b"")]).await);
     let answer = send(&client, &sent, &[("message", "x"), ("idempotency_key", "answer-00001")], &[("empty.txt", b"")]).await;
     assert!(answer.status == StatusCode::UNPROCESSABLE_ENTITY && answer.body.contains("One of the files is empty"), "{}", answer.body);

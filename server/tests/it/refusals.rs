@@ -1,4 +1,4 @@
-//! Each way to be refused, with its status, its words and their mark; and what was typed, which comes back.
+//! Every kind of error page, with its status, message and marker; and the submitted text, which is shown again.
 
 use axum::{
     body::Body,
@@ -13,7 +13,7 @@ use crate::{
     support::{Client, Page, TestApp, sample},
 };
 
-/// What a script shows of a refused page.
+/// The message that a script shows for an error page.
 fn reason(page: &Page) -> &str {
     let (_, rest) = page.body.split_once("data-refusal").unwrap_or_else(|| panic!("{}: no reason in {}", page.status, page.body));
     let (_, rest) = rest.split_once('>').unwrap();
@@ -24,7 +24,7 @@ fn refused(page: &Page, status: StatusCode, words: &str) {
     assert_eq!(page.status, status, "{}", page.body);
     assert!(page.headers[header::CONTENT_TYPE].to_str().unwrap().starts_with("text/html"), "{status}");
     assert!(reason(page).starts_with(words), "{status}: {}", reason(page));
-    // The only thing that a reload does is to lose what was typed.
+    // A reload would only lose the submitted text.
     assert!(!page.body.to_lowercase().contains("reload"), "{status}: {}", page.body);
 }
 
@@ -46,7 +46,7 @@ on_both!(every_refusal_says_why_and_keeps_what_was_typed, |t: TestApp| async mov
     let comments = format!("{base}/comments");
     let comment = [("idempotency_key", "refusal-key-1"), ("version", "1"), ("body", TYPED)];
 
-    // 403: the role was taken away meanwhile.
+    // 403: the role was removed meanwhile.
     let page = viewer.post(&comments, &comment).await;
     refused(&page, StatusCode::FORBIDDEN, "Your role in this project does not allow this.");
     assert!(page.body.contains(SHOWN) && !page.body.contains("Send again"), "{}", page.body);
@@ -59,12 +59,12 @@ on_both!(every_refusal_says_why_and_keeps_what_was_typed, |t: TestApp| async mov
     refused(&page, StatusCode::FORBIDDEN, "Your role in this project does not allow this.");
     assert!(page.body.contains(SHOWN), "{}", page.body);
 
-    // 403: another site's page sent it. What it sent is not ours to show.
+    // 403: sent from another site. The submitted text must not be shown.
     let page = cross_site(&owner, &comments, "idempotency_key=refusal-key-3&version=1&body=smuggled").await;
     refused(&page, StatusCode::FORBIDDEN, "This form was sent from another site, so nothing was changed.");
     assert!(!page.body.contains("smuggled") && !owner.get(&base).await.body.contains("smuggled"));
 
-    // 404: the path, and what it names.
+    // 404: the path, or the object that it names.
     for path in ["/p/nobody/inbox", &format!("/p/{}/backlog/999", project.slug), "/nowhere"] {
         refused(&owner.get(path).await, StatusCode::NOT_FOUND, "This page does not exist");
     }
@@ -75,7 +75,7 @@ on_both!(every_refusal_says_why_and_keeps_what_was_typed, |t: TestApp| async mov
         "This address does not accept such requests.",
     );
 
-    // 409: somebody was faster.
+    // 409: another person was faster.
     let made = owner.post(&format!("/p/{}/surveys/new", project.slug), &[("template", "nps"), ("name", "")]).await;
     let edit = made.location().split('?').next().unwrap().to_owned();
     let page = owner.get(&edit).await.body;
@@ -85,7 +85,7 @@ on_both!(every_refusal_says_why_and_keeps_what_was_typed, |t: TestApp| async mov
     let page = owner.post(&edit.replace("/edit", "/status"), &[("was", "paused"), ("status", "closed")]).await;
     refused(&page, StatusCode::CONFLICT, "Someone else changed the survey: it is now live.");
 
-    // 413: more than the form takes; and a body that is no form.
+    // 413: larger than the form's limit; and a body that is not a form.
     let huge = "x".repeat(300_000);
     refused(&owner.post(&comments, &[("body", &huge)]).await, StatusCode::PAYLOAD_TOO_LARGE, "This is larger than the form allows.");
     let page =
@@ -119,7 +119,7 @@ on_both!(every_refusal_says_why_and_keeps_what_was_typed, |t: TestApp| async mov
     assert!(page.headers.contains_key(header::RETRY_AFTER));
     assert!(!page.body.contains("not mine") && !page.body.contains("neither is"), "{}", page.body);
 
-    // 503: the same is sent again from the page, and done once.
+    // 503: the page can send the form again, which takes effect once.
     let full = t.full_queue().await;
     let page = owner.post(&comments, &comment).await;
     refused(&page, StatusCode::SERVICE_UNAVAILABLE, "Earshot is too busy to accept this right now. Nothing was changed");
@@ -135,34 +135,34 @@ on_both!(every_refusal_says_why_and_keeps_what_was_typed, |t: TestApp| async mov
     let scope = domain::accounts::Scope::system(project.id);
     assert_eq!(t.app.store.comments_on(&scope, ticket).await.unwrap().len(), 1);
 
-    // 401 of a page leads to sign-in.
+    // 401 on a page redirects to sign-in.
     let page = t.anonymous().post(&comments, &comment).await;
     assert_eq!((page.status, page.location().split('?').next()), (StatusCode::SEE_OTHER, Some("/sign-in")));
 });
 
 on_both!(a_bare_status_never_reaches_a_person, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
-    // Extractors refuse what they cannot read with plain text, layers with nothing at all.
+    // Extractors reject invalid input with plain text, layers with an empty body.
     for path in [format!("/p/{}/inbox?q=%FF&item=%ZZ&q=1&q=2", project.slug), format!("/p/{}/feedback/%FF", project.slug)] {
         let page = owner.get(&path).await;
         assert!(page.status == StatusCode::OK || !reason(&page).is_empty(), "{path}: {} {}", page.status, page.body);
         assert!(page.headers[header::CONTENT_TYPE].to_str().unwrap().starts_with("text/html"), "{path}");
     }
-    // Programs get theirs as before.
+    // API clients still get JSON.
     let page = owner.get("/api/v1/me").await;
     assert_eq!((page.status, page.json()["code"].as_str()), (StatusCode::UNAUTHORIZED, Some("signed_out")));
     let page = owner.get("/api/nowhere").await;
     assert_eq!((page.status, page.json()["code"].as_str()), (StatusCode::NOT_FOUND, Some("not_found")));
 });
 
-/// An answer as a page.
+/// A response as a page.
 async fn page_of(response: axum::response::Response) -> Page {
     let (parts, body) = response.into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
     Page { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
 }
 
-/// The place of a refusal in the table: the compiler asks for one of each.
+/// The index of an error in the table: the compiler requires every variant.
 fn place(refusal: &Refusal) -> usize {
     match refusal {
         Refusal::Invalid(_) => 0,

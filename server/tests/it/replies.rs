@@ -8,7 +8,7 @@ use crate::{
     support::{Client, Page, TestApp},
 };
 
-/// The first undo of a page: its fields as the button sends them.
+/// Sends the first undo form of a page, with its fields.
 async fn undo(client: &Client, answer: &Page) -> Page {
     let page = client.get(answer.location()).await;
     let field = |name: &str| {
@@ -35,7 +35,7 @@ on_both!(a_reply_is_written_changed_deleted_and_taken_back, |t: TestApp| async m
     let page = owner.get("/p/my-app/replies").await;
     assert!(page.body.contains("On the way") && page.body.contains("{nmae} is not a placeholder"), "{}", page.body);
 
-    // The same name once more, whatever its case; what was typed is still there.
+    // The same name again, in any case; the text is kept.
     let twice = ann.post("/p/my-app/replies", &[("name", "on the WAY"), ("body", "Typed text")]).await;
     assert_eq!(twice.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(twice.body.contains("Another reply already has this name") && twice.body.contains("Typed text"), "{}", twice.body);
@@ -43,7 +43,7 @@ on_both!(a_reply_is_written_changed_deleted_and_taken_back, |t: TestApp| async m
     let own = format!("/p/my-app/replies/{}", listed[0].id);
     let edited = ann.post(&own, &[("version", "1"), ("name", "On the way"), ("body", "Hello {name}, tomorrow.")]).await;
     assert_eq!(edited.status, StatusCode::SEE_OTHER);
-    // Somebody who has still the first version before them.
+    // A form that was opened with the first version.
     let stale = owner.post(&own, &[("version", "1"), ("name", "Late"), ("body", "My own words")]).await;
     assert_eq!(stale.status, StatusCode::CONFLICT);
     assert!(stale.body.contains("changed this reply") && stale.body.contains("My own words"), "{}", stale.body);
@@ -79,7 +79,7 @@ on_both!(replies_belong_to_their_project_and_viewers_only_read, |t: TestApp| asy
     assert_eq!(viewer.post(&format!("/p/my-app/replies/{id}"), &edit).await.status, StatusCode::FORBIDDEN);
     assert_eq!(viewer.post(&format!("/p/my-app/replies/{id}/delete"), &[]).await.status, StatusCode::FORBIDDEN);
 
-    // By their own project's address as little as by ours.
+    // Neither through their own project's URL nor through ours.
     for slug in ["my-app", "other"] {
         let own = format!("/p/{slug}/replies/{id}");
         assert_eq!(stranger.get(&own).await.status, StatusCode::NOT_FOUND);

@@ -1,4 +1,4 @@
-//! Respondents: pages without JavaScript, the embed API, and what becomes of answers.
+//! Respondents: pages without JavaScript, the embed API, and the processing of responses.
 
 use axum::{
     body::Body,
@@ -143,7 +143,7 @@ impl Setup {
         sqlx::query_scalar(sql).fetch_one(self.t.app.store.reader()).await.unwrap()
     }
 
-    /// What happened to the first feedback, newest first.
+    /// The history of the first feedback, newest first.
     async fn history(&self) -> Vec<String> {
         let id = self.feedback().await[0].id;
         let entries = self.t.app.store.history_entries(&Scope::system(self.project.id), id).await.unwrap();
@@ -241,13 +241,13 @@ on_both!(a_response_grows_and_is_finished, |t: TestApp| async move {
     let second = s.feedback().await;
     assert_eq!((second.len(), second[0].version, second[0].language.as_str()), (1, 2, "de"));
     assert_eq!(s.history().await, ["The respondent added more answers", "Earshot created this"]);
-    // Card by card, without anybody else coming between: one entry.
+    // Consecutive updates by the respondent are one history entry.
     s.t.clock.advance_ms(5_000);
     assert_eq!(s.put(&begun, &more).await.status, StatusCode::OK);
     assert_eq!(s.history().await.len(), 2);
     assert_eq!(s.count("SELECT MAX(version) FROM history").await, 3);
 
-    // Whoever goes on may do so after the survey was paused; a new one may not begin.
+    // A started response can be continued after the survey was paused; a new one cannot be started.
     s.status("paused").await;
     assert_eq!(s.post(&s.input("key-000002", &json!([["q1", "2"]]), false)).await.status, StatusCode::CONFLICT);
     let last = s.input("", &json!([["q1", "2"], ["q2", "Slow"], ["q4", "Ann@Site.example"]]), true);
@@ -258,7 +258,7 @@ on_both!(a_response_grows_and_is_finished, |t: TestApp| async move {
     assert_eq!(s.history().await[0], "The respondent finished the survey");
     assert_eq!(s.count("SELECT COUNT(*) FROM answers").await, 3);
     assert_eq!(s.count("SELECT COUNT(*) FROM contacts WHERE email = 'ann@site.example'").await, 1);
-    // What comes late changes nothing any more.
+    // A late update changes nothing any more.
     assert_eq!(s.put(&begun, &more).await.json()["finished"], json!(true));
     assert_eq!(s.feedback().await[0].version, 4);
 });
@@ -277,7 +277,7 @@ on_both!(suspicion_that_comes_later_is_told_in_the_history, |t: TestApp| async m
     s.put(&begun, &s.input("", &json!([["q1", "2"], ["q2", "http://a http://b http://c http://d"]]), false)).await;
     assert_eq!(s.feedback().await[0].status, FeedbackStatus::Spam);
     assert_eq!(s.history().await[0], "Earshot changed the status from New to Spam");
-    // Whoever still saw it as new is told why it is not.
+    // A person who last saw it as new gets a conflict that names the change.
     let staff = service::accounts::create_staff(&s.t.app, "ann@example.com", "Ann", crate::support::PASSWORD).await.unwrap();
     let (project, now) = (s.project.id, s.t.app.now());
     s.t.app.store.write(move |tx| Box::pin(async move { tx.set_role(project, staff, Role::Triager, now).await })).await.unwrap();
@@ -372,7 +372,7 @@ on_both!(only_allowed_origins_may_send, |t: TestApp| async move {
     assert_eq!((page.status, page.headers["access-control-allow-origin"].to_str().unwrap()), (StatusCode::CREATED, SITE));
     assert!(page.headers.get_all("vary").iter().any(|v| v == "origin"));
     assert!(!page.headers.contains_key("access-control-allow-credentials") && !page.headers.contains_key("set-cookie"));
-    // Our own page, and a program that sends no origin.
+    // Our own page, and a client that sends no origin.
     for headers in [&[("origin", "http://earshot.test")][..], &[]] {
         let page = client.json(Method::POST, &s.url("responses"), headers, &input).await;
         assert_eq!(page.status, StatusCode::CREATED, "{}", page.body);
@@ -431,7 +431,7 @@ on_both!(answers_point_to_the_version_they_were_given_to, |t: TestApp| async mov
     let mut changed = body();
     changed.questions.remove(0);
     let second = publish(&s.t, s.project.id, s.survey, 2, &changed).await;
-    // Begun before, and a page loaded before: read against the first version.
+    // A response started before, and a page loaded before, are validated against the first version.
     assert_eq!(s.put(&begun, &s.input("", &json!([["q1", "8"]]), true)).await.status, StatusCode::OK);
     assert_eq!(s.post(&s.input("key-000002", &json!([["q1", "7"]]), true)).await.status, StatusCode::CREATED);
     let mut input = s.input("key-000003", &json!([["q2", "new"]]), true);
@@ -443,7 +443,7 @@ on_both!(answers_point_to_the_version_they_were_given_to, |t: TestApp| async mov
         .unwrap();
     versions.sort();
     assert_eq!(versions, vec![(s.version.to_string(), 2), (second.to_string(), 1)]);
-    // A version of nothing.
+    // A nonexistent version.
     input["version"] = json!(s.survey);
     input["idempotency_key"] = json!("key-000004");
     assert_eq!(s.post(&input).await.status, StatusCode::NOT_FOUND);
@@ -460,7 +460,7 @@ on_both!(suspected_spam_is_kept_with_its_reasons, |t: TestApp| async move {
     assert_eq!(feedback[0].status, FeedbackStatus::Spam);
     assert_eq!(feedback[0].spam_reasons, ["honeypot", "too_fast", "links"]);
 
-    // The signed time of the page stands before what the page measured.
+    // The signed time of the page overrides the time measured by the page.
     let client = s.t.anonymous();
     let started = hidden(&client.get(&format!("/s/{}", s.survey)).await, "started");
     let mut quick = s.input("key-000002", &json!([["q1", "9"], ["q2", "fine"]]), true);
@@ -481,16 +481,16 @@ on_both!(a_person_is_one_contact, |t: TestApp| async move {
         json!({ "id": 42, "email": "Bo@Site.example", "name": "Bo", "attributes": { "plan": "pro", "deep": {} } });
     s.post(&input).await;
     input["idempotency_key"] = json!("key-000002");
-    // Anybody can claim to be 42: what is known stays, properties too.
+    // Anyone can claim to be 42: known data stays, including properties.
     input["context"]["contact"] = json!({ "id": "42", "name": "Eve", "email": "eve@site.example", "attributes": { "plan": "free" } });
     s.post(&input).await;
-    // Known by the address alone, from an answer.
+    // Identified only by the e-mail address in an answer.
     s.post(&s.input("key-000003", &json!([["q1", "1"], ["q4", "bo@site.example"]]), true)).await;
     let row: Vec<(String, String, String, String)> =
         sqlx::query_as("SELECT external_id, email, name, attributes FROM contacts").fetch_all(s.t.app.store.reader()).await.unwrap();
     let expected = ("42".into(), "bo@site.example".into(), "Bo".into(), r#"{"plan":"pro"}"#.into());
     assert_eq!(row, vec![expected]);
-    // Anonymous at first, then found to be Bo: nobody is left over.
+    // Anonymous at first, then identified as Bo: the anonymous contact is removed.
     let begun = s.post(&s.input("key-000004", &json!([["q1", "5"]]), false)).await.json();
     assert_eq!(s.count("SELECT COUNT(*) FROM contacts").await, 2);
     s.put(&begun, &s.input("", &json!([["q1", "5"], ["q4", "bo@site.example"]]), true)).await;
@@ -516,7 +516,7 @@ on_both!(what_a_person_said_before_is_found_by_their_new_name, |t: TestApp| asyn
     input["context"]["contact"] = signed(&secret, claim);
     s.post(&input).await;
     assert_eq!(told().await, 2, "its search document holds the name");
-    // The same again changes nothing.
+    // The same data again changes nothing.
     input["idempotency_key"] = json!("key-000003");
     s.post(&input).await;
     assert_eq!(told().await, 2);
@@ -545,26 +545,26 @@ on_both!(the_longest_legal_answers_arrive, |t: TestApp| async move {
     long.questions.extend((0..30).map(|n| Question { id: format!("q{}", 10 + n), ..question.clone() }));
     let version = publish(&s.t, s.project.id, s.survey, 2, &long).await.to_string();
     let key = "key-000001";
-    // Three bytes a character, nine in a form.
+    // Three bytes per character, nine in a URL-encoded form.
     let answer = "字".repeat(10_000);
     let mut fields = vec![("version", version.as_str()), ("idempotency_key", key), ("q1", "3"), ("q2", &answer)];
     let names: Vec<String> = (10..40).map(|n| format!("q{n}")).collect();
     fields.extend(names.iter().map(|name| (name.as_str(), answer.as_str())));
     let done = s.t.anonymous().post(&format!("/s/{}", s.survey), &fields).await;
     assert_eq!(done.status, StatusCode::SEE_OTHER, "{:.300}", done.body);
-    // Each is nearly all that an address may have stored in an hour.
+    // Each response uses nearly all of the storage that an address has per hour.
     s.t.clock.advance_ms(3_600_000);
     let pairs: Vec<_> = names.iter().map(|name| json!([name, "😀".repeat(10_000)])).chain([json!(["q1", "3"])]).collect();
     let mut input = s.input("key-000002", &json!(pairs), true);
     input["version"] = json!(version);
     assert_eq!(s.post(&input).await.status, StatusCode::CREATED);
-    // One character more is refused at its question.
+    // One more character is rejected, with an error at its question.
     let refused = s.t.anonymous().post(&format!("/s/{}", s.survey), &[("q1", "3"), ("q2", &format!("{answer}字"))]).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(refused.body.contains("Use at most 10000 characters.") && refused.body.contains(&answer));
 });
 
-/// A page that may stand in a frame on the project's sites, without the console's links.
+/// Checks for a page that the project's sites may frame, without links to the console.
 fn is_for_respondents(page: &Page) {
     assert!(!page.headers.contains_key("x-frame-options"), "{:?}", page.headers);
     let csp = page.headers["content-security-policy"].to_str().unwrap();
@@ -598,7 +598,7 @@ on_both!(refusals_are_pages_for_respondents_in_their_language, |t: TestApp| asyn
     assert_eq!(unreadable.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     is_for_respondents(&unreadable);
 
-    // A form without its key comes back filled in, with a fresh one.
+    // A form without its key is shown again with its values and a fresh key.
     let stale = client.post(&url, &[("idempotency_key", ""), ("q1", "3"), ("q2", "Do not lose me")]).await;
     assert_eq!(stale.status, StatusCode::UNPROCESSABLE_ENTITY);
     is_for_respondents(&stale);
@@ -607,7 +607,7 @@ on_both!(refusals_are_pages_for_respondents_in_their_language, |t: TestApp| asyn
     let done = client.post(&url, &[("idempotency_key", &key), ("q1", "3"), ("q2", "Do not lose me")]).await;
     assert_eq!(done.status, StatusCode::SEE_OTHER);
 
-    // A fault of ours.
+    // An internal error.
     s.t.app.store.reader().close().await;
     let broken = client.get(&url).await;
     assert!(broken.status.is_server_error(), "{}", broken.status);
@@ -702,11 +702,11 @@ async fn too_many_submissions_wait() {
     let seconds: u64 = page.headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=21).contains(&seconds), "{seconds}");
     assert_eq!(page.headers["access-control-allow-origin"], "*");
-    // Saying to be somebody else does not help while no proxy is trusted.
+    // A forwarded address is ignored while no proxy is trusted.
     let headers = [("x-forwarded-for", "203.0.113.9")];
     let spoofed = s.t.anonymous().json(Method::POST, &s.url("responses"), &headers, &s.input("key-000010", &json!([]), true)).await;
     assert_eq!(spoofed.status, StatusCode::TOO_MANY_REQUESTS);
-    // A form comes back as it was filled in, with the same key.
+    // The form is shown again with its values and the same key.
     let fields = [("q1", "3"), ("q2", "Do not lose me"), ("idempotency_key", "key-of-the-form")];
     let waits = s.t.anonymous().post(&format!("/s/{}?lang=de", s.survey), &fields).await;
     assert_eq!(waits.status, StatusCode::TOO_MANY_REQUESTS);
@@ -755,7 +755,7 @@ on_both!(
             s.t.anonymous().json(Method::POST, &s.url("responses"), &[("x-forwarded-for", address)], input).await.status
         };
         let good = |key: &str| s.input(key, &json!([["q1", "9"]]), true);
-        // Nonsense, and answers that do not fit, before the survey is remembered and after.
+        // Invalid requests, and invalid answers, before and after the survey is cached.
         for round in 0..2 {
             for n in 0..5 {
                 let address = format!("192.0.2.{n}");
@@ -771,7 +771,7 @@ on_both!(
         }
         assert_eq!(from("192.0.2.9", &good("key-000002")).await, StatusCode::CREATED);
         assert_eq!(from("192.0.2.9", &good("key-000003")).await, StatusCode::CREATED);
-        // The control: what is stored counts.
+        // Control: stored responses count.
         assert_eq!(from("192.0.2.9", &good("key-000004")).await, StatusCode::TOO_MANY_REQUESTS);
     }
 );
@@ -815,7 +815,7 @@ on_both!(
             (page.status, asked.load(std::sync::atomic::Ordering::SeqCst))
         };
         let own = s.url("responses");
-        // The control: what is taken is read.
+        // Control: the body of an accepted request is read.
         assert_eq!(post(&own, "192.0.2.1", &[], None).await, (StatusCode::CREATED, true));
         assert_eq!(post("/embed/v1/nokey/responses", "192.0.2.1", &[], None).await, (StatusCode::NOT_FOUND, false));
         assert_eq!(post("/s/nothing", "192.0.2.1", &[], None).await, (StatusCode::NOT_FOUND, false));
@@ -830,7 +830,7 @@ on_both!(
     }
 );
 
-/// A body that says how long it is, whatever it is.
+/// A body that announces the given length, whatever its real one.
 struct Announced {
     body: Body,
     length: Option<u64>,
@@ -859,7 +859,7 @@ on_both!(a_full_queue_asks_the_widget_to_come_back, |t: TestApp| async move {
     let page = s.post(&input).await;
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.body);
     assert!(page.headers.contains_key("retry-after") && page.json()["code"] == "busy", "{}", page.body);
-    // A form comes back as it was filled in, with the same key.
+    // The form is shown again with its values and the same key.
     let (url, client) = (format!("/s/{}?lang=de", s.survey), s.t.anonymous());
     let fields = [("q1", "3"), ("q2", "Do not lose me"), ("idempotency_key", "key-of-the-form")];
     let page = client.post(&url, &fields).await;
@@ -888,7 +888,7 @@ on_both!(a_score_is_no_text_and_nobody_is_no_contact, |t: TestApp| async move {
     let (app, scope) = (&s.t.app, Scope::system(s.project.id));
     let soon = std::time::Duration::from_secs(20);
     assert!(app.search.ready(soon).await && app.search.wait_until_caught_up(soon).await);
-    // From the index, then by reading: the same.
+    // With the index and without it: the same results.
     for with_index in [true, false] {
         for (query, expected) in [
             ("has:contact", vec![2, 3]),
@@ -921,7 +921,7 @@ on_both!(scores_kept_as_texts_become_scores, |t: TestApp| async move {
     s.post(&s.input("only-a-score", &json!([["q1", "10"]]), false)).await;
     s.t.clock.advance_ms(1000);
     s.post(&s.input("words-like-it", &json!([["q1", "10"], ["q2", "10 / 10"]]), false)).await;
-    // As it was written before.
+    // As stored by earlier versions.
     let migration = match s.t.database {
         Database::Sqlite => include_str!("../../../migrations/sqlite/0002_marks_and_scores.sql"),
         Database::Postgres => include_str!("../../../migrations/postgres/0002_marks_and_scores.sql"),
@@ -968,7 +968,7 @@ on_both!(answers_changed_after_going_back_change_the_response, |t: TestApp| asyn
     assert_eq!(s.history().await, [changed, changed, "Earshot created this"]);
     assert_eq!(s.count("SELECT COUNT(*) FROM responses").await, 1);
     assert_eq!(s.count("SELECT COUNT(*) FROM responses WHERE finished_at < updated_at").await, 1, "finished when it was first");
-    // A retry is thanked for after the survey was closed, a change is told that it comes too late.
+    // After the survey was closed, a retry is still acknowledged, and a change is rejected as too late.
     s.status("closed").await;
     thanked(&put("7", "first words").await);
     let late = put("0", "too late").await;
@@ -991,14 +991,14 @@ on_both!(a_key_alone_gives_nobody_another_persons_response, |t: TestApp| async m
     };
     let (mine, other) = (page().await, page().await);
     let first = s.post(&from(&mine, json!([["q1", "9"]]), false)).await.json();
-    // Another page: a response of its own, be the answers the same or not; and a retry of that is one.
+    // Another page creates its own response, with the same answers or not; its retry does not create another.
     for answers in [json!([["q1", "9"]]), json!([["q1", "2"]])] {
         let others = s.post(&from(&other, answers.clone(), false)).await;
         assert_eq!(others.status, StatusCode::CREATED, "{}", others.body);
         assert_ne!(others.json()["id"], first["id"]);
         assert_ne!(others.json()["token"], first["token"]);
     }
-    // No page of ours, or a made-up one, and other answers: refused, and nothing is told of the response.
+    // Without a valid page token, other answers are rejected, and the error reveals nothing about the response.
     for started in ["", "1.made-up"] {
         let refused = s.post(&from(started, json!([["q1", "1"]]), false)).await;
         assert_eq!(
@@ -1009,7 +1009,7 @@ on_both!(a_key_alone_gives_nobody_another_persons_response, |t: TestApp| async m
         );
         assert!(!refused.body.contains(first["id"].as_str().unwrap()));
     }
-    // The same page: the same person, whose first attempt did not seem to arrive, and who said more meanwhile.
+    // The same page is the same person, whose first attempt seemed to fail, and who added answers meanwhile.
     let more = s.post(&from(&mine, json!([["q1", "9"], ["q2", "Fast"]]), true)).await.json();
     assert_eq!(
         (more["id"].clone(), more["token"].clone(), more["finished"].clone()),
@@ -1017,11 +1017,11 @@ on_both!(a_key_alone_gives_nobody_another_persons_response, |t: TestApp| async m
     );
     let texts: Vec<String> = s.feedback().await.into_iter().map(|f| f.text).collect();
     assert_eq!(texts.iter().filter(|text| *text == "Fast").count(), 1);
-    // A first attempt that was on its way all the time takes nothing back.
+    // A delayed first attempt removes nothing.
     let late = s.post(&from(&mine, json!([["q1", "9"]]), false)).await.json();
     assert_eq!((late["id"].clone(), late["finished"].clone()), (first["id"].clone(), json!(true)));
     assert_eq!(s.feedback().await.into_iter().filter(|f| f.text == "Fast").count(), 1);
-    // What was finished and is finished once more with other answers, as when the answer to the first got lost, is changed.
+    // A finished response that is finished again with other answers is changed, as when the first response was lost.
     let changed = s.put(&first, &s.input("", &json!([["q1", "1"], ["q2", "Slow"]]), true)).await;
     assert_eq!(changed.status, StatusCode::OK, "{}", changed.body);
     assert_eq!(s.feedback().await.into_iter().filter(|f| f.text == "Slow").count(), 1);
@@ -1048,7 +1048,7 @@ on_both!(what_is_remembered_of_a_survey_is_never_believed_blindly, |t: TestApp| 
     assert_eq!(send("first-key-1").await, StatusCode::CREATED);
     assert!(s.t.app.remembered.get(s.survey).is_some(), "else this tests nothing");
     assert_eq!(send("first-key-2").await, StatusCode::CREATED);
-    // As another process would, unseen by this one.
+    // As another process would, so that this one does not notice.
     run("UPDATE surveys SET status = 'paused'").await;
     assert_eq!(send("second-key").await, StatusCode::CONFLICT);
     assert_eq!(send("first-key-2").await, StatusCode::CREATED, "a retry gets the first answer");

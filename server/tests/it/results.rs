@@ -1,4 +1,4 @@
-//! Results of surveys against numbers counted by hand.
+//! Survey results, compared with numbers counted by hand.
 
 use axum::http::StatusCode;
 use domain::{
@@ -59,7 +59,7 @@ impl<'a> Fixture<'a> {
         Self { t, project, scope, survey, version }
     }
 
-    /// A response that began so many days before now, with answers as they are stored.
+    /// A response that began `days_ago`, with answers in their stored format.
     async fn respond(&self, days_ago: i64, finished: bool, spam: &str, answers: &[(&str, String)]) -> ResponseId {
         self.respond_at(Timestamp(NOW - days_ago * DAY_MS), finished, spam, answers).await
     }
@@ -149,7 +149,7 @@ on_both!(numbers_are_those_counted_by_hand, |t: TestApp| async move {
         }
         f.respond(i64::try_from(i).unwrap() % 3, i < 9, "[]", &answers).await;
     }
-    // Begun and left; and spam, which counts for nothing.
+    // One that was started and abandoned; and spam, which does not count.
     f.respond(1, false, "[]", &[]).await;
     f.respond(1, true, r#"["honeypot"]"#, &[("q1", number(0)), ("q4", text("Buy"))]).await;
 
@@ -200,14 +200,14 @@ on_both!(h20_days_are_those_of_the_project, |t: TestApp| async move {
     let weeks: Vec<_> = whole.columns.iter().filter(|c| c.started > 0).map(|c| (c.day.to_string(), c.started)).collect();
     let expected = [("2026-03-23", 3), ("2026-03-30", 1), ("2026-10-19", 2), ("2026-10-26", 1)];
     assert_eq!((whole.by_week, weeks), (true, expected.map(|(day, n)| (day.to_owned(), n)).to_vec()));
-    // However far a range goes, the chart is about the time of the responses.
+    // However long the range is, the chart covers only the time of the responses.
     for (from, to) in [("", "9999-12-31"), ("-9999-01-01", ""), ("0001-01-01", "9999-12-31")] {
         let found = f.results(DayRange { from: from.into(), to: to.into(), last: None }).await;
         let counted = found.columns.iter().map(|c| c.started).sum::<i64>();
         assert_eq!((found.counts.started, counted, found.columns[0].day.to_string().as_str()), (7, 7, "2026-03-23"), "{from} {to}");
         assert!(found.columns.len() < 60, "{}", found.columns.len());
     }
-    // Of all time, the chart begins with the first response.
+    // Without a range, the chart begins with the first response.
     let whole = f.results(DayRange::default()).await;
     assert_eq!((whole.columns[0].day.to_string(), whole.columns.iter().map(|c| c.started).sum::<i64>()), ("2026-03-23".to_owned(), 7));
 });
@@ -262,7 +262,7 @@ on_both!(pages_of_results, |t: TestApp| async move {
     f.respond(0, false, "[]", &[("q1", number(0)), ("q2", number(1))]).await;
     f.respond(0, false, r#"["too fast"]"#, &[("q4", text("Spammy words"))]).await;
     let enough = viewer.get(&f.url("")).await;
-    // 9 promoters, 1 detractor: 80, ± 1.96·√((1 − 0.64)/10) = 37.2, cut at 100.
+    // 9 promoters, 1 detractor: 80, ± 1.96·√((1 − 0.64)/10) = 37.2, clamped to 100.
     for part in [
         "95% confidence interval 43 to 100, n = 10",
         "1 response is excluded as suspected spam",
@@ -274,7 +274,7 @@ on_both!(pages_of_results, |t: TestApp| async move {
     }
     assert!(!enough.body.contains(" style="));
 
-    // A person's word on spam counts more than the signals.
+    // A person's decision about spam overrides the signals.
     let spam = owner.get(&f.url("/responses?spam=1")).await;
     assert!(spam.body.contains("Spammy words"));
     assert!(!owner.get(&f.url("/responses")).await.body.contains("Spammy words"));
@@ -303,7 +303,7 @@ on_both!(single_answers_come_in_pages, |t: TestApp| async move {
     let f = Fixture::new(&t, quiet(&t).await).await;
     let mut made = Vec::new();
     for n in 0..7 {
-        // Several began at the same moment: the id decides.
+        // Several began at the same moment: they are ordered by id.
         made.push(f.respond(n / 3, true, "[]", &[("q4", text(&format!("Number {n}")))]).await);
     }
     let (range, _) = DayRange::default().range(t.app.now(), &UTC);

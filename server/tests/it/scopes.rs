@@ -1,7 +1,7 @@
-//! Another project's id is answered like one that does not exist, wherever it is sent.
+//! The id of another project's object returns the same response as a nonexistent id, in every request.
 //!
-//! Each case has a control: the same request about the own project's thing is done. Without it, a form that is refused for another reason
-//! would pass for a check of the project.
+//! Each case has a control: the same request about the own project's object succeeds. Without it, a form rejected for another reason would
+//! look like a project check.
 
 use std::{
     collections::BTreeMap,
@@ -25,18 +25,18 @@ use crate::{
 
 type Ids = BTreeMap<&'static str, String>;
 
-/// Forms whose answer is not "not found"; that nothing changes is asked of them as well.
+/// Forms whose response is not "not found"; they must not change anything either.
 const ANSWERED_OTHERWISE: [(&str, &str); 2] = [
-    // "There is nothing left to undo", as for a token that was used.
+    // "There is nothing left to undo", as for a used token.
     ("/p/{slug}/undo", "undo"),
-    // A person who is no member is a field with a fault.
+    // The id of a non-member is a validation error.
     ("/p/{slug}/feedback/{id}/assign", "staff"),
 ];
 
-/// Forms that write nothing: their answer leads on.
+/// Forms that write nothing: they only redirect.
 const WRITES_NOTHING: [&str; 1] = ["/p/{slug}/imports/{id}/preview"];
 
-/// What a request names by id: in its path, and in its form.
+/// The ids in a request: in its path, and in its form.
 fn names(method: &str, pattern: &str) -> Vec<&'static str> {
     let mut before = "";
     let mut all = Vec::new();
@@ -60,7 +60,7 @@ fn names(method: &str, pattern: &str) -> Vec<&'static str> {
     all
 }
 
-/// Each name alone as the other project's, then all of them.
+/// Each id replaced alone by the other project's, then all of them.
 fn mixes(names: &[&'static str], own: &Ids, other: &Ids) -> Vec<(String, Ids)> {
     let with = |foreign: &[&'static str]| {
         let mut ids = own.clone();
@@ -74,7 +74,7 @@ fn mixes(names: &[&'static str], own: &Ids, other: &Ids) -> Vec<(String, Ids)> {
     all
 }
 
-/// Makes of a thing one that the request can be about.
+/// Puts an object into a state in which the request can succeed.
 async fn prepare(t: &TestApp, pattern: &str, of: &Filled, actor: &str) {
     let import = |status: &str| format!("UPDATE imports SET status = '{status}', mapping = '{{}}' WHERE id = '{}'", of.ids["imports"]);
     let staff = &of.ids["staff"];
@@ -93,7 +93,7 @@ async fn prepare(t: &TestApp, pattern: &str, of: &Filled, actor: &str) {
     t.run(&sql).await;
 }
 
-/// The fields of a form about the things of `ids`, as its page would send them; `of` is whose thing it is.
+/// The fields of a form about the objects of `ids`, as its page would send them; `of` is their owner.
 async fn form(t: &TestApp, pattern: &str, of: &Filled, ids: &Ids) -> Vec<(String, String)> {
     let version =
         async |table: &str, column: &str, id: &str| t.number(&format!("SELECT {column} FROM {table} WHERE id = '{id}'")).await.to_string();
@@ -143,7 +143,7 @@ async fn form(t: &TestApp, pattern: &str, of: &Filled, ids: &Ids) -> Vec<(String
         "members/revoke" => set(&[("invitation", &ids["invitation"])]),
         "identity/retire" => set(&[("secret", &ids["secret"])]),
         "keys/revoke" | "keys/hand-over" => set(&[("key", &ids["key"])]),
-        // Their button says it all.
+        // These forms have no fields.
         "feedback/{id}/reopen"
         | "feedback/{id}/close"
         | "surveys/{id}/duplicate"
@@ -165,7 +165,7 @@ async fn form(t: &TestApp, pattern: &str, of: &Filled, ids: &Ids) -> Vec<(String
 async fn send(client: &Client, method: &str, path: &str, form: &[(String, String)]) -> Page {
     if method == "GET" {
         let page = client.get(path).await;
-        // Old addresses lead to where the thing is now.
+        // Old URLs redirect to the object's current URL.
         return if page.status == StatusCode::SEE_OTHER { client.get(page.location()).await } else { page };
     }
     if path.ends_with("/answer") {
@@ -180,8 +180,8 @@ async fn send(client: &Client, method: &str, path: &str, form: &[(String, String
     client.post(path, &fields).await
 }
 
-/// Why a write would tell nothing: it is not done either when it is about a thing of the project that it is sent to. Each has a project of its
-/// own, which it may spoil.
+/// Why a write cannot serve as a test: it also fails or changes nothing for an object of its own project. Each control uses a separate
+/// project, which it may change.
 async fn control(t: &TestApp, n: usize, pattern: &str, need: Role, (actor, client): (&str, &Client)) -> Option<String> {
     let own = Filled::new(t, &format!("heron{n}")).await;
     let (id, now, staff) = (own.project.id, t.app.now(), actor.parse().unwrap());
@@ -202,7 +202,7 @@ async fn control(t: &TestApp, n: usize, pattern: &str, need: Role, (actor, clien
 
 on_both!(another_projects_things_are_not_there, |t: TestApp| async move {
     let (own, mut other) = (Filled::new(&t, "pelican").await, Filled::new(&t, "walrus").await);
-    // Numbers count in each project by themselves: one that only the other has.
+    // Each project numbers its items separately, so this uses a number that only the other project has.
     let second = service::backlog::create(&t.app, &Scope::system(other.project.id), "second-item", "Second walrus", "").await.unwrap();
     other.ids.insert("backlog", second.to_string());
     let mut people = Vec::new();
@@ -214,9 +214,9 @@ on_both!(another_projects_things_are_not_there, |t: TestApp| async move {
     let (mut asked, mut wrong) = (0, Vec::new());
     for (n, (method, pattern)) in routes().iter().enumerate() {
         let Some(Who::Member(need)) = who(method, pattern) else { continue };
-        // Who may just so, and who may everything.
+        // The lowest permitted role, and the highest.
         let may = people.iter().filter(|(role, _)| *role == need || *role == Role::Owner);
-        // The other project as such, for everybody.
+        // The other project itself, for every role.
         for (role, (_, client)) in &people {
             let path = other.path(pattern, &other.ids);
             let page = if method == "GET" { client.get(&path).await } else { client.post(&path, &[]).await };
@@ -269,7 +269,7 @@ on_both!(another_projects_things_are_not_there, |t: TestApp| async move {
     assert!(asked > 130, "{asked}");
 });
 
-/// Reads that name something in their query: address, the name, and what the page shows of it.
+/// Reads with an id in their query: URL, name of the id, and the text shown for it.
 const ASKED_FOR: [(&str, &str, &str); 5] = [
     ("/p/{slug}/inbox?q=status%3Aspam&item=", "feedback", "A text with "),
     ("/p/{slug}/surveys/{survey}/preview?version=", "version", "data-mode=\"preview\""),
@@ -296,14 +296,14 @@ on_both!(another_projects_things_are_not_found_by_asking, |t: TestApp| async mov
         let told = page.body.to_lowercase().replace(&query.to_lowercase(), "").replace(&escaped.to_lowercase(), "");
         assert!(!told.contains("walrus"), "a search for {query}");
     }
-    // A canned reply goes into the text of an answer.
+    // A canned reply is inserted into the text of a reply.
     for (of, name) in [(&own, "pelican"), (&other, "walrus")] {
         let path = own.path("/p/{slug}/feedback/{id}/answer", &own.ids);
         let fields = [("message", ""), ("do", "insert"), ("reply", of.ids["replies"].as_str()), ("version", "1")];
         let page = send(&owner, "POST", &path, &fields.map(|(name, value)| (name.to_owned(), value.to_owned()))).await;
         assert_eq!(page.body.contains(&format!("Hello {name}")), name == "pelican", "{}", page.body);
     }
-    // A ticket's secret address is good in its own project only.
+    // A ticket's secret URL is valid in its own project only.
     for (ids, status) in [(&own.ids, StatusCode::OK), (&other.ids, StatusCode::NOT_FOUND)] {
         for pattern in ["/p/{slug}/t/{token}", "/p/{slug}/t/{token}/files/{id}"] {
             assert_eq!(t.anonymous().get(&own.path(pattern, ids)).await.status, status, "{pattern}");
@@ -314,7 +314,7 @@ on_both!(another_projects_things_are_not_found_by_asking, |t: TestApp| async mov
     before.assert_same(&Contents::of(&t).await, "reading changes nothing");
 });
 
-/// What a program sends to an operation, about the things of `ids`; more than one where it can name things in its body.
+/// Request bodies for an operation, about the objects of `ids`; several if the body can contain ids.
 fn bodies(method: &str, pattern: &str, ids: &Ids) -> Vec<(&'static str, String)> {
     let assign = || ("staff", format!(r#"{{"assignee_id":"{}"}}"#, ids["staff"]));
     match (method, pattern.strip_prefix("/api/v1/").unwrap_or_default()) {
@@ -344,7 +344,7 @@ fn bodies(method: &str, pattern: &str, ids: &Ids) -> Vec<(&'static str, String)>
     }
 }
 
-/// Operations that find nothing to do among what is filled in: nothing has failed to arrive.
+/// Operations without an effect on the test data: no delivery has failed.
 const NOTHING_TO_DO: [&str; 2] = ["/{webhook_id}/retry", "/{event_id}/retry"];
 
 on_both!(a_key_reaches_nothing_of_another_project, |t: TestApp| async move {

@@ -1,5 +1,5 @@
-//! Searches that people of comparable products reported as broken. Each case is what was said, what is searched for, and which of the
-//! texts are to be found; the ids are those of the collection of cases.
+//! Searches that users of comparable products reported as broken. Each case has texts, a query, and the texts that it must find; the ids
+//! are those of the case collection.
 
 use domain::triage::TriageQuery;
 use search::highlight;
@@ -12,7 +12,7 @@ use crate::{
     support::{TestApp, sample},
 };
 
-/// Id, texts, query, and the texts to be found.
+/// Id, texts, query, and the indexes of the texts to be found.
 type Case = (&'static str, &'static [&'static str], &'static str, &'static [usize]);
 
 const CASES: &[Case] = &[
@@ -98,7 +98,7 @@ on_both!(reported_searches, |t: TestApp| async move {
         let said: Vec<_> = texts.iter().map(|text| (*text, &plain as &dyn Fn(&mut _))).collect();
         let ids = add_feedback(&t, p, &said).await;
         assert_eq!(hits(&t, p, &ids, query).await, *expected, "{case}: {query}");
-        // What is found is marked, unless a test of a field found it.
+        // Matches are highlighted, unless only a field filter matched.
         let parsed = TriageQuery::parse(query).unwrap();
         if parsed.has_text() {
             for n in *expected {
@@ -108,7 +108,7 @@ on_both!(reported_searches, |t: TestApp| async move {
     }
 });
 
-// Through the API, as a program sees it.
+// Through the API.
 on_both!(what_cannot_be_searched_for_is_told, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
     let program = Program::new(&t, &project, domain::accounts::key::Access::Read).await;
@@ -128,7 +128,7 @@ on_both!(what_cannot_be_searched_for_is_told, |t: TestApp| async move {
         assert_eq!(page.status.as_u16(), code, "{case}: {}", page.body);
         assert!(page.body.contains(part), "{case}: {}", page.body);
     }
-    // In the console it is said, with and without the index.
+    // The console says so, with and without the index.
     for index in [true, false] {
         if !index {
             t.app.search.stop().await;
@@ -151,14 +151,14 @@ on_both!(a_hit_in_the_address_of_the_page_says_so_and_comes_last, |t: TestApp| a
     .await;
     let page = owner.get(&format!("/p/{}/inbox?q=billing", project.slug)).await.body;
     let row = |n: usize| page.find(&format!("id=\"row-{}\"", ids[n])).unwrap();
-    // The newer one would come first if both were as good.
+    // With equal scores, the newer one would be first.
     assert!(row(0) < row(1));
     let (first, second) = page[row(0)..].split_at(row(1) - row(0));
     assert!(!first.contains("On page") && second.contains("On page"), "{page}");
     assert!(second.contains("https://app.example/settings/<mark>billing</mark>"), "{second}");
 });
 
-// Databases fold case differently, and a facet's link writes names with their spaces as the language reads them.
+// Databases fold case differently, and filter links quote names with spaces.
 on_both!(surveys_are_found_by_their_names, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
     let scope = domain::accounts::Scope::system(project.id);
@@ -177,13 +177,13 @@ on_both!(surveys_are_found_by_their_names, |t: TestApp| async move {
             let query = format!("survey:{query}");
             assert_eq!(hits(&t, project.id, &ids, &query).await, [0], "{query}");
         }
-        // The link beside the list finds it too.
+        // The filter link next to the list finds it too.
         let page = owner.get(&format!("/p/{}/inbox?q=there", project.slug)).await.body;
         let link = page.split("href=\"").find(|link| link.contains("survey%3A") && link.contains(&format!(">{name}<"))).expect("a facet");
         let found = owner.get(&link.split('"').next().unwrap().replace("&amp;", "&")).await.body;
         assert!(found.contains(&format!("row-{}", ids[0])) && found.contains(">1 item"), "{name}: {found}");
     }
-    // Without the index too.
+    // And without the index.
     t.app.search.stop().await;
     let page = owner.get(&format!("/p/{}/inbox?q=survey%3A%C3%BCbersicht", project.slug)).await.body;
     assert!(page.contains("said there 0") && page.matches("id=\"row-").count() == 1, "{page}");

@@ -1,4 +1,4 @@
-//! A mail server to test against, over TCP: it takes letters, or fails in the ways that mail servers do.
+//! A mail server for tests, over TCP: it accepts e-mails, or fails in the ways that mail servers do.
 
 use std::{
     collections::VecDeque,
@@ -14,17 +14,17 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// Who may send where the server asks for it.
+/// The credentials, if the server requires sign-in.
 pub const LOGIN: (&str, &str) = ("robot", "s3cret @/:");
 
-/// What the server does with the next letter.
+/// The server's reaction to the next e-mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Answers the recipient's line with this code.
+    /// Answers the recipient command with this code.
     Answer(u16),
-    /// Hangs up after the first lines of the letter.
+    /// Disconnects after the first lines of the e-mail.
     HangUp,
-    /// Takes the letter, and hangs up without saying so.
+    /// Accepts the e-mail, and disconnects without acknowledging it.
     TakeAndHangUp,
 }
 
@@ -37,7 +37,7 @@ struct State {
     encrypted: usize,
 }
 
-/// The server; it ends with the test.
+/// The server; it stops at the end of the test.
 pub struct Smtp {
     pub port: u16,
     state: Arc<Mutex<State>>,
@@ -85,12 +85,12 @@ impl Handler for Taker {
 }
 
 impl Smtp {
-    /// Listens on a port of its own.
+    /// Listens on a free port.
     pub async fn start() -> Self {
         Self::start_with(None).await
     }
 
-    /// As [`Smtp::start`]; with a certificate it offers STARTTLS, and wants a [`LOGIN`] then.
+    /// As [`Smtp::start`]; with a certificate, it offers STARTTLS and then requires [`LOGIN`].
     pub async fn start_with(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -99,40 +99,40 @@ impl Smtp {
         tokio::spawn(async move {
             while let Ok((stream, peer)) = listener.accept().await {
                 shared.lock().unwrap().connections += 1;
-                // Whoever hangs up in the middle is told so by the other side.
+                // Connection errors are ignored: the client reports them.
                 tokio::spawn(converse(stream, peer.ip(), Arc::clone(&shared), tls.clone()));
             }
         });
         Self { port, state }
     }
 
-    /// What happens to the letters to come, in this order; then they are taken.
+    /// Sets the reactions to the next e-mails, in this order; later ones are accepted.
     pub fn next(&self, plan: impl IntoIterator<Item = Next>) {
         self.state.lock().unwrap().plan.extend(plan);
     }
 
-    /// Names and passwords that were tried; they are asked for on encrypted connections only.
+    /// Names and passwords that clients tried; requested on encrypted connections only.
     pub fn logins(&self) -> Vec<(String, String)> {
         self.state.lock().unwrap().logins.clone()
     }
 
-    /// How many connections were encrypted.
+    /// The number of encrypted connections.
     pub fn encrypted(&self) -> usize {
         self.state.lock().unwrap().encrypted
     }
 
-    /// How often somebody connected.
+    /// The number of connections.
     pub fn connections(&self) -> usize {
         self.state.lock().unwrap().connections
     }
 
-    /// The letters that were taken so far, to whom and as they came.
+    /// The accepted e-mails: recipients and raw text.
     pub fn raw(&self) -> Vec<(Vec<String>, String)> {
         let state = self.state.lock().unwrap();
         state.letters.iter().map(|(to, data)| (to.clone(), String::from_utf8(data.clone()).unwrap())).collect()
     }
 
-    /// The letters that were taken so far, read.
+    /// The accepted e-mails, parsed.
     pub fn letters(&self) -> Vec<Message<'static>> {
         self.raw().iter().map(|(_, raw)| MessageParser::default().parse(raw).unwrap().into_owned()).collect()
     }
@@ -154,7 +154,7 @@ async fn converse(mut stream: TcpStream, peer: IpAddr, state: Arc<Mutex<State>>,
     Ok(())
 }
 
-/// Answers commands; gives the connection back when it is to be encrypted.
+/// Handles commands; returns the connection if it is to be encrypted.
 async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     session: &mut Session<Taker>,

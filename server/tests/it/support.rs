@@ -1,4 +1,4 @@
-//! The whole program to test against: `TestApp` on either database, and `Client`, a browser without a screen.
+//! The whole program under test: `TestApp` on either database, and `Client`, a browser without a display.
 
 use std::{
     collections::BTreeMap,
@@ -24,7 +24,8 @@ use store::migrate::Migrator;
 pub use testing::{Database, PASSWORD, TestIds, fresh_postgres, private_dir, sample, skipped};
 use tower::ServiceExt;
 
-/// As [`testing::on_both!`] for the whole program; changed configuration goes before the test: `on_both!(name, |config| …, |t| async move { … })`.
+/// As [`testing::on_both!`] for the whole program; a configuration change precedes the test: `on_both!(name, |config| …, |t| async move { …
+/// })`.
 #[macro_export]
 macro_rules! on_both {
     ($name:ident, $body:expr) => {
@@ -59,13 +60,13 @@ impl Deref for TestApp {
     }
 }
 
-// With `Drop`, a test's async block takes the whole value and not single fields of it, so the directory outlives the test.
+// With `Drop`, a test's async block captures the whole value rather than single fields, so the directory outlives the test.
 impl Drop for TestApp {
     fn drop(&mut self) {}
 }
 
 impl TestApp {
-    /// A fresh, empty program; `None` when there is no PostgreSQL to test on.
+    /// A fresh, empty program; `None` if there is no PostgreSQL to test on.
     pub async fn new(database: Database) -> Option<Self> {
         Self::with_settings(database, |_| {}).await
     }
@@ -89,17 +90,17 @@ impl TestApp {
         Self { inner, config, router: http::router(web.clone()), web }
     }
 
-    /// Another process over the same PostgreSQL, with the same clock; ids count up from `first_id`.
+    /// Another process on the same PostgreSQL, with the same clock; ids count up from `first_id`.
     pub async fn beside(&self, first_id: u64) -> Self {
         Self::over(self.inner.second_node(first_id).await, self.config.clone())
     }
 
-    /// As [`TestApp::beside`], of a version that has other migrations.
+    /// As [`TestApp::beside`], for a version with other migrations.
     pub async fn newer(&self, first_id: u64, migrations: &Migrator) -> Self {
         Self::over(self.inner.newer_version_node(first_id, migrations).await, self.config.clone())
     }
 
-    /// Changes the database by hand.
+    /// Runs a statement on the database.
     pub async fn run(&self, sql: &str) {
         let sql = sql.to_owned();
         let done =
@@ -107,7 +108,7 @@ impl TestApp {
         done.await.unwrap();
     }
 
-    /// A number that the database knows.
+    /// A number from the database.
     pub async fn number(&self, sql: &str) -> i64 {
         sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(self.app.store.reader()).await.unwrap()
     }
@@ -117,7 +118,7 @@ impl TestApp {
         Client { router: self.router.clone(), cookies: Mutex::default(), keys: AtomicU64::new(1) }
     }
 
-    /// A browser that was at another node before.
+    /// A browser with the cookies of another node.
     pub fn with_cookies_of(&self, client: &Client) -> Client {
         let cookies = Mutex::new(client.cookies.lock().unwrap().clone());
         Client { router: self.router.clone(), cookies, keys: AtomicU64::new(1) }
@@ -142,14 +143,14 @@ impl TestApp {
     }
 }
 
-/// A browser without a screen: keeps cookies, sends what a form would.
+/// A browser without a display: keeps cookies, sends forms.
 pub struct Client {
     router: Router,
     cookies: Mutex<BTreeMap<String, String>>,
     keys: AtomicU64,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub struct Page {
     pub status: StatusCode,
@@ -158,7 +159,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// Where a redirect goes.
+    /// The target of a redirect.
     pub fn location(&self) -> &str {
         self.headers.get(header::LOCATION).map_or("", |h| h.to_str().unwrap())
     }
@@ -175,7 +176,7 @@ impl Client {
         self.send(Method::GET, path, &[], Body::empty()).await
     }
 
-    /// Opens a page with one cookie more.
+    /// Opens a page with one additional cookie.
     pub async fn get_with_cookie(&self, path: &str, cookie: &str) -> Page {
         let (name, value) = cookie.split_once('=').unwrap();
         self.cookies.lock().unwrap().insert(name.to_owned(), value.to_owned());
@@ -200,7 +201,7 @@ impl Client {
         self.send(method, path, &all, Body::from(body.to_string())).await
     }
 
-    /// Opens something that does not end by itself, like a stream of events.
+    /// Opens an endless response such as an event stream.
     pub async fn open(&self, path: &str, headers: &[(&str, &str)]) -> axum::response::Response {
         let cookies = self.cookies.lock().unwrap().iter().map(|(n, v)| format!("{n}={v}")).collect::<Vec<_>>().join("; ");
         let mut request = Request::builder().uri(path).header(header::HOST, "earshot.test").header(header::COOKIE, cookies);
@@ -210,7 +211,7 @@ impl Client {
         self.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
     }
 
-    /// Sends anything.
+    /// Sends any request.
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Body) -> Page {
         let mut request = Request::builder().method(method).uri(path).header(header::HOST, "earshot.test");
         for (name, value) in headers {

@@ -92,9 +92,9 @@ on_both!(a_second_button_is_told_to_be_hidden, |t: TestApp| async move {
     let embed = owner.get("/p/my-app/embed").await.body;
     assert_eq!(embed.matches("Its button is not shown").count(), 1, "{embed}");
     assert!(owner.get(&edit(newer)).await.body.contains("“Feature feedback” is also live with a button."));
-    // The widget and these pages agree about which is first.
+    // The widget and these pages use the same order.
     assert_eq!(t.app.store.live_surveys(project.id).await.unwrap()[0].id, newer);
-    // Paused, it is in nobody's way.
+    // A paused survey does not block it.
     surveys::set_status(&t.app, &scope, newer, None, SurveyStatus::Paused).await.unwrap();
     assert!(!owner.get(&edit(older)).await.body.contains("button-note"));
     assert!(!owner.get("/p/my-app/embed").await.body.contains("Its button is not shown"));
@@ -109,7 +109,7 @@ on_both!(only_an_admin_makes_surveys, |t: TestApp| async move {
     assert_eq!(refused.refusal(), Some(&domain::DomainError::Forbidden));
 });
 
-/// The value of an attribute of a tag's text.
+/// The value of an attribute in the text of a tag.
 fn attribute(tag: &str, name: &str) -> Option<String> {
     let value = tag.split_once(&format!(" {name}=\""))?.1.split_once('"')?.0;
     Some(unescape(value))
@@ -119,7 +119,7 @@ fn unescape(text: &str) -> String {
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#x27;", "'").replace("&amp;", "&")
 }
 
-/// What a browser would send for the editor's form, without a button.
+/// The data a browser would send for the editor's form, without a button.
 fn form(page: &Page) -> Vec<(String, String)> {
     let html = page.body.split_once("<form id=\"editor\"").unwrap_or_else(|| panic!("{} {}", page.status, page.body)).1;
     let html = html.split_once("</form>").unwrap().0;
@@ -182,7 +182,7 @@ fn questions(pairs: &[(String, String)]) -> Vec<&str> {
     pairs.iter().filter(|(n, _)| n == "question").map(|(_, v)| v.as_str()).collect()
 }
 
-/// A survey made through the gallery: the address of its editor.
+/// Creates a survey from the gallery; returns the URL of its editor.
 async fn make(client: &Client, template: &str) -> String {
     let page = client.post("/p/my-app/surveys/new", &[("template", template)]).await;
     assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.body);
@@ -201,7 +201,7 @@ on_both!(a_survey_is_made_edited_and_published_without_javascript, |t: TestApp| 
 
     let url = make(&owner, "blank").await;
     let mut pairs = open(&owner, &url).await;
-    // Nothing to publish yet: the page comes back with the reasons and what was typed.
+    // Nothing to publish yet: the page shows the reasons and keeps the values.
     set(&mut pairs, "intro", "Hello <you>");
     let refused = press(&owner, &url, &pairs, "publish").await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -256,7 +256,7 @@ on_both!(a_survey_is_made_edited_and_published_without_javascript, |t: TestApp| 
     let mut pairs = go(&owner, &url, &pairs, &format!("choice-add:{single}")).await;
     let three = choices(&pairs);
     assert_eq!(three.len(), 3);
-    // A choice without words stops publication at its field.
+    // An empty choice blocks publication, with an error at its field.
     let refused = press(&owner, &url, &pairs, "publish").await;
     let field = format!("{single}-{}", three[2]);
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
@@ -291,7 +291,7 @@ on_both!(a_survey_is_made_edited_and_published_without_javascript, |t: TestApp| 
         "{}",
         list.body
     );
-    // An unknown button changes nothing and is no fault of ours.
+    // An unknown button changes nothing and is no internal error.
     assert_eq!(press(&owner, &url, &form(&page), "explode:q1").await.status, StatusCode::UNPROCESSABLE_ENTITY);
 });
 
@@ -322,13 +322,13 @@ on_both!(undo_and_redo_go_through_what_was_done, |t: TestApp| async move {
     let pairs = go(&owner, &url, &pairs, "redo").await;
     let mut pairs = go(&owner, &url, &pairs, "redo").await;
     assert_eq!(get(&pairs, &format!("{rating}-title")), "Stars?");
-    // Typing after going back is a new way forward; and undo takes typed text back as well, not losing it.
+    // Typing after an undo replaces the redo steps; and undo keeps typed text for redo rather than losing it.
     set(&mut pairs, "title", "Other");
     let pairs = go(&owner, &url, &pairs, "undo").await;
     assert_eq!(get(&pairs, "title"), "How are we doing?");
     let pairs = go(&owner, &url, &pairs, "redo").await;
     assert_eq!(get(&pairs, "title"), "Other");
-    // An id is never given twice, whatever was undone.
+    // Ids are never reused, even after an undo.
     let pairs = go(&owner, &url, &pairs, "undo").await;
     let pairs = go(&owner, &url, &pairs, "undo").await;
     let pairs = go(&owner, &url, &pairs, "undo").await;
@@ -415,7 +415,7 @@ on_both!(a_published_version_never_changes, |t: TestApp| async move {
     let kept = t.app.store.survey_version(&scope, first.version).await.unwrap().unwrap();
     assert_eq!((kept.number, &kept.body), (1, &first.body));
 
-    // Publishing the same again makes no version.
+    // Publishing the same draft again creates no version.
     press(&owner, &url, &pairs, "publish").await;
     assert_eq!(t.app.store.survey_versions(&scope, id).await.unwrap().len(), 2);
     let page = owner.get(&url).await;
@@ -430,14 +430,14 @@ on_both!(a_save_beside_a_publication_does_not_undo_it, |t: TestApp| async move {
     let url = make(&owner, "nps").await;
     let id: domain::ids::SurveyId = url.split('/').nth(4).unwrap().parse().unwrap();
     let seen = t.app.store.survey(&scope, id).await.unwrap().unwrap().revision;
-    // A save that has read the survey; before it writes, somebody publishes.
+    // A save has read the survey; before it writes, another request publishes.
     let (has_read, reading) = tokio::sync::oneshot::channel();
     let (published, publishing) = tokio::sync::oneshot::channel::<()>();
     let save = t.app.store.write(move |tx| {
         Box::pin(async move {
             let survey = tx.survey(&scope, id).await?.unwrap();
             let _told = has_read.send(());
-            // Either it waits for this one to end, or it is done at once.
+            // Publishing either waits for this transaction, or completes at once.
             drop(tokio::time::timeout(std::time::Duration::from_millis(300), publishing).await);
             tx.update_survey(&survey, seen).await
         })
@@ -465,7 +465,7 @@ on_both!(pause_resume_close_and_copy, |t: TestApp| async move {
         assert_eq!(t.app.store.live_surveys(project.id).await.unwrap().len(), live, "{word}");
     }
     assert_eq!(owner.post(&status_url, &[("status", "draft")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
-    // Somebody closes it while another one wants to pause it.
+    // One person closes it while another tries to pause it.
     owner.post(&status_url, &[("was", "live"), ("status", "closed")]).await;
     let late = owner.post(&status_url, &[("was", "live"), ("status", "paused")]).await;
     assert!(late.status == StatusCode::CONFLICT && late.body.contains("it is now closed"), "{}", late.body);
@@ -512,7 +512,7 @@ on_both!(low_roles_look_and_strangers_see_nothing, |t: TestApp| async move {
         assert_eq!(low.post(&url.replace("edit", "status"), &[("status", "live")]).await.status, StatusCode::FORBIDDEN);
         assert_eq!(low.post(&url.replace("edit", "duplicate"), &[]).await.status, StatusCode::FORBIDDEN);
     }
-    // An admin of another project, through their own project's address.
+    // An admin of another project, through their own project's URL.
     let staff = service::accounts::create_staff(&t.app, "eve@example.com", "Eve", PASSWORD).await.unwrap();
     service::projects::create(&t.app, "Other app", vec![], Some(staff)).await.unwrap();
     let eve = t.anonymous();

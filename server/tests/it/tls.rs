@@ -1,5 +1,5 @@
-//! Encrypted ways out, with real handshakes: webhooks over https, mail by STARTTLS with name and password. An authority of the test signs
-//! the certificates; who does not know it trusts nobody here.
+//! Encrypted outgoing connections, with real handshakes: webhooks over https, e-mail with STARTTLS and credentials. A certificate authority
+//! of the test signs the certificates; clients that do not trust it reject them.
 
 use std::{io, net::IpAddr, sync::Arc};
 
@@ -24,7 +24,7 @@ use crate::{
     support::{Database, TestApp},
 };
 
-/// An authority's certificate, and a server's side of encryption with a certificate for `name` that it signed.
+/// A certificate authority, and a TLS acceptor with a certificate for `name` that it signed.
 fn certified(name: &str) -> (Vec<u8>, TlsAcceptor) {
     let key = KeyPair::generate().unwrap();
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
@@ -42,7 +42,7 @@ fn certified(name: &str) -> (Vec<u8>, TlsAcceptor) {
     (root, TlsAcceptor::from(Arc::new(config)))
 }
 
-/// A receiver of webhooks over TLS: its port, and the requests that it decrypted.
+/// A webhook receiver over TLS: its port, and the decrypted requests.
 async fn receiver(tls: TlsAcceptor) -> (u16, mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -69,7 +69,7 @@ async fn receiver(tls: TlsAcceptor) -> (u16, mpsc::UnboundedReceiver<String>) {
     (port, heard)
 }
 
-/// Every name leads to this machine.
+/// A resolver that resolves every name to this machine.
 struct Here;
 
 #[async_trait]
@@ -96,7 +96,7 @@ async fn webhooks_are_sent_over_tls_to_whom_an_authority_knows() {
     assert!(request.starts_with("POST /hook HTTP/1.1\r\n") && request.ends_with("{\"type\":\"test\"}"), "{request}");
     assert!(request.contains("webhook-signature: v1,c2ln"), "{request}");
 
-    // Whom nobody vouches for, or only under another name, gets nothing.
+    // A server with an untrusted certificate, or one for another name, receives nothing.
     let stranger = post(&url, &[]).await;
     assert!(stranger.status.is_none() && stranger.error.is_some(), "{stranger:?}");
     let misnamed = post(&format!("https://other.test:{port}/hook"), &[root]).await;
@@ -104,14 +104,14 @@ async fn webhooks_are_sent_over_tls_to_whom_an_authority_knows() {
     assert!(heard.try_recv().is_err());
 }
 
-/// A program that mails to a server on this machine: `login` as it stands in a URL.
+/// A program that sends mail to a server on this machine; `login` is URL-encoded.
 async fn mailing(smtp: &Smtp, login: &str, authorities: Vec<Vec<u8>>) -> TestApp {
     let url = format!("smtp://{login}@127.0.0.1:{}?tls=required", smtp.port);
     let mail = server::config::mail_for_tests_at(&url, authorities).unwrap();
     TestApp::with_settings(Database::Sqlite, |config| config.settings.mail = Some(mail)).await.unwrap()
 }
 
-/// Sends a letter, and gives how it stands.
+/// Sends an e-mail; returns its state and the last error.
 async fn letter(t: &TestApp) -> (String, String) {
     let (project, _) = t.owner().await;
     let about = TicketMailDetails { ticket: t.app.ids.uuid(), number: 1, subject: "A", to: "ann@example.com", path: "/p/my-app/t/secret" };
@@ -133,12 +133,12 @@ async fn mail_is_encrypted_before_the_password_is_told() {
     assert_eq!((smtp.letters().len(), smtp.encrypted()), (1, 1));
     assert_eq!(smtp.logins(), [(LOGIN.0.to_owned(), LOGIN.1.to_owned())]);
 
-    // A wrong password is said to be one, and the letter waits.
+    // A wrong password is reported as such, and the e-mail stays queued.
     let t = mailing(&smtp, "robot:guessed", vec![root.clone()]).await;
     let (state, why) = letter(&t).await;
     assert!(state == "queued" && why.contains("rejected the sign-in (535)") && !why.contains("guessed"), "{state}: {why}");
 
-    // A server that nobody vouches for hears neither password nor letter, …
+    // A server with an untrusted certificate receives neither password nor e-mail, …
     let before = smtp.logins().len();
     let t = mailing(&smtp, login, vec![certified("127.0.0.1").0]).await;
     let (state, why) = letter(&t).await;
@@ -149,7 +149,7 @@ async fn mail_is_encrypted_before_the_password_is_told() {
         "{state}: {why}"
     );
     assert_eq!((smtp.logins().len(), smtp.letters().len()), (before, 1));
-    // … nor does one that does not encrypt.
+    // … nor does one without encryption.
     let plain = Smtp::start().await;
     let t = mailing(&plain, login, vec![root]).await;
     let (state, why) = letter(&t).await;

@@ -1,4 +1,4 @@
-//! Two versions of the program on one PostgreSQL: while a newer node migrates the database, the nodes that run go on serving.
+//! Two versions of the program on one PostgreSQL: while a newer node migrates the database, running nodes keep serving.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,7 +21,7 @@ use crate::{
     support::{Client, Database, TestApp, fresh_postgres, sample},
 };
 
-/// The migrations of this version, and one more as a later version may have it.
+/// The migrations of this version, and one more, as in a later version.
 fn and_one_more(sql: String) -> Migrator {
     let mut all: Vec<Migration> = POSTGRES.iter().cloned().collect();
     all.push(Migration::new(9_999, "later".into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false));
@@ -34,7 +34,7 @@ async fn tables(pool: &AnyPool) -> Vec<String> {
     sqlx::query_scalar(sql).fetch_all(pool).await.unwrap()
 }
 
-/// Reads every page, several times, so that connections know the statements; gives how each was answered.
+/// Reads every page, so that connections have prepared the statements; returns the status of each.
 async fn read(client: &Client, pages: &[String]) -> BTreeMap<String, StatusCode> {
     let mut answered = BTreeMap::new();
     for page in pages {
@@ -43,7 +43,7 @@ async fn read(client: &Client, pages: &[String]) -> BTreeMap<String, StatusCode>
     answered
 }
 
-/// Writes that go through most tables.
+/// Writes to most tables.
 async fn write(t: &TestApp, own: &Filled, client: &Client, round: usize) -> Vec<(&'static str, StatusCode)> {
     let slug = &own.project.slug;
     let mut done = Vec::new();
@@ -84,7 +84,7 @@ async fn a_running_node_serves_while_a_newer_one_migrates_and_beside_it() {
     assert!(before.values().filter(|status| status.is_success()).count() > 25, "{before:?}");
     assert!(wrote.iter().all(|(_, status)| status.is_success() || status.is_redirection()), "{wrote:?}");
 
-    // As a later version would: a column more in every table, one of them filled, a table and an index more.
+    // As a later version would: one more column in every table, one of them filled, one more table, one more index.
     let pool = AnyPool::connect(old.url.as_deref().unwrap()).await.unwrap();
     let mut sql = String::from("CREATE TABLE later (id TEXT PRIMARY KEY); CREATE INDEX later_index ON feedback (updated_at);");
     let all = tables(&pool).await;
@@ -112,7 +112,7 @@ async fn a_running_node_serves_while_a_newer_one_migrates_and_beside_it() {
     over.store(true, Ordering::SeqCst);
     assert_eq!(meanwhile.await.unwrap(), BTreeSet::new(), "while the newer node migrated");
 
-    // Both serve, each what the other wrote.
+    // Both nodes serve, including data written by the other.
     let newer_admin = new.with_cookies_of(&admin);
     for round in 1..4 {
         for (node, client) in [(&old, &*admin), (&new, &newer_admin)] {
@@ -129,10 +129,10 @@ async fn a_running_node_serves_while_a_newer_one_migrates_and_beside_it() {
             assert!(list.contains(&format!("Item {round}<")), "Item {round} in {list}");
         }
     }
-    // Numbers go on over both.
+    // Numbers continue across both nodes.
     let numbers: Vec<i64> = sqlx::query_scalar("SELECT number FROM backlog_items ORDER BY number").fetch_all(&pool).await.unwrap();
     assert_eq!(numbers, (1..=8).collect::<Vec<_>>());
-    // A node of the version before does not start on the newer schema.
+    // A node of the previous version does not start on the newer schema.
     let refused = store::Store::open_postgres(old.url.as_deref().unwrap()).await.err().unwrap();
     assert!(refused.to_string().contains("9999"), "{refused}");
 }
@@ -143,11 +143,11 @@ async fn a_statement_that_the_schema_outdated_is_refused_once_and_works_again() 
     let own = Filled::new(&t, "pelican").await;
     let admin = t.member(&own.project, "admin@x.test", Role::Admin).await.1;
     let page = format!("/p/{}/replies", own.project.slug);
-    // Every connection knows the statement.
+    // Every connection has prepared the statement.
     let all = futures_util::future::join_all((0..64).map(|_| admin.get(&page))).await;
     assert!(all.iter().all(|p| p.status == StatusCode::OK));
     let pool = AnyPool::connect(t.url.as_deref().unwrap()).await.unwrap();
-    // What no migration of ours may do: the statement, though it names its columns, gives another type.
+    // Migrations must not do this: the statement names its columns, but now returns another type.
     sqlx::raw_sql("ALTER TABLE canned_replies ALTER COLUMN body TYPE VARCHAR(9000)").execute(&pool).await.unwrap();
     let first = admin.get(&page).await;
     assert_eq!(first.status, StatusCode::SERVICE_UNAVAILABLE, "{}", first.body);
@@ -155,7 +155,7 @@ async fn a_statement_that_the_schema_outdated_is_refused_once_and_works_again() 
     for _ in 0..40 {
         assert_eq!(admin.get(&page).await.status, StatusCode::OK, "no connection from before is used again");
     }
-    // The same where something is written.
+    // The same for a write.
     let item = sample(&t.app, own.project.id, "One more");
     let save = format!("{page}/{}", own.ids["replies"]);
     let form = |version| [("name", "Another name"), ("body", "Hello"), ("version", version)];
@@ -170,7 +170,7 @@ async fn a_statement_that_the_schema_outdated_is_refused_once_and_works_again() 
     t.app.store.write(move |tx| Box::pin(async move { tx.insert_feedback(&item, None).await })).await.unwrap();
 }
 
-/// The last migration of the version that runs elsewhere already; from there on, nodes are upgraded one by one.
+/// The last migration of the released version; from then on, nodes are upgraded one by one.
 const RELEASED: i64 = 11;
 
 type Column = (String, String, String);
@@ -188,7 +188,7 @@ async fn columns(pool: &AnyPool) -> BTreeMap<(String, String), (String, bool)> {
         .collect()
 }
 
-/// What would break the statements of a node of the version before.
+/// Schema changes that would break the statements of a node of the previous version.
 fn breaks(before: &BTreeMap<(String, String), (String, bool)>, after: &BTreeMap<(String, String), (String, bool)>) -> Vec<String> {
     let mut wrong = Vec::new();
     let known: BTreeSet<&str> = before.keys().map(|(table, _)| table.as_str()).collect();
@@ -219,7 +219,7 @@ async fn no_migration_breaks_the_statements_of_the_version_before() {
         let wrong = breaks(&before, &columns(&pool).await);
         assert!(wrong.is_empty(), "migration {}: {}", migration.version, wrong.join("; "));
     }
-    // The check sees what it is for.
+    // Control: the check detects such changes.
     for (sql, what) in [
         ("ALTER TABLE projects DROP COLUMN accent", "is gone"),
         ("ALTER TABLE projects ALTER COLUMN name TYPE VARCHAR(80)", "became"),

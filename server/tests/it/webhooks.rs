@@ -59,7 +59,7 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Byt
 }
 
 impl Receiver {
-    /// Listens on an address of this machine; gives itself and its port.
+    /// Listens on an address of this machine; returns the receiver and its port.
     async fn on(address: &str) -> (Self, u16) {
         let listener = tokio::net::TcpListener::bind((address, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -86,7 +86,7 @@ fn sender(allowed: &[&str]) -> WebhookClient {
     WebhookClient::new(&blocks(allowed), Arc::new(SystemHostResolver))
 }
 
-/// A program that may call this machine.
+/// A project and its scope.
 async fn open(t: &TestApp) -> (Project, Scope) {
     let (project, _) = t.owner().await;
     let scope = Scope::system(project.id);
@@ -125,7 +125,7 @@ fn head<'r>(request: &'r Request, name: &str) -> &'r str {
     request.0.get(name).unwrap().to_str().unwrap()
 }
 
-/// As [`on_both`], with a program that may call this machine.
+/// As [`on_both`], with a program that may send requests to this machine.
 macro_rules! on_both_local {
     ($name:ident, $body:expr) => {
         mod $name {
@@ -146,10 +146,10 @@ macro_rules! on_both_local {
     };
 }
 
-/// How long transactions of others on the same PostgreSQL may hold back what is told of feedback.
+/// How long other tests' transactions on the same PostgreSQL may delay feedback events.
 const SETTLED: std::time::Duration = std::time::Duration::from_secs(20);
 
-/// As [`deliver_due`], when everything that was said can be told.
+/// As [`deliver_due`], once all changes can be published.
 async fn told(app: &service::state::AppState, sender: &WebhookClient) -> service::error::Result<usize> {
     assert!(app.search.wait_until_caught_up(SETTLED).await);
     deliver_due(app, sender).await
@@ -170,13 +170,13 @@ on_both_local!(feedback_is_told_once_signed_and_as_it_is, |t: TestApp| async mov
     let event = json(&got[0]);
     assert_eq!((event["type"].as_str(), event["data"]["id"].as_str()), (Some("feedback.created"), Some(said.id.to_string().as_str())));
     assert_eq!(event["data"]["text"], said.text);
-    // The receiver can check who sent it.
+    // The receiver can verify the sender.
     let secret = stored(&t, &scope, id).await.secret;
     let seconds: i64 = head(&got[0], "webhook-timestamp").parse().unwrap();
     assert_eq!(seconds, t.app.now().0 / 1000);
     assert_eq!(head(&got[0], "webhook-signature"), sign::sign(&secret, head(&got[0], "webhook-id"), seconds, &got[0].1).unwrap());
     assert_eq!(head(&got[0], "content-type"), "application/json");
-    // Changes are told too, several at once as one; what was told is not told again.
+    // Changes are sent too, several at once as one event; no change is sent twice.
     for _ in 0..2 {
         let (project, id) = (project.id, said.id);
         t.app.store.write(move |tx| Box::pin(async move { tx.record_feedback_change(project, id).await })).await.unwrap();
@@ -184,7 +184,7 @@ on_both_local!(feedback_is_told_once_signed_and_as_it_is, |t: TestApp| async mov
     assert_eq!(told(&t.app, &sender).await.unwrap(), 1);
     assert_eq!(json(&receiver.take()[0])["type"], "feedback.updated");
     assert_eq!(told(&t.app, &sender).await.unwrap(), 0);
-    // Two nodes that tell at the same time tell once.
+    // Two nodes that publish concurrently send each event once.
     for n in 0..20 {
         feedback(&t, &project, &format!("Number {n}"), FeedbackStatus::New).await;
     }
@@ -212,7 +212,7 @@ on_both_local!(a_submission_is_told_as_created_and_then_as_updated, |t: TestApp|
     assert_eq!((event["type"].as_str(), event["data"]["text"].as_str()), (Some("feedback.updated"), Some("Slow")), "{event}");
 });
 
-/// Fields of the API that an event leaves out: how many people are behind an item changes without the item.
+/// Fields of the API that events omit: the number of people behind an item changes without the item.
 const NOT_IN_EVENTS: [&str; 1] = ["evidence"];
 
 on_both_local!(events_have_the_shapes_of_the_api, |t: TestApp| async move {
@@ -259,7 +259,7 @@ on_both_local!(the_backlog_tells_in_its_own_transaction, |t: TestApp| async move
     got.sort_by_key(|event| event["type"].as_str().unwrap().to_owned());
     assert_eq!((got[0]["type"].as_str(), got[0]["data"]["title"].as_str()), (Some("backlog_item.created"), Some("Faster export")));
     assert_eq!((got[1]["type"].as_str(), got[1]["data"]["title"].as_str()), (Some("backlog_item.updated"), Some("Much faster export")));
-    // Another project's webhook hears nothing of it.
+    // Another project's webhook gets none of it.
     let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
     let foreign = Scope::system(other.id);
     endpoint(&t, &foreign, port, &[EventKind::BacklogItemCreated]).await;
@@ -277,7 +277,7 @@ on_both_local!(an_item_that_goes_with_its_undo_is_announced_as_deleted, |t: Test
     let quoting = || backlog::LinkInput { quote: String::new(), importance: domain::backlog::Importance::Normal };
     let made = backlog::create_from(&t.app, &scope, "key-00001", said, "", quoting()).await.unwrap();
     let sender = sender(&["127.0.0.1"]);
-    // Removing only the link removes no item.
+    // Removing only the link keeps the item.
     backlog::unlink(&t.app, &scope, said, made.number, backlog::UnlinkOptions::default()).await.unwrap();
     assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 0);
     backlog::link(&t.app, &scope, said, made.number, quoting()).await.unwrap();
@@ -337,7 +337,7 @@ on_both_local!(a_ticket_that_triage_closes_or_opens_is_told_as_from_the_desk, |t
     let done = owner.post("/p/my-app/feedback/bulk", &[("item", &items[0]), ("item", &items[1]), ("do", "status:resolved")]).await;
     assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
     assert_eq!(told().await, [("ticket.closed".into(), 2, "closed".into()), ("ticket.closed".into(), 3, "closed".into())]);
-    // … and the desk, which tells it once, as it did.
+    // … and the desk, which sends a single event, as before.
     service::tickets::close(&t.app, &scope, tickets[0].ticket).await.unwrap();
     assert_eq!(told().await, [("ticket.closed".into(), 1, "closed".into())]);
     service::tickets::reopen(&t.app, &scope, tickets[0].ticket).await.unwrap();
@@ -364,11 +364,11 @@ on_both_local!(failures_are_tried_again_and_then_given_up, |t: TestApp| async mo
     let (delivery, body, attempts) = t.app.store.delivery(&scope, id, event).await.unwrap().unwrap();
     assert_eq!((delivery.state, delivery.tries, delivery.last_status), (DeliveryState::Dead, 8, Some(500)));
     assert_eq!((attempts.len(), attempts[0].excerpt.as_str()), (8, "out of order"));
-    // The same id and the same bytes each time, signed anew.
+    // Each attempt has the same id and the same bytes, but a new signature.
     let got = receiver.take();
     assert!(got.iter().all(|r| r.1 == body && head(r, "webhook-id") == event.to_string()));
     assert_ne!(head(&got[0], "webhook-signature"), head(&got[1], "webhook-signature"));
-    // Sent again by hand, it begins anew.
+    // A manual retry starts over.
     receiver.answers.lock().unwrap().clear();
     assert_eq!(webhooks::send_again(&t.app, &scope, "again-key-0", id, None).await.unwrap(), 1);
     assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 1);
@@ -376,10 +376,10 @@ on_both_local!(failures_are_tried_again_and_then_given_up, |t: TestApp| async mo
     assert_eq!((delivery.state, delivery.tries), (DeliveryState::Delivered, 9));
     assert_eq!(stored(&t, &scope, id).await.failures, 0);
     assert_eq!(webhooks::send_again(&t.app, &scope, "again-key-1", id, None).await.unwrap(), 0);
-    // What was delivered can be sent once more too.
+    // A successful delivery can be sent again too.
     assert_eq!(webhooks::send_again(&t.app, &scope, "again-key-2", id, Some(event)).await.unwrap(), 1);
     assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 1);
-    // A retry of that form sends nothing a third time.
+    // Retrying that form sends nothing more.
     assert_eq!(webhooks::send_again(&t.app, &scope, "again-key-2", id, Some(event)).await.unwrap(), 1);
     assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 0);
 });
@@ -403,7 +403,7 @@ on_both_local!(receivers_say_when_and_that_they_are_gone, |t: TestApp| async mov
         let (delivery, _, _) = t.app.store.delivery(&scope, id, event).await.unwrap().unwrap();
         assert_eq!(delivery.state, DeliveryState::Dead);
     }
-    // While it is off, nothing is kept for it, and nothing can be tried.
+    // While it is disabled, no events are queued for it, and tests are rejected.
     assert!(webhooks::test(&t.app, &scope, "test-key-3", id).await.is_err());
     webhooks::set_enabled(&t.app, &scope, id, true).await.unwrap();
     let on = stored(&t, &scope, id).await;
@@ -429,7 +429,7 @@ on_both_local!(days_of_failures_turn_an_endpoint_off, |t: TestApp| async move {
     assert!(stored(&t, &scope, id).await.disabled_reason.unwrap().contains("failed"));
 });
 
-/// Who was written to, and what it said.
+/// The e-mails: recipient and content.
 async fn letters(t: &TestApp) -> Vec<(String, String, String)> {
     sqlx::query_as("SELECT recipient, content, link FROM letters WHERE kind = 'webhook_off' ORDER BY recipient")
         .fetch_all(t.app.store.reader())
@@ -453,12 +453,12 @@ async fn admins_hear_of_it(database: crate::support::Database) {
     let (receiver, port) = Receiver::on("127.0.0.1").await;
     let sender = sender(&["127.0.0.1"]);
     let id = endpoint(&t, &scope, port, &[EventKind::FeedbackCreated]).await;
-    // A failure by itself is no reason to write.
+    // A single failure causes no e-mail.
     receiver.answer(StatusCode::BAD_GATEWAY);
     webhooks::test(&t.app, &scope, "test-key-1", id).await.unwrap();
     deliver_due(&t.app, &sender).await.unwrap();
     assert!(letters(&t).await.is_empty());
-    // Two that are on their way at once turn it off once.
+    // Two concurrent deliveries disable it only once.
     t.clock.advance_ms(24 * 3_600_000);
     webhooks::test(&t.app, &scope, "test-key-2", id).await.unwrap();
     receiver.answer(StatusCode::GONE);
@@ -470,7 +470,7 @@ async fn admins_hear_of_it(database: crate::support::Database) {
     assert!(told.iter().all(|l| l.1.contains("410 Gone") && l.1.contains("127.0.0.1") && !l.1.contains("/hook")), "{told:?}");
     assert!(told.iter().all(|l| l.2.ends_with(&format!("/p/my-app/webhooks/{id}"))), "{told:?}");
 
-    // Another one, that fails for days.
+    // Another endpoint, which fails for days.
     let id = endpoint(&t, &scope, port, &[EventKind::FeedbackCreated]).await;
     for day in 0..7 {
         if stored(&t, &scope, id).await.enabled {
@@ -505,7 +505,7 @@ on_both_local!(a_new_secret_signs_beside_the_old_one_for_a_day, |t: TestApp| asy
     let sender = sender(&["127.0.0.1"]);
     let old = stored(&t, &scope, id).await.secret;
     webhooks::rotate(&t.app, &scope, "rotate-key", id).await.unwrap();
-    // The same click twice is one new secret.
+    // A double click creates one new secret.
     webhooks::rotate(&t.app, &scope, "rotate-key", id).await.unwrap();
     let new = stored(&t, &scope, id).await.secret;
     assert!(new.0.starts_with("whsec_") && new.0 != old.0);
@@ -545,7 +545,7 @@ fn to_head() -> WebhookHeaders {
     WebhookHeaders { id: "id".into(), seconds: 1, signature: "v1,x".into() }
 }
 
-/// A resolver that says what the test wants, each time the next answer.
+/// A resolver with scripted answers, one per lookup.
 struct Script(Mutex<VecDeque<Vec<IpAddr>>>);
 
 impl Script {
@@ -571,7 +571,7 @@ async fn this_machine_is_called_only_if_the_operator_allows() {
         }
     }
     assert!(receiver.take().is_empty());
-    // The control: with the setting, the same request arrives.
+    // Control: with the setting, the same request arrives.
     let answer = sender(&["127.0.0.0/8"]).send(&format!("http://127.0.0.1:{port}/"), &to_head(), "{}".into()).await;
     assert_eq!(answer.status, Some(204), "{answer:?}");
     assert_eq!(receiver.take().len(), 1);
@@ -593,11 +593,11 @@ async fn a_name_that_leads_elsewhere_later_is_checked_each_time() {
         let answer = send(inner_port).await;
         assert!(answer.status.is_none() && answer.error.as_deref().unwrap().starts_with("Not sent"), "{answer:?}");
     }
-    // Of several addresses only those that may be called are.
+    // Of several addresses, only allowed ones are used.
     assert_eq!(send(port).await.status, Some(204));
     assert_eq!(allowed.take().len(), 2);
     assert!(inner.take().is_empty());
-    // A name without address is no refusal of ours, but no success.
+    // A name without an address is reported as an error, not as a blocked address.
     assert!(send(port).await.error.unwrap().contains("no such host"));
 }
 
@@ -670,7 +670,7 @@ on_both_local!(pages_make_try_and_change_webhooks, |t: TestApp| async move {
     let page = owner.get(&here).await;
     assert!(page.body.contains("whsec_") && page.body.contains("Nothing sent yet"), "{}", page.body);
     assert!(owner.get(&base).await.body.contains("Chat"));
-    // A test arrives, and the page says so.
+    // A test delivery arrives, and the page shows it.
     assert_eq!(owner.post(&format!("{here}/test"), &[]).await.location(), here);
     assert!(owner.get(&here).await.body.contains("Pending"));
     receiver.answer((StatusCode::OK, "thanks <b>a lot</b>"));
@@ -682,14 +682,14 @@ on_both_local!(pages_make_try_and_change_webhooks, |t: TestApp| async move {
     assert!(page.body.contains("thanks &lt;b&gt;a lot") && page.body.contains("Response 200"), "{}", page.body);
     assert_eq!(owner.post(&format!("{delivery}/again"), &[]).await.location(), delivery);
     assert_eq!(deliver_due(&t.app, &sender(&["127.0.0.1"])).await.unwrap(), 1);
-    // Off, it cannot be tried; the secret changes; a form that is out of date is shown again.
+    // While disabled, it cannot be tested; the secret can be rotated; an outdated form is shown again.
     owner.post(&format!("{here}/enabled"), &[("on", "no")]).await;
     assert!(!owner.get(&here).await.body.contains("Send a test"));
     owner.post(&format!("{here}/rotate"), &[]).await;
     assert!(owner.get(&here).await.body.contains("previous secret stays valid until"));
     let stale = owner.post(&here, &[("url", &url), ("version", "1"), ("kinds", "feedback.created")]).await;
     assert_eq!(stale.status, StatusCode::CONFLICT);
-    // Nobody else gets in.
+    // Other people have no access.
     let (_, triager) = t.member(&project, "triager@example.com", Role::Triager).await;
     assert_eq!(triager.get(&here).await.status, StatusCode::FORBIDDEN);
     assert!(!triager.get(&base).await.body.contains(&url));
@@ -702,7 +702,7 @@ on_both_local!(pages_make_try_and_change_webhooks, |t: TestApp| async move {
     assert_eq!(owner.get(&here).await.status, StatusCode::NOT_FOUND);
 });
 
-/// A ticket that the portal's rules take for spam.
+/// A ticket that the portal's rules classify as spam.
 fn suspicious(subject: &str) -> TicketSubmission {
     let ticket = NewTicket { subject: subject.into(), message: "It beeps.".into(), email: "ann@example.com".into(), name: String::new() };
     TicketSubmission { ticket, signals: Some(SpamSignals { honeypot: true, ..SpamSignals::default() }), ..TicketSubmission::default() }
@@ -738,7 +738,7 @@ on_both_local!(spam_that_is_set_free_is_told_once_and_nothing_before, |t: TestAp
         service::triage::edit(&t.app, &scope, &[service::triage::ItemVersion { id, version: seen }], edit).await.unwrap();
     };
 
-    // Feedback: born as spam, changed, set free, changed, spam again, free again.
+    // Feedback: created as spam, changed, released, changed, marked as spam again, released again.
     let spam = feedback(&t, &project, "Buy pills", FeedbackStatus::Spam).await.id;
     assert!(heard().await.is_empty());
     tag(spam, "pills").await;
@@ -749,14 +749,14 @@ on_both_local!(spam_that_is_set_free_is_told_once_and_nothing_before, |t: TestAp
     set(spam, "spam").await;
     set(spam, "triaged").await;
     assert_eq!(heard().await, [pair("feedback.updated", "")]);
-    // Taken for spam before anybody was told: as if born so.
+    // Marked as spam before any event was sent: as if created as spam.
     let quick = feedback(&t, &project, "Buy more", FeedbackStatus::New).await.id;
     set(quick, "spam").await;
     assert!(heard().await.is_empty());
     set(quick, "new").await;
     assert_eq!(heard().await, [pair("feedback.created", "")]);
 
-    // A ticket: what its writer says and does is not told while the ticket itself is not.
+    // A ticket: its requester's actions are not sent while the ticket itself is not.
     let made = service::tickets::submit(&t.app, &project, "ticket-key-1", suspicious("Till")).await.unwrap();
     let more = service::tickets::RequesterReply { body: "Hello?".into(), ..Default::default() };
     service::tickets::requester_reply(&t.app, &project, made.ticket, "answer-key-1", more).await.unwrap();
@@ -769,7 +769,7 @@ on_both_local!(spam_that_is_set_free_is_told_once_and_nothing_before, |t: TestAp
     set(made.feedback, "new").await;
     assert_eq!(heard().await, [pair("feedback.updated", "")], "and once only");
 
-    // Set free by an answer, or by closing it: first that it was opened, then that.
+    // Released by a reply, or by closing it: first the creation, then that event.
     let made = service::tickets::submit(&t.app, &project, "ticket-key-2", suspicious("Map")).await.unwrap();
     let reply = service::tickets::StaffReply { body: "Which one?".into(), ..Default::default() };
     service::tickets::staff_reply(&t.app, &scope, made.ticket, "reply-key-1", reply).await.unwrap();

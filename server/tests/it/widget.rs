@@ -1,4 +1,4 @@
-//! What the widget sends from somebody's site: broken texts, addresses with secrets in them, pages that are isolated or sandboxed.
+//! Data that the widget sends from other sites: invalid texts, URLs with secrets, isolated or sandboxed pages.
 
 use axum::{
     body::Body,
@@ -15,7 +15,7 @@ use crate::{
     support::{Page, TestApp},
 };
 
-/// JSON with half an emoji in place of each `✂`, as `JSON.stringify` writes one.
+/// JSON with half an emoji in place of each `✂`, as written by `JSON.stringify`.
 fn cut(input: &Value) -> Body {
     Body::from(input.to_string().replace('✂', "\\ud83d"))
 }
@@ -31,7 +31,7 @@ on_both!(half_an_emoji_costs_no_answer, |t: TestApp| async move {
         "page_url": "https://site.example/✂", "release": "1.2 ✂", "environment": "✂ test",
         "contact": { "id": "u ✂", "name": "Ann ✂", "attributes": { "plan ✂": "pro ✂" } },
     });
-    // The first looks everything up, the second finds it remembered.
+    // The first request loads everything, the second uses the cache.
     for key in ["key-000001", "key-000002"] {
         input["idempotency_key"] = json!(key);
         let begun = post_cut(&s, Method::POST, "responses", &input).await;
@@ -61,7 +61,7 @@ on_both!(half_an_emoji_costs_no_answer, |t: TestApp| async move {
 
 on_both!(half_an_emoji_is_taken_wherever_texts_come_in, |t: TestApp| async move {
     let s = setup(t, &[]).await;
-    // As programs send it that encode each half by itself.
+    // As sent by clients that encode each half separately.
     let client = s.t.anonymous();
     let form = [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "same-origin")];
     let url = format!("/s/{}?lang=%ED%A0%BD", s.survey);
@@ -79,7 +79,7 @@ on_both!(half_an_emoji_is_taken_wherever_texts_come_in, |t: TestApp| async move 
         program.send(Method::POST, "/api/v1/feedback", &[("idempotency-key", "key-number-2")], r#"{"text":"whole \ud83d\ude00"}"#).await;
     assert_eq!(whole.json()["text"], "whole 😀");
     assert_eq!(program.get("/api/v1/feedback?q=%ED%A0%BD").await.status, StatusCode::OK);
-    // Still no JSON.
+    // Still invalid JSON.
     let broken = program.send(Method::POST, "/api/v1/feedback", &[("idempotency-key", "key-number-3")], r#"{"text":"\ud8"}"#).await;
     assert_eq!(broken.status, StatusCode::BAD_REQUEST);
 });
@@ -109,7 +109,7 @@ on_both!(addresses_are_stored_without_what_may_be_secret, |t: TestApp| async mov
         ("", "https://site.example/reset"),
     ];
     for (kept, stored) in steps {
-        // The survey is remembered from before, and with it the project as it was.
+        // The survey is cached with the previous project settings.
         projects::change(&s.t.app, &Scope::system(s.project.id), settings(&s, kept).await).await.unwrap();
         n += 1;
         let mut input = s.input(&format!("key-00000{n}"), &json!([["q1", "2"]]), true);
@@ -166,7 +166,7 @@ on_both!(the_parameters_to_keep_are_a_setting, |t: TestApp| async move {
     assert_eq!(post("plan utm_source plan", &seen).await.status, StatusCode::SEE_OTHER);
     let page = owner.get("/p/my-app/settings").await;
     assert!(page.body.contains("value=\"plan, utm_source\""), "{}", page.body);
-    // Somebody who saw the settings from before does not undo it unawares.
+    // A form opened with the previous settings does not overwrite the change silently.
     let late = post("", &seen).await;
     assert_eq!(late.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(late.body.contains("The current value is: plan, utm_source"), "{}", late.body);
@@ -192,7 +192,7 @@ on_both!(isolated_and_sandboxed_pages_may_load_it, |t: TestApp| async move {
         let file = client.get(asset).await;
         assert_eq!((file.status, of(&file, "cross-origin-resource-policy")), (StatusCode::OK, "cross-origin".into()), "{asset}");
     }
-    // Pages of the console stay closed to others.
+    // Console pages stay inaccessible to other sites.
     let console = client.get("/sign-in").await;
     assert_eq!(
         (of(&console, "cross-origin-resource-policy"), console.headers[header::X_FRAME_OPTIONS].to_str().unwrap()),

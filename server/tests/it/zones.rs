@@ -1,4 +1,4 @@
-//! A project's time zone (case H20), through the router: whose days a search, an import, an export and a page mean.
+//! A project's time zone (case H20), through the router: it defines the days in searches, imports, exports and pages.
 
 use axum::{
     body::Body,
@@ -40,13 +40,13 @@ on_both!(h20_a_zone_is_chosen_and_a_wrong_one_is_told, |t: TestApp| async move {
     let page = settings(&client, &project, &[("time_zone", "Asia/Tokio")]).await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(page.body.contains("“Asia/Tokio” is not a time zone. Choose one from the list"), "{}", page.body);
-    // Older forms say nothing of a zone and leave it; two who change it are told of each other.
+    // Older forms have no time zone and keep it; a concurrent change is reported.
     assert_eq!(settings(&client, &project, &[]).await.status, StatusCode::SEE_OTHER);
     let stale =
         [("seen", "older"), ("name", "Shop"), ("language", "ja"), ("accent", "#3868d8"), ("theme", "auto"), ("time_zone", "Asia/Seoul")];
     let page = client.post(&format!("/p/{}/settings", project.slug), &stale).await;
     assert!(page.body.contains("Someone else changed the settings. The current value is: Asia/Tokyo."), "{}", page.body);
-    // Another name of the same place is understood, and a new project begins with the zone of the browser.
+    // Aliases of zones are accepted, and a new project gets the browser's time zone.
     let made = client.post("/projects/new", &[("name", "Mumbai"), ("origins", ""), ("time_zone", "Asia/Calcutta")]).await;
     assert_eq!(made.status, StatusCode::SEE_OTHER);
     let made = client.post("/projects/new", &[("name", "Mars"), ("origins", ""), ("time_zone", "Mars/Olympus")]).await;
@@ -62,7 +62,7 @@ on_both!(h20_a_day_in_a_search_is_a_day_of_the_project, |t: TestApp| async move 
     let at = |text: &'static str| move |f: &mut domain::feedback::Feedback| f.created_at = Timestamp::parse(text).unwrap();
     let ids = add_feedback(&t, project.id, &[("said late", &at(LATE)), ("said early", &at(EARLY)), ("said now", &plain)]).await;
     let expected = [("before:2026-11-23", [true, false]), ("after:2026-11-23", [false, true]), ("-after:2026-11-23", [true, false])];
-    // By the index, and by reading when there is none.
+    // With the index and without it.
     for has_index in [true, false] {
         if !has_index {
             t.app.search.stop().await;
@@ -72,11 +72,11 @@ on_both!(h20_a_day_in_a_search_is_a_day_of_the_project, |t: TestApp| async move 
             assert_eq!([0, 1].map(|n: usize| page.contains(&format!("row-{}", ids[n]))), found, "{query} with an index: {has_index}");
         }
     }
-    // A search that is not understood is told on the page of exports, too.
+    // The export page reports invalid queries too.
     let page = client.get(&format!("/p/{}/export/file?what=feedback&format=csv&q=before:soon", project.slug)).await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(page.body.contains("id=\"q-error\"") && page.body.contains("value=\"before:soon\""), "{}", page.body);
-    // What is told of a record is told in the same zone.
+    // A record's details use the same time zone.
     let page = client.get(&format!("/p/{}/feedback/{}", project.slug, ids[1])).await.body;
     assert!(page.contains("23 Nov 2026, 00:30 UTC+9"), "{page}");
 });
@@ -104,7 +104,7 @@ on_both!(h20_files_come_and_go_in_the_zone_of_the_project, |t: TestApp| async mo
     let expected = [("plain", EARLY), ("serial", "2026-11-23T03:00:00Z"), ("zoned", "2026-11-22T23:30:00Z")];
     assert_eq!(stored, expected.map(|(text, at)| (text.to_owned(), at.to_owned())));
 
-    // Seven in the evening of the test's day in UTC is the next day in Tokyo.
+    // 19:00 UTC is the next day in Tokyo.
     t.clock.advance_ms(Timestamp::parse("2027-02-01T19:00:00Z").unwrap().0 - t.app.now().0);
     let (_, triager) = t.member(&project, "tri@example.com", Role::Triager).await;
     for format in ["csv", "jsonl"] {

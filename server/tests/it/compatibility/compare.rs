@@ -1,8 +1,8 @@
-//! What of an OpenAPI document breaks programs that were written against an earlier one.
+//! Changes in an OpenAPI document that break programs written against an earlier one.
 //!
-//! The view is that of a program on the wire. Requests that were accepted have to stay accepted; what a response had is still there and of
-//! the same type. Additions pass: a program has to pass over fields, values and alternatives that it does not know. Names that only
-//! a generated client sees (`operationId`, names of schemas) and texts for people do not count.
+//! Only data on the wire counts. Requests that were accepted must stay accepted; data in a response must still be there with the same type.
+//! Additions are allowed: a program has to ignore unknown fields, values and alternatives. Names that only a generated client sees
+//! (`operationId`, schema names) and descriptions do not count.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 /// One way in which the new document breaks a program.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Break {
-    /// Where in the operation, and what happened.
+    /// The location in the operation, and the change.
     pub change: String,
     /// Method and path.
     pub operation: String,
@@ -26,7 +26,7 @@ impl fmt::Display for Break {
     }
 }
 
-/// A change of what many operations share is told once, with the operations it is in.
+/// Lists a change shared by many operations once, with the operations.
 pub fn report<'b>(breaks: impl IntoIterator<Item = &'b Break>) -> String {
     let mut by_change: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for one in breaks {
@@ -40,7 +40,7 @@ pub fn report<'b>(breaks: impl IntoIterator<Item = &'b Break>) -> String {
     by_change.iter().map(line).collect()
 }
 
-/// Everything in `new` that breaks programs written against `old`, in a stable order.
+/// All changes in `new` that break programs written against `old`, in a stable order.
 #[must_use]
 pub fn breaks(old: &Value, new: &Value) -> Vec<Break> {
     let mut found = BTreeSet::new();
@@ -72,13 +72,13 @@ fn operations(document: &Value) -> impl Iterator<Item = (&str, &str, &Value, &Va
     })
 }
 
-/// A path without the names of its parameters, which are not sent.
+/// A path without the names of its parameters, because they are not sent.
 fn shape(path: &str) -> String {
     let part = |part: &str| if part.starts_with('{') { "{}".to_owned() } else { part.to_owned() };
     path.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
-/// An operation and what surrounds it.
+/// An operation with its context.
 struct At<'d> {
     document: &'d Value,
     path: &'d str,
@@ -87,7 +87,7 @@ struct At<'d> {
 }
 
 impl<'d> At<'d> {
-    /// Parameters by where they stand and what they are called on the wire: those of a path by their place in it.
+    /// Parameters by location and name on the wire; those of a path by position.
     fn parameters(&self) -> BTreeMap<(String, String), &'d Value> {
         let of = |list: &'d Value| list.as_array().into_iter().flatten().map(|one| resolve(self.document, one));
         let named = of(&self.item["parameters"]).chain(of(&self.operation["parameters"])).map(|parameter| {
@@ -97,7 +97,7 @@ impl<'d> At<'d> {
                     let place = self.path.split('/').filter(|p| p.starts_with('{')).position(|p| p == format!("{{{}}}", text("name")));
                     format!("number {}", place.map_or(0, |n| n + 1))
                 }
-                // Header names have no case.
+                // Header names are case-insensitive.
                 "header" => text("name").to_lowercase(),
                 _ => text("name").to_owned(),
             };
@@ -106,7 +106,7 @@ impl<'d> At<'d> {
         named.collect()
     }
 
-    /// What lets a request in: alternatives, each a set of schemes with their definitions. None at all lets everybody in.
+    /// The alternatives that authorize a request, each a set of schemes with their definitions. An empty list allows every request.
     fn security(&self) -> Vec<Value> {
         let of = |owner: &'d Value| owner.get("security").and_then(Value::as_array);
         let alternatives = of(self.operation).or_else(|| of(self.document)).into_iter().flatten();
@@ -179,7 +179,7 @@ fn compare_request(old: &At<'_>, new: &At<'_>, note: &mut dyn FnMut(String)) {
 fn compare_responses(old: &At<'_>, new: &At<'_>, note: &mut dyn FnMut(String)) {
     for (status, response) in old.operation["responses"].as_object().into_iter().flatten() {
         let succeeds = status.starts_with(['1', '2', '3']);
-        // Refusals have one body for all, so which of them it is says nothing more.
+        // All errors have the same body, so the status adds nothing.
         let at = if succeeds { format!("response {status}") } else { "error response".to_owned() };
         let Some(changed) = new.operation["responses"].get(status) else {
             if succeeds {
@@ -212,7 +212,7 @@ fn is_true(value: &Value) -> bool {
     value.as_bool() == Some(true)
 }
 
-/// Follows references to where something is described.
+/// Follows references to their target.
 fn resolve<'d>(document: &'d Value, mut value: &'d Value) -> &'d Value {
     for _ in 0..32 {
         let Some(place) = value["$ref"].as_str() else { return value };
@@ -221,18 +221,18 @@ fn resolve<'d>(document: &'d Value, mut value: &'d Value) -> &'d Value {
     panic!("references that lead nowhere: {value}")
 }
 
-/// Who sends what a schema describes.
+/// The direction in which a schema's data is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    /// The program: everything that was accepted has to be accepted still.
+    /// From the program: everything accepted before must still be accepted.
     Request,
-    /// The server: a program finds everything that it knows.
+    /// From the server: everything the program knows must still be there.
     Response,
 }
 
 type Schema = Map<String, Value>;
 
-/// Keywords that say nothing about what is valid.
+/// Keywords that do not affect validity.
 const SILENT: [&str; 11] = [
     "title",
     "description",
@@ -247,7 +247,7 @@ const SILENT: [&str; 11] = [
     "discriminator",
 ];
 
-/// Keywords that the comparison understands in a schema without alternatives. A document that uses another one cannot be compared.
+/// Keywords that the comparison supports in a schema without alternatives. A document with any other keyword cannot be compared.
 const KNOWN: [&str; 25] = [
     "type",
     "enum",
@@ -276,7 +276,7 @@ const KNOWN: [&str; 25] = [
     "contentMediaType",
 ];
 
-/// The lower bounds: each excludes more the larger it is.
+/// The lower bounds: larger values are stricter.
 const LEAST: [&str; 5] = ["minLength", "minimum", "exclusiveMinimum", "minItems", "minProperties"];
 /// The upper bounds.
 const MOST: [&str; 5] = ["maxLength", "maximum", "exclusiveMaximum", "maxItems", "maxProperties"];
@@ -300,7 +300,7 @@ impl<'c> Schemas<'c> {
         (self.note)(format!("{at}: {what}"));
     }
 
-    /// A schema that is absent allows anything.
+    /// Compares two schemas. An absent schema allows anything.
     fn compare(&mut self, at: &str, old: &Value, new: &Value) {
         let name = |schema: &Value| schema["$ref"].as_str().map(ToOwned::to_owned);
         let pair = name(old).zip(name(new));
@@ -350,7 +350,7 @@ impl<'c> Schemas<'c> {
         }
     }
 
-    /// What would be said about a pair.
+    /// The messages for a pair, without reporting them.
     fn tried(&self, at: &str, old: &Schema, new: &Schema) -> Vec<String> {
         let mut found = Vec::new();
         let mut note = |text: String| found.push(text);
@@ -358,7 +358,7 @@ impl<'c> Schemas<'c> {
         found
     }
 
-    /// Two schemas without alternatives and without null.
+    /// Compares two schemas without alternatives and without null.
     fn one(&mut self, at: &str, old: &Schema, new: &Schema) {
         let (before, now) = (types(old), types(new));
         let fits = match self.way {
@@ -431,7 +431,7 @@ impl<'c> Schemas<'c> {
         if new.get("uniqueItems").is_some_and(is_true) && !old.get("uniqueItems").is_some_and(is_true) {
             self.note(at, "its items now have to be unique");
         }
-        // Whoever leaves it out relies on what it means then.
+        // Programs that omit the value rely on its default.
         if let Some(before) = old.get("default")
             && new.get("default") != Some(before)
         {
@@ -467,7 +467,7 @@ impl<'c> Schemas<'c> {
         self.others(at, old, new);
     }
 
-    /// Fields that have no description of their own.
+    /// Compares the schemas of undeclared fields.
     fn others(&mut self, at: &str, old: &Schema, new: &Schema) {
         let any = Value::Bool(true);
         let of = |schema: &Schema, word: &str| schema.get(word).cloned().unwrap_or_else(|| any.clone());
@@ -485,7 +485,7 @@ impl<'c> Schemas<'c> {
             _ => self.compare(&format!("{at}/*"), &before, &now),
         }
         if self.way == Way::Request && (old.contains_key("propertyNames") || new.contains_key("propertyNames")) {
-            // A name is always a text.
+            // A name is always a string.
             let text = |schema: &Schema| {
                 let mut names = schema.get("propertyNames").and_then(Value::as_object).cloned().unwrap_or_default();
                 names.insert("type".into(), "string".into());
@@ -511,7 +511,7 @@ fn values(schema: &Schema) -> Option<Vec<&Value>> {
 
 const TYPES: [&str; 6] = ["array", "boolean", "integer", "number", "object", "string"];
 
-/// The types of a schema, null aside: those it names, else those of its values, else all.
+/// The types of a schema without null: its declared types, else those of its values, else all.
 fn types(schema: &Schema) -> BTreeSet<&str> {
     match (schema.get("type"), values(schema)) {
         (Some(Value::String(one)), _) => BTreeSet::from([one.as_str()]),
@@ -551,15 +551,15 @@ fn describe(schema: &Schema) -> String {
 /// A schema without references and without combinations of others.
 #[derive(Debug)]
 struct Plain {
-    /// Whether null is one of its values.
+    /// Whether it allows null.
     null: bool,
-    /// Its alternatives, null aside.
+    /// Its alternatives, without null.
     of: Vec<Schema>,
 }
 
 fn plain(document: &Value, schema: &Value) -> Result<Plain, String> {
     match schema {
-        // Absent, and `true`.
+        // An absent schema, or `true`.
         Value::Null | Value::Bool(true) => Ok(Plain { null: true, of: vec![Schema::new()] }),
         Value::Bool(false) => Ok(Plain { null: false, of: vec![] }),
         _ => split(document, flat(document, schema, 0)?, 0),
@@ -568,7 +568,7 @@ fn plain(document: &Value, schema: &Value) -> Result<Plain, String> {
 
 const DEEP: &str = "the comparison does not follow references this deep";
 
-/// Puts references and `allOf` in place.
+/// Resolves references and `allOf`.
 fn flat(document: &Value, schema: &Value, depth: usize) -> Result<Schema, String> {
     if depth > 32 {
         return Err(DEEP.into());
@@ -587,7 +587,7 @@ fn flat(document: &Value, schema: &Value, depth: usize) -> Result<Schema, String
     parts.into_iter().try_fold(own, both)
 }
 
-/// A schema that is fulfilled where both are.
+/// A schema that accepts only values that both accept.
 fn both(mut one: Schema, other: Schema) -> Result<Schema, String> {
     for (word, value) in other {
         let Some(mine) = one.get(&word).filter(|mine| **mine != value).cloned() else {
@@ -633,7 +633,7 @@ fn both(mut one: Schema, other: Schema) -> Result<Schema, String> {
     Ok(one)
 }
 
-/// Takes null out, and alternatives apart.
+/// Separates null and the alternatives.
 fn split(document: &Value, mut schema: Schema, depth: usize) -> Result<Plain, String> {
     if depth > 32 {
         return Err(DEEP.into());
@@ -670,7 +670,7 @@ fn split(document: &Value, mut schema: Schema, depth: usize) -> Result<Plain, St
             several.retain(|kind| kind != "null");
             null |= several.len() < count;
         }
-        // Without types, null is a value like any other.
+        // Without types, null is allowed.
         None if !lists_values => null = true,
         _ => {}
     }

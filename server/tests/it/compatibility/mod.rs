@@ -1,4 +1,4 @@
-//! Does the API still keep what earlier versions promised? `docs/openapi/` has the document of each release.
+//! Checks that the API is compatible with earlier versions. `docs/openapi/` contains the document of each release.
 
 mod compare;
 mod rules;
@@ -18,7 +18,7 @@ fn home() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi")
 }
 
-/// The documents of the releases, by the names of their files.
+/// The documents of the releases, by file name.
 fn baselines() -> Vec<(String, Value)> {
     let files = fs::read_dir(home()).unwrap().map(|entry| entry.unwrap().path());
     let mut found: Vec<(String, Value)> = files
@@ -29,15 +29,15 @@ fn baselines() -> Vec<(String, Value)> {
     found
 }
 
-/// A break that was decided on.
+/// A deliberate break.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Allowed {
-    /// Method and path; without them it is every operation.
+    /// Method and path; `None` means every operation.
     operation: Option<String>,
     /// The rest of the message, word for word.
     change: String,
-    /// Why, for those who have to change their programs.
+    /// The reason, for people who have to change their programs.
     reason: String,
 }
 
@@ -54,7 +54,7 @@ struct Decided {
     allowed: Vec<Allowed>,
 }
 
-/// The breaks that nobody decided on, and the decisions that nothing needs.
+/// Breaks that are not allowed, and entries that match no break.
 fn undecided<'b>(found: &'b [Break], decided: &'b Decided) -> (Vec<&'b Break>, Vec<&'b Allowed>) {
     let open = found.iter().filter(|one| !decided.allowed.iter().any(|allowed| allowed.covers(one))).collect();
     let idle = decided.allowed.iter().filter(|allowed| allowed.reason.trim().is_empty() || !found.iter().any(|one| allowed.covers(one)));
@@ -69,7 +69,7 @@ async fn current() -> Value {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn programs_written_for_a_release_still_work() {
     let now = current().await;
-    // Another version of the API is another promise.
+    // Another version of the API need not be compatible.
     let promised: Vec<_> = baselines().into_iter().filter(|(_, document)| document["info"]["version"] == now["info"]["version"]).collect();
     let release = format!("v{}", env!("CARGO_PKG_VERSION"));
     assert!(
@@ -92,22 +92,22 @@ async fn programs_written_for_a_release_still_work() {
     assert!(idle.is_empty(), "docs/openapi/breaks.toml: no break needs these, or they give no reason: {idle:#?}");
 }
 
-/// What is said when a list of an operation is gone.
+/// The expected messages for a removed list of an operation.
 type Sayings<'a> = &'a dyn Fn(&Value) -> Vec<String>;
 
-/// Takes something away at every place of the real document: the comparison has to notice each.
+/// Removes something at every place of the real document: the comparison has to detect each removal.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_can_be_taken_from_the_document_unnoticed() {
     let whole = current().await;
     assert_eq!(breaks(&whole, &whole), [], "the document is compatible with itself");
     let mut taken = 0;
-    // What is said when something is gone, of which each of these has to be a part.
+    // Removes something and checks that each of `wanted` is part of a message.
     let mut without = |take: &dyn Fn(&mut Value), wanted: Vec<String>| {
         let mut less = whole.clone();
         take(&mut less);
         let said: Vec<String> = breaks(&whole, &less).iter().map(ToString::to_string).collect();
         for wanted in wanted {
-            // Of an alternative that lost all its fields, they are told with the alternative.
+            // If an alternative lost all its fields, they are reported with the alternative.
             let field = wanted.strip_prefix('/').and_then(|rest| rest.split_once(": the field was removed")).map(|(field, _)| field);
             let with_alternative =
                 |one: &str| field.is_some_and(|field| one.contains("an alternative is no longer") && one.contains(field));
@@ -173,7 +173,7 @@ fn a_decision_covers_its_break_and_no_other() {
     assert_eq!((open, idle.len()), (vec![&found[2]], 0));
     let single = decided("[[allowed]]\noperation = \"GET /a\"\nchange = \"gone\"\nreason = \"r\"\n");
     assert_eq!(undecided(&found, &single).0, [&found[1], &found[2]]);
-    // A decision that nothing needs, or without its reason, does not stay.
+    // An entry that matches no break, or has no reason, is reported.
     for text in ["[[allowed]]\nchange = \"never\"\nreason = \"r\"\n", "[[allowed]]\nchange = \"gone\"\nreason = \" \"\n"] {
         assert_eq!(undecided(&found, &decided(text)).1.len(), 1, "{text}");
     }

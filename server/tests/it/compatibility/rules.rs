@@ -1,10 +1,10 @@
-//! Every rule of the comparison on small documents: what breaks is told with its place, and what does not passes.
+//! Tests every rule of the comparison on small documents: breaks are reported with their location, compatible changes pass.
 
 use serde_json::{Value, json};
 
 use super::compare::breaks;
 
-/// A document with one operation: its request and its response have this schema.
+/// A document with one operation whose request and response have these schemas.
 fn document(request: &Value, response: &Value) -> Value {
     json!({
         "openapi": "3.1.0",
@@ -31,13 +31,13 @@ fn told(old: &Value, new: &Value) -> Vec<String> {
     breaks(old, new).into_iter().map(|one| one.change).collect()
 }
 
-/// What is said of a request's schema, and of a response's, when it changes from one to the other.
+/// The messages for a schema change, in a request and in a response.
 fn both_ways(old: &Value, new: &Value) -> (Vec<String>, Vec<String>) {
     let any = json!({});
     (told(&document(old, &any), &document(new, &any)), told(&document(&any, old), &document(&any, new)))
 }
 
-/// How the rest of the document's operation is changed.
+/// The messages for a change elsewhere in the document's operation.
 fn changed(change: impl FnOnce(&mut Value)) -> Vec<String> {
     let any = json!({});
     let old = document(&any, &any);
@@ -67,7 +67,7 @@ fn operations_stay() {
     assert_eq!(changed(|d| remove(&mut d["paths"]["/things/{id}"], "post")), ["the operation was removed"]);
     let named = breaks(&document(&json!({}), &json!({})), &json!({ "paths": {} }));
     assert_eq!(named[0].to_string(), "POST /things/{id}: the operation was removed");
-    // What is new passes, and what a parameter of the path is called is not sent.
+    // Additions pass, and names of path parameters are not sent.
     assert!(changed(|d| d["paths"]["/more"] = json!({ "get": {} })).is_empty());
     assert!(changed(|d| d["paths"]["/things/{id}"]["get"] = json!({})).is_empty());
     let renamed = |d: &mut Value| {
@@ -76,7 +76,7 @@ fn operations_stay() {
         d["paths"] = json!({ "/things/{thing_id}": item });
     };
     assert!(changed(renamed).is_empty());
-    // Texts and names that only a generated client sees.
+    // Descriptions, and names that only a generated client sees.
     assert!(changed(|d| at(d, "")["operationId"] = json!("make")).is_empty());
     assert!(changed(|d| at(d, "")["summary"] = json!("Makes it")).is_empty());
 }
@@ -95,7 +95,7 @@ fn parameters_stay_and_no_new_one_is_required() {
     let parameter = |required: bool| json!({ "name": "Key", "in": "header", "required": required, "schema": { "type": "string" } });
     assert_eq!(changed(|d| push(at(d, "/parameters"), parameter(true))), ["header parameter `Key`: a new parameter is required"]);
     assert!(changed(|d| push(at(d, "/parameters"), parameter(false))).is_empty());
-    // Headers have no case, and parameters of the whole path count as those of its operations.
+    // Header names are case-insensitive, and parameters of the path also belong to its operations.
     let lower = |d: &mut Value| {
         let mut other = d.clone();
         push(at(d, "/parameters"), parameter(true));
@@ -131,7 +131,7 @@ fn responses_stay() {
     assert_eq!(changed(|d| at(d, "/responses/200/headers/ETag/schema")["type"] = json!("integer")), header);
     let problem = |d: &mut Value| remove(&mut d["components"]["schemas"]["Problem"]["properties"], "code");
     assert_eq!(changed(problem), ["error response/code: the field was removed"]);
-    // One refusal less is nothing to complain about, and one more, or another success, is an addition.
+    // A removed error status is no break, and an added error or success status is an addition.
     assert!(changed(|d| remove(at(d, "/responses"), "404")).is_empty());
     assert!(changed(|d| at(d, "/responses")["422"] = json!({})).is_empty());
     assert!(changed(|d| at(d, "/responses")["202"] = json!({})).is_empty());
@@ -153,13 +153,13 @@ fn who_was_let_in_is_let_in() {
     assert_eq!(told(&with(key.clone(), "bearer"), &with(key.clone(), "basic")), lost);
     assert!(told(&with(key.clone(), "bearer"), &with(either, "bearer")).is_empty());
     assert!(told(&with(key.clone(), "bearer"), &with(key.clone(), "Bearer")).is_empty());
-    // An operation's own list goes before the document's.
+    // An operation's own list overrides the document's.
     let mut closed = with(json!([]), "bearer");
     closed["paths"]["/things/{id}"]["post"]["security"] = key;
     assert_eq!(told(&with(json!([]), "bearer"), &closed), lost);
 }
 
-/// What a change says in a request and in a response; an empty text says nothing.
+/// Checks the messages for a change in a request and in a response; an empty text means none.
 fn says(old: Value, new: Value, in_request: &str, in_response: &str) {
     let list = |text: &str, prefix: &str| if text.is_empty() { vec![] } else { vec![format!("{prefix}{text}")] };
     let (request, response) = both_ways(&old, &new);
@@ -173,13 +173,13 @@ fn types() {
     let (text, whole, number) = (kind(json!("string")), kind(json!("integer")), kind(json!("number")));
     let changed = ": its type changed from string to integer";
     says(text.clone(), whole.clone(), changed, changed);
-    // A whole number is a number.
+    // An integer is a number.
     says(whole.clone(), number.clone(), "", ": its type changed from integer to number");
     says(number, whole, ": its type changed from number to integer", "");
     let either = kind(json!(["string", "integer"]));
     says(text.clone(), either.clone(), "", ": its type changed from string to integer or string");
     says(either, text.clone(), ": its type changed from integer or string to string", "");
-    // Anything includes null.
+    // A schema that allows anything includes null.
     let (request, response) = both_ways(&json!({}), &text);
     assert_eq!(request, ["request body: it no longer accepts null", "request body: its type changed from anything to string"]);
     assert!(response.is_empty());
@@ -200,7 +200,7 @@ fn null() {
     for nullable in &with_null {
         says(text.clone(), nullable.clone(), "", ": it may now be null");
         says(nullable.clone(), text.clone(), ": it no longer accepts null", "");
-        // All are ways to write the same.
+        // All of these are equivalent.
         for other in &with_null {
             says(nullable.clone(), other.clone(), "", "");
         }
@@ -282,7 +282,7 @@ fn fields() {
     says(object(two.clone(), json!(["a", "b"])), object(two.clone(), json!(["a"])), "", "/b: the field may now be absent");
     let changed = "/b: its type changed from integer to string";
     says(object(two, json!([])), object(json!({ "a": a, "b": a }), json!([])), changed, changed);
-    // Inside of what is inside, and in lists.
+    // In nested objects, and in lists.
     let deep = |leaf: &str| json!({ "type": "object", "properties": { "a": { "type": "array", "items": { "type": "object", "properties": { "b": { "type": leaf } } } } } });
     let changed = "/a/[]/b: its type changed from integer to string";
     says(deep("integer"), deep("string"), changed, changed);
@@ -311,7 +311,7 @@ fn other_fields() {
 #[test]
 fn references_and_combinations() {
     let kind = json!({ "$ref": "#/components/schemas/Kind" });
-    // It is what it says that counts, not where it stands.
+    // A schema's content counts, not its location.
     says(kind.clone(), json!({ "type": "string", "enum": ["a", "b"] }), "", "");
     says(kind.clone(), json!({ "$ref": "#/components/schemas/Kind", "description": "Of what kind" }), "", "");
     let less = |d: &mut Value| d["components"]["schemas"]["Kind"]["enum"] = json!(["a"]);
@@ -332,7 +332,7 @@ fn references_and_combinations() {
     remove(&mut new["components"]["schemas"]["Tree"]["properties"], "name");
     assert_eq!(told(&old, &new), ["request body/name: the field was removed", "response 200/name: the field was removed"]);
 
-    // Parts that all apply are one schema; where both limit the same, the narrower limit counts.
+    // `allOf` is equivalent to one schema; if both limit the same value, the stricter limit applies.
     let whole = json!({ "type": "object", "properties": { "a": { "type": "string", "maxLength": 5 } }, "required": ["a"] });
     let parts = json!({ "allOf": [
         { "type": "object", "properties": { "a": { "type": "string", "maxLength": 9 } } },
@@ -353,7 +353,7 @@ fn alternatives() {
     };
     says(of(&[&text, &whole]), text.clone(), &lost("accepted", "request body"), &lost("returned", "response 200"));
     says(text.clone(), of(&[&text, &whole]), "", ": it may now also be integer");
-    // Another form of the same type is an addition.
+    // Another variant of the same type is an addition.
     let form = |name: &str, most: i64| json!({ "type": "object", "properties": { name: { "type": "string", "maxLength": most } }, "required": [name] });
     says(of(&[&form("a", 9), &form("b", 9)]), of(&[&form("a", 9), &form("c", 9), &form("b", 9)]), "", "");
     let narrower =

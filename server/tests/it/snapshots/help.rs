@@ -1,4 +1,4 @@
-//! What `earshot help …` prints.
+//! The output of `earshot help …`.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use clap::CommandFactory;
 
 use super::Kept;
 
-/// A command and all below it, the hidden ones as well: each as its words.
+/// A command and its subcommands, including hidden ones, each as its words.
 fn commands(command: &clap::Command, words: &[String], found: &mut Vec<Vec<String>>) {
     found.push(words.to_vec());
     for one in command.get_subcommands().filter(|one| one.get_name() != "help") {
@@ -21,11 +21,11 @@ fn the_help_of_each_command() {
     assert!(found.len() > 10, "{found:?}");
     let mut kept = Kept::default();
     for words in found {
-        // Help shows the settings of the environment, so there are none.
+        // Help shows values from the environment, so it is cleared.
         let output = Command::new(env!("CARGO_BIN_EXE_earshot")).arg("help").args(&words).env_clear().output().unwrap();
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
         let name = [&["earshot".to_owned()], words.as_slice()].concat().join("-");
-        // Empty lines are indented, which nobody sees.
+        // Empty lines are indented, which is invisible.
         let lines: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(|line| line.trim_end().to_owned()).collect();
         kept.add(name, lines.join("\n"));
     }

@@ -1,17 +1,17 @@
-//! HTML with one element on a line, so that a difference shows as the lines that changed, and without what differs from run to run.
+//! HTML with one element per line, so that a diff shows the changed lines, and without parts that differ between runs.
 
 use std::iter::repeat_n;
 
-/// Elements without content and without an end tag.
+/// Elements without content and end tag.
 const VOID: [&str; 14] = ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
 
-/// Elements whose content is text, whatever it looks like.
+/// Elements whose content is always text.
 const RAW: [&str; 4] = ["script", "style", "textarea", "title"];
 
-/// Hidden fields whose value is made anew for each form.
+/// Hidden fields with a fresh value for each form.
 const FRESH: [&str; 3] = ["idempotency_key", "started", "token"];
 
-/// Attributes that name other elements of the page.
+/// Attributes that refer to other elements by id.
 const REFERENCES: [&str; 4] = ["for", "aria-labelledby", "aria-describedby", "data-opens"];
 
 enum Node {
@@ -19,11 +19,11 @@ enum Node {
     Text(String),
 }
 
-/// One line for each element or text, indented by its depth. White space at the ends of a text is shown as `␣`, since it separates words.
+/// One line per element or text, indented by depth. White space at the ends of a text is shown as `␣`, because it separates words.
 ///
 /// # Panics
-/// When an element is not closed where it should be, since a browser would put the rest of the page inside of it; when two elements have the
-/// same id, or none has one that another refers to.
+/// If an element is not closed correctly, because a browser would nest the rest of the page in it; if two elements have the same id; or if
+/// an element refers to a missing id.
 pub fn pretty(html: &str) -> String {
     let (doctype, rest) = html.strip_prefix("<!DOCTYPE html>").map_or((false, html), |rest| (true, rest));
     let mut reader = Reader { rest };
@@ -59,7 +59,7 @@ impl<'h> Reader<'h> {
         found
     }
 
-    /// What is inside of an element, up to its end tag.
+    /// The content of an element, up to its end tag.
     fn nodes(&mut self, parent: Option<&str>) -> Vec<Node> {
         let mut nodes = Vec::new();
         loop {
@@ -73,7 +73,7 @@ impl<'h> Reader<'h> {
                 assert_eq!(Some(name), parent, "</{name}> does not close what is open");
                 return nodes;
             }
-            // Comments are where the framework finds its place again.
+            // Leptos uses comments as hydration marks.
             if let Some(rest) = self.rest.strip_prefix("<!>") {
                 self.rest = rest;
             } else if let Some(rest) = self.rest.strip_prefix("<!--") {
@@ -85,7 +85,7 @@ impl<'h> Reader<'h> {
                 let end = self.rest.find('<').unwrap_or(self.rest.len());
                 let (text, rest) = self.rest.split_at(end);
                 self.rest = rest;
-                // A text that a comment cuts is one text.
+                // A text split by a comment is one text.
                 if let Some(Node::Text(before)) = nodes.last_mut() {
                     before.push_str(text);
                 } else {
@@ -135,7 +135,7 @@ impl<'h> Reader<'h> {
     }
 }
 
-/// The ids of elements, and those that they refer to.
+/// The ids of elements, and the ids they refer to.
 fn names<'n>(node: &'n Node, ids: &mut Vec<&'n str>, references: &mut Vec<&'n str>) {
     let Node::Element { attributes, children, .. } = node else { return };
     for (key, value) in attributes {
@@ -165,7 +165,7 @@ fn print(node: &Node, depth: usize, out: &mut String) {
                     None => out.push_str(&format!(" {key}")),
                     Some(_) if key == "nonce" => out.push_str(" nonce=\"[nonce]\""),
                     Some(_) if fresh && key == "value" => out.push_str(" value=\"[fresh]\""),
-                    // The name of an island, and a number that changes with its code.
+                    // The name of an island, followed by a number that changes with its code.
                     Some(value) if key == "data-component" => {
                         let name = value.rsplit_once('_').map_or(value, |(name, _)| name);
                         out.push_str(&format!(" {key}=\"{name}\""));
@@ -191,7 +191,7 @@ fn print(node: &Node, depth: usize, out: &mut String) {
     }
 }
 
-/// A text on one line. Ends of its lines are shown: they are what somebody wrote.
+/// A text on one line. Line breaks are shown, because they are part of user text.
 fn line(text: &str) -> String {
     let collapsed = |line: &str| {
         let words = line.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
@@ -205,11 +205,11 @@ fn line(text: &str) -> String {
     text.split('\n').map(collapsed).collect::<Vec<_>>().join("⏎")
 }
 
-/// What stands in front of a secret in an address.
+/// Texts that precede a secret in a URL.
 const SECRETS: [&str; 6] = ["/t/", "/invite/", "/reset/", "?token=", "whsec_", "eas_"];
 
-/// Puts names in the place of ids, secrets and hashes of files. Ids are numbered in the order in which they appear, so that one can still
-/// see which are the same, and so that one more id somewhere else changes nothing here.
+/// Replaces ids, secrets and file hashes by names. Ids are numbered in order of appearance, so that equal ids stay recognizable, and an
+/// additional id elsewhere changes nothing here.
 pub fn redact(text: &str) -> String {
     let mut ids: Vec<&str> = Vec::new();
     let mut out = String::with_capacity(text.len());
@@ -309,7 +309,7 @@ fn what_differs_from_run_to_run_is_replaced() {
     assert_eq!(redact(&format!("{two} é {one} {two}")), "[id-1] é [id-2] [id-1]");
     assert_eq!(redact("href=\"/assets/console.0a1b2c3d.css\""), "href=\"/assets/console.[hash].css\"");
     assert_eq!(redact("/p/a/t/0123456789abcdef.1-abc\""), "/p/a/t/[secret]\"");
-    // Words are none.
+    // Ordinary words are not secrets.
     assert_eq!(redact("/p/a/t/short and eas_…"), "/p/a/t/short and eas_…");
     assert_eq!(pretty("<input name=\"idempotency_key\" value=\"abc\">"), "<input name=\"idempotency_key\" value=\"[fresh]\">\n");
     assert_eq!(pretty("<i data-component=\"Copy_123\"></i>"), "<i data-component=\"Copy\"></i>\n");

@@ -1,4 +1,4 @@
-//! Every kind of e-mail as a mail server gets it, and as its reader sees it.
+//! Every kind of e-mail, as received by a mail server and as displayed.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ use crate::{
     support::{Database, PASSWORD, TestApp},
 };
 
-/// A letter: to whom it went, its headers, its two bodies.
+/// An e-mail: recipients, headers, and both bodies.
 fn readable(to: &[String], letter: &Message<'_>) -> String {
     let mut out = format!("RCPT TO: {}\n\n", to.join(", "));
     for (name, raw) in letter.headers_raw() {
@@ -34,7 +34,7 @@ fn readable(to: &[String], letter: &Message<'_>) -> String {
                 let from = letter.from().unwrap().first().unwrap();
                 format!("{} <{}>", from.name().unwrap_or("(no name)"), from.address().unwrap())
             }
-            // What stands between the parts is made up anew each time.
+            // The boundary differs each time.
             "Content-Type" => raw.split(';').next().unwrap().trim().to_owned(),
             _ => raw.split_whitespace().collect::<Vec<_>>().join(" "),
         };
@@ -46,7 +46,7 @@ fn readable(to: &[String], letter: &Message<'_>) -> String {
     redact(&out.replace("\r\n", "\n"))
 }
 
-/// The program with a mail server, and what is kept of its letters.
+/// The program with a mail server, and the snapshots of its e-mails.
 struct Office {
     t: TestApp,
     smtp: Smtp,
@@ -65,7 +65,7 @@ impl Office {
         Self { t: t.await.unwrap(), smtp, read: 0, kept: Kept::default() }
     }
 
-    /// Keeps the letters that were sent since, which are to have these names.
+    /// Takes snapshots of the e-mails sent since the last call, which must match these names.
     async fn sent(&mut self, names: &[&str]) {
         jobs::run_due(&self.t.app).await.unwrap();
         let (raw, letters) = (self.smtp.raw(), self.smtp.letters());
@@ -108,7 +108,7 @@ async fn each_kind() {
     owner.post("/account/password", &[("current", PASSWORD), ("password", "eleven green bottles")]).await;
     o.sent(&["password-changed"]).await;
 
-    // A receiver that says it is gone, and one that fails for days.
+    // A receiver that responds with 410 Gone, and one that fails for days.
     let sender = WebhookClient::new(&o.t.app.settings.webhook_allow, std::sync::Arc::new(SystemHostResolver));
     for (name, answer, days) in [("webhook-off-gone", StatusCode::GONE, 1), ("webhook-off-failing", StatusCode::BAD_GATEWAY, 7)] {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -130,7 +130,7 @@ async fn each_kind() {
         o.sent(&[name]).await;
     }
 
-    // A kind that comes later has to come here, too.
+    // Every kind must be covered, including new ones.
     let seen: Vec<String> = sqlx::query_scalar("SELECT DISTINCT kind FROM letters").fetch_all(o.t.app.store.reader()).await.unwrap();
     let seen: BTreeSet<&str> = seen.iter().map(String::as_str).collect();
     assert_eq!(seen, MailKind::ALL.iter().map(|kind| kind.as_str()).collect());

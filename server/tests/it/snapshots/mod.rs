@@ -1,5 +1,5 @@
-//! What the program shows and sends, kept in the repository: a change shows in review as the lines that changed. `CONTRIBUTING.md` says how to
-//! accept one.
+//! Snapshots of the program's output, stored in the repository: a review shows the changed lines. `CONTRIBUTING.md` describes how to accept
+//! a change.
 
 mod help;
 mod html;
@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 pub use openapi::document;
 
-/// Compares texts with what is kept of them in a directory beside this file; all of them, so that one run tells of all that changed.
+/// Compares texts with their snapshots in a directory next to this file; compares all of them, so that one run reports every change.
 #[derive(Default)]
 struct Kept(Vec<(String, String)>);
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::{Database, TestApp};
 
-/// The document without the address of this installation, its keys in order.
+/// The document without the URL of this installation, with sorted keys.
 pub async fn document(t: &TestApp) -> Value {
     let mut document = t.anonymous().get("/api/v1/openapi.json").await.json();
     document.as_object_mut().unwrap().remove("servers").expect("the address of the installation");
@@ -23,7 +23,7 @@ async fn the_document_of_the_api() {
     if now == kept {
         return;
     }
-    // The same switch as for the other snapshots.
+    // The same environment variable as for the other snapshots.
     #[expect(clippy::disallowed_methods, reason = "whether to accept a change is told by the environment")]
     let accept = env::var("INSTA_UPDATE").is_ok_and(|update| matches!(update.as_str(), "always" | "force"));
     if accept {

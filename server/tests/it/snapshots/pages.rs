@@ -1,4 +1,4 @@
-//! Pages as their HTML. One test for each part of the product, so that each has just what its pages show.
+//! Snapshots of pages as HTML. One test for each part of the product, with only the data that its pages show.
 
 use axum::{
     body::Body,
@@ -29,7 +29,7 @@ use crate::{
     support::{Client, Database, Page, TestApp},
 };
 
-/// A project with its owner's browser, and what is kept of its pages.
+/// A project with its owner's browser, and the snapshots of its pages.
 struct World {
     t: TestApp,
     project: Project,
@@ -48,21 +48,21 @@ impl World {
         Self { scope: Scope::system(project.id), t, project, owner, kept: Kept::default() }
     }
 
-    /// Keeps a page that has to be there.
+    /// Takes a snapshot of a page that must exist.
     fn page(&mut self, name: &str, page: &Page) {
         assert_eq!(page.status, StatusCode::OK, "{name}: {}", page.body);
-        // Made anew for each project.
+        // Differs for each project.
         let body = page.body.replace(&self.project.key, "[project-key]");
         self.kept.add(name, redact(&pretty(&body)));
     }
 
-    /// Keeps a page that shows a form again, with what is wrong.
+    /// Takes a snapshot of a page that shows a form again with its errors.
     fn refused(&mut self, name: &str, page: Page) {
         assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY, "{name}: {}", page.body);
         self.page(name, &Page { status: StatusCode::OK, ..page });
     }
 
-    /// Keeps a page of the owner's console.
+    /// Takes a snapshot of a page of the owner's console.
     async fn console(&mut self, name: &str, path: &str) {
         let page = self.owner.get(&format!("/p/my-app/{path}")).await;
         self.page(name, &page);
@@ -83,14 +83,14 @@ fn hidden(page: &Page, name: &str) -> String {
     page.body[from..].split('"').nth(3).unwrap().to_owned()
 }
 
-/// Sends a form as a browser sends one that may have files.
+/// Sends a form as a browser sends one with file fields.
 pub async fn multipart(client: &Client, path: &str, fields: &[(&str, &str)]) -> Page {
     let part = |(name, value): &(&str, &str)| format!("--end\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
     let body = fields.iter().map(part).collect::<String>() + "--end--\r\n";
     client.send(Method::POST, path, &[("content-type", "multipart/form-data; boundary=end")], Body::from(body)).await
 }
 
-/// Writes to the team through the portal, and gives where that leads.
+/// Creates a ticket through the portal, and returns the redirect's location.
 pub async fn write_ticket(t: &TestApp, language: &str, subject: &str, message: &str) -> String {
     let visitor = t.anonymous();
     let form = visitor.get(&format!("/p/my-app?lang={language}")).await;
@@ -110,7 +110,7 @@ pub async fn write_ticket(t: &TestApp, language: &str, subject: &str, message: &
     sent.location().to_owned()
 }
 
-/// The ticket that an address of the portal leads to.
+/// The ticket for a URL of the portal.
 pub async fn ticket_at(t: &TestApp, project: &Project, location: &str) -> domain::tickets::Ticket {
     let token = location.split('?').next().unwrap().rsplit('/').next().unwrap();
     tickets::by_token(&t.app, project, token).await.unwrap()
@@ -129,7 +129,7 @@ async fn before_signing_in() {
     w.compare();
 }
 
-/// Feedback through the API; gives its id.
+/// Creates feedback through the API; returns its id.
 async fn say(w: &World, program: &Program, once: &str, body: Value) -> FeedbackId {
     w.minutes(7);
     let made = program.send(Method::POST, "/api/v1/feedback", &[("idempotency-key", once)], &body.to_string()).await;
@@ -211,7 +211,7 @@ async fn backlog_pages() {
     w.compare();
 }
 
-/// A survey with a question of each type: `q1`, `q2`, …
+/// A survey with one question of each type: `q1`, `q2`, …
 fn every_question() -> SurveyBody {
     let question = |(n, kind): (usize, &QuestionType)| Question {
         id: format!("q{}", n + 1),
@@ -230,7 +230,7 @@ fn every_question() -> SurveyBody {
     }
 }
 
-/// A survey with every type of question, live.
+/// A live survey with every type of question.
 async fn published(w: &World) -> SurveyId {
     let survey = surveys::create_with(&w.t.app, &w.scope, "Everything", every_question(), "survey-key-1").await.unwrap();
     let revision = w.t.app.store.survey(&w.scope, survey).await.unwrap().unwrap().revision;
@@ -349,7 +349,7 @@ async fn operators_mail() {
     let staff = w.t.app.store.staff_by_email("owner@example.com").await.unwrap().unwrap().id().unwrap();
     w.t.app.store.write(move |tx| Box::pin(async move { tx.set_operator(staff).await })).await.unwrap();
     w.page("operator-mail-empty", &w.owner.get("/operator/mail").await);
-    // One is refused for good; the next waits for another attempt.
+    // One fails permanently; the next waits for a retry.
     for answer in [550, 451] {
         smtp.next([Next::Answer(answer)]);
         write_ticket(&w.t, "en", "Not on the page", "Not on the page either").await;
