@@ -126,8 +126,7 @@ fn survives_with(
         page.body.contains("<mark>afterwards</mark>").then_some(())
     });
     let log = server.log();
-    // Messages of the runtime and of the writer. tantivy logs "or panicked" for every worker that ended, even if only its directory is
-    // gone.
+    // Messages of the runtime and of the writer. tantivy logs "or panicked" for every ended worker, also one whose directory is gone.
     assert!(!log.contains("panicked at ") && !log.contains("panic in a write"), "{log}");
     let last = server.submit(&place, "key-last", "afterwards all was well").unwrap();
     acknowledged.insert("key-last".to_owned(), id(&last.body));
@@ -223,8 +222,7 @@ fn a_data_directory_that_is_away_for_a_while_is_survived() {
     let place = Arc::new(Place::sqlite());
     let server = place.start();
     let away = place.data.with_extension("away");
-    // As if a disk were unplugged and plugged in again while the program has files open: writes go to the open files, but files that have
-    // to
+    // As if a disk were unplugged and plugged in again while the program has files open: writes go to the open files, but files that must
     // be opened again are missing.
     let (busy, log) = survives_with(server, Arc::clone(&place), false, |look| {
         std::fs::rename(&place.data, &away).unwrap();

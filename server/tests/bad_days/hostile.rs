@@ -176,8 +176,7 @@ fn large_requests_are_refused_at_once_and_cost_no_memory() {
         took.sort();
         figures.push(format!("{what} {:.1}", took[2].as_secs_f64() * 1000.0));
         // The promise is 50 ms on an otherwise idle machine. The test asserts only what is robust: that the response needs neither the end
-        // of the
-        // body nor memory, and this bound.
+        // of the body nor memory, and this bound.
         if took[2] > Duration::from_secs(1) {
             slow.push((what, took[2]));
         }

@@ -1,5 +1,4 @@
-//! Two processes on one PostgreSQL: each finds the other's submissions, sessions are valid on both, and one continues when the other is
-//! killed.
+//! Two processes on one PostgreSQL: each finds the other's submissions, sessions are valid on both, and one survives the other.
 
 use crate::harness::{Base, Browser, Place, Server, alone, note, now, within};
 

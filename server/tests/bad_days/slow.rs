@@ -105,8 +105,7 @@ fn slow_clients_are_let_go_and_nobody_else_notices() {
     });
     within(120, "the index is built", || (server.search() == "ready").then_some(()));
     // Two controls, so that simply closing everything fails the test. A live stream is also idle, but intentionally. And a client that
-    // reads
-    // slowly but steadily gets the whole file.
+    // reads slowly but steadily gets the whole file.
     let browser = server.browser();
     let head = format!("Host: {}\r\nCookie: {}\r\n\r\n", server.address, browser.cookie);
     let mut live = open(server.address, &format!("GET /p/{}/events HTTP/1.1\r\n{head}", place.project.slug));

@@ -1,5 +1,4 @@
-//! Authority is checked at the time of use: keys, webhooks, invitations, links, exports and undo act with the current role of their
-//! person.
+//! Authority is checked at the time of use: keys, webhooks, invitations, links, exports and undo use their person's current role.
 
 use std::sync::Arc;
 

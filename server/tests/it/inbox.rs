@@ -517,7 +517,7 @@ on_both!(streams_end_with_the_session_and_with_the_membership, |t: TestApp| asyn
     }
 });
 
-/// Where the first link of a page leads whose address has `part` in it.
+/// The URL of the first link in a page that contains `part`.
 fn link_with(page: &str, part: &str) -> String {
     let found = page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).find(|url| url.contains(part));
     found.unwrap_or_else(|| panic!("no link with {part} in {page}")).replace("&amp;", "&")

@@ -235,8 +235,8 @@ on_both!(one_row_that_cannot_be_read_breaks_nothing_else, |t: TestApp| async mov
         let about = format!("{table}.{column} = {value:?}");
         for path in &all {
             let answered = read(path).await;
-            // Pages about the row itself may fail: without a draft there is no editor, without a version no preview. Responses are still
-            // shown.
+            // Pages about the row itself may fail: without a draft there is no editor, without a version no preview. But responses
+            // are shown.
             let about_it = match *table {
                 "surveys" | "survey_versions" => path.contains(&own.ids["survey"]) && !path.contains("/results"),
                 _ => false,

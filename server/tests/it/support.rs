@@ -24,8 +24,8 @@ use store::migrate::Migrator;
 pub use testing::{Database, PASSWORD, TestIds, fresh_postgres, private_dir, sample, skipped};
 use tower::ServiceExt;
 
-/// As [`testing::on_both!`] for the whole program; a configuration change precedes the test: `on_both!(name, |config| …, |t| async move { …
-/// })`.
+/// As [`testing::on_both!`] for the whole program; a configuration change precedes the test:
+/// `on_both!(name, |config| …, |t| async move { … })`.
 #[macro_export]
 macro_rules! on_both {
     ($name:ident, $body:expr) => {
