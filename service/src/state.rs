@@ -38,8 +38,8 @@ pub struct App {
     pub budget: Arc<ResourceBudget>,
     /// Metrics for monitoring.
     pub metrics: Metrics,
-    /// Survey cache.
-    pub remembered: SurveyCache,
+    /// Live surveys, cached for submissions.
+    pub surveys: SurveyCache,
     /// Secrets for everything this installation signs.
     pub keyring: Keyring,
     /// Image processing.
@@ -104,7 +104,7 @@ impl App {
             studio,
             limits,
             mailer,
-            remembered: SurveyCache::default(),
+            surveys: SurveyCache::default(),
             settings,
             store,
             search,

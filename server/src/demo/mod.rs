@@ -24,7 +24,7 @@ use domain::{
     ids::{FeedbackId, ProjectId, StaffId, SurveyId},
     imports::ColumnMapping,
     projects::Project,
-    responses::{ClaimedContact, ResponseContext, SpamSignals},
+    responses::{ClaimedContact, ResponseContext},
     surveys::{LaunchTrigger, SurveyStatus, templates},
     zone::UTC,
 };
@@ -242,8 +242,9 @@ async fn answer(past: &mut BackdatedApp, surveys: &BTreeMap<DemoSurvey, SurveyId
         let submission = ResponseInput {
             pairs,
             finished: said.finished,
-            signals: SpamSignals { honeypot: said.is_spam, forged_start: false, elapsed_ms: Some(21_000) },
-            page: None,
+            started: None,
+            elapsed_ms: Some(21_000),
+            honeypot: said.is_spam,
             context: ResponseContext {
                 source: if said.to == DemoSurvey::Nps { "popover" } else { "link" }.into(),
                 page_url: Some(said.page.clone()),

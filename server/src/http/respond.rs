@@ -2,6 +2,7 @@
 
 mod api;
 mod pages;
+mod submission;
 
 use axum::{
     Router,
@@ -118,7 +119,4 @@ mod tests {
             assert_eq!(web_address(bad), None, "{bad}");
         }
     }
-
-    #[test]
-    fn texts_from_outside_are_tidied() {}
 }

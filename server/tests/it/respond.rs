@@ -1046,7 +1046,7 @@ on_both!(what_is_remembered_of_a_survey_is_never_believed_blindly, |t: TestApp| 
         client.json(Method::POST, &path, &headers, &body).await.status
     };
     assert_eq!(send("first-key-1").await, StatusCode::CREATED);
-    assert!(s.t.app.remembered.get(s.survey).is_some(), "else this tests nothing");
+    assert!(s.t.app.surveys.get(s.survey).is_some(), "else this tests nothing");
     assert_eq!(send("first-key-2").await, StatusCode::CREATED);
     // As another process would, so that this one does not notice.
     run("UPDATE surveys SET status = 'paused'").await;

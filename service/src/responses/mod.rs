@@ -1,9 +1,11 @@
-//! Use cases of respondents: begin, extend and finish a response. Each is one transaction: contact, response, answers,
-//! feedback, history, change sequence.
+//! Use cases of respondents: begin a response, add to it, finish it. Each is one transaction: contact, response, answers, feedback, history,
+//! change sequence.
 
 mod survey_cache;
 
 pub use survey_cache::SurveyCache;
+
+use std::sync::Arc;
 
 use domain::{
     DomainError as Refusal, Timestamp,
@@ -53,13 +55,76 @@ pub struct ResponseInput {
     pub pairs: Vec<(String, String)>,
     /// Whether the response is complete.
     pub finished: bool,
-    /// Spam signals.
-    pub signals: SpamSignals,
-    /// The signed time of the page it was filled in on, as sent: proves that the sender opened that page.
-    pub page: Option<String>,
+    /// The signed time at which the page was served, as sent (see [`start_token`]).
+    pub started: Option<String>,
+    /// Milliseconds that the page measured; counts only without a signed time.
+    pub elapsed_ms: Option<i64>,
+    /// Whether the field that people do not see was filled in.
+    pub honeypot: bool,
     /// Page and contact.
     pub context: ResponseContext,
 }
+
+impl ResponseInput {
+    /// The signals for the spam rules.
+    fn signals(&self, app: &App, survey: SurveyId) -> SpamSignals {
+        let honeypot = self.honeypot;
+        let Some(start) = self.start() else { return SpamSignals { honeypot, forged_start: false, elapsed_ms: self.elapsed_ms } };
+        let at = start.split_once('.').and_then(|(ms, _)| ms.parse().ok()).map(Timestamp);
+        let genuine = at.filter(|at| proves(app, "started", &format!("{survey} {}", at.0), start));
+        SpamSignals { honeypot, forged_start: genuine.is_none(), elapsed_ms: genuine.map(|at| app.now().0 - at.0) }
+    }
+
+    fn start(&self) -> Option<&str> {
+        self.started.as_deref().filter(|start| !start.is_empty())
+    }
+}
+
+/// A submission as it arrives: it names a survey, which may belong to another project or not exist.
+#[derive(Debug, Clone)]
+pub struct NewSubmission {
+    /// The public key of the project.
+    pub project_key: String,
+    /// The survey.
+    pub survey: SurveyId,
+    /// The version that its page showed; `None`: the live one.
+    pub version: Option<VersionId>,
+    /// The idempotency key.
+    pub key: String,
+    /// The answers.
+    pub input: ResponseInput,
+}
+
+/// More answers to a response, from the client that began it.
+#[derive(Debug, Clone)]
+pub struct SubmissionUpdate {
+    /// The public key of the project.
+    pub project_key: String,
+    /// The response.
+    pub response: ResponseId,
+    /// The proof that the sender began it (see [`token`]).
+    pub token: String,
+    /// All answers so far.
+    pub input: ResponseInput,
+}
+
+/// A submission that was not stored.
+#[derive(Debug)]
+pub struct RejectedSubmission {
+    /// Why.
+    pub error: Error,
+    /// The survey that it was checked against, if it was found.
+    pub target: Option<Arc<SurveyTarget>>,
+}
+
+impl<E: Into<Error>> From<E> for RejectedSubmission {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), target: None }
+    }
+}
+
+/// A stored submission, with the survey that it was checked against.
+pub type StoredSubmission = (ResponseReceipt, Arc<SurveyTarget>);
 
 /// Returns the token that lets the respondent add to their own response.
 ///
@@ -82,23 +147,6 @@ pub(crate) fn proves(app: &App, purpose: &str, text: &str, start: &str) -> bool 
     start.split_once('.').is_some_and(|(_, proof)| app.verify(purpose, text, proof).unwrap_or_default())
 }
 
-/// Returns a submission's spam signals: the page's own measurement counts only without a signed time.
-#[must_use]
-pub fn signals(app: &App, survey: SurveyId, start: Option<&str>, measured_ms: Option<i64>, honeypot: bool) -> SpamSignals {
-    let Some(start) = start.filter(|s| !s.is_empty()) else {
-        return SpamSignals { honeypot, forged_start: false, elapsed_ms: measured_ms };
-    };
-    let at = start.split_once('.').and_then(|(ms, _)| ms.parse().ok()).map(Timestamp);
-    let genuine = at.filter(|at| proves(app, "started", &format!("{survey} {}", at.0), start));
-    SpamSignals { honeypot, forged_start: genuine.is_none(), elapsed_ms: genuine.map(|at| app.now().0 - at.0) }
-}
-
-/// Returns the signed time of a page, if it is genuine.
-#[must_use]
-pub fn page(start: Option<&str>, signals: SpamSignals) -> Option<String> {
-    start.filter(|start| !start.is_empty() && !signals.forged_start).map(ToOwned::to_owned)
-}
-
 /// Returns a survey with the version used to read new answers: the given one, or the live one.
 ///
 /// # Errors
@@ -117,16 +165,89 @@ pub async fn target(app: &App, survey: SurveyId, version: Option<VersionId>) -> 
     Ok(target)
 }
 
-/// Returns the survey and version of a response, if `token` proves that it is the caller's.
+/// Returns the id of the project with a public key, cached.
 ///
 /// # Errors
-/// Not found, also for a wrong token or another project.
-pub async fn verify_response_token(app: &App, project: ProjectId, response: ResponseId, proof: &str) -> Result<SurveyTarget> {
-    if !app.verify("response", &response.to_string(), proof)? {
+/// Not found for an unknown key.
+pub async fn project_id(app: &App, key: &str) -> Result<ProjectId> {
+    match app.surveys.project(key) {
+        Some(id) => Ok(id),
+        None => Ok(project(app, key).await?.id),
+    }
+}
+
+/// Returns the project with a public key, read from the database.
+///
+/// # Errors
+/// Not found for an unknown key.
+pub async fn project(app: &App, key: &str) -> Result<Project> {
+    // PostgreSQL refuses NUL in a text, so what cannot be a key is not looked up.
+    if !key.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(Refusal::NotFound.into());
     }
-    let (survey, version) = app.store.version_of_response(&Scope::system(project), response).await?.ok_or(Refusal::NotFound)?;
-    target(app, survey, Some(version)).await
+    let project = app.store.project_by_key(key).await?.ok_or(Refusal::NotFound)?;
+    app.surveys.put_project(key, project.id);
+    Ok(project)
+}
+
+/// Stores a new submission; see [`begin`].
+///
+/// The survey comes from the cache when it is there, and the transaction checks that it has not changed. Whatever the cache would refuse is
+/// looked up and checked again: no submission is refused because of an outdated survey. `admits` says whether a project takes submissions
+/// from the page that sent this one.
+///
+/// # Errors
+/// As [`begin`]; not found for a survey of another project; [`Refusal::Forbidden`] when the project does not admit the page.
+pub async fn submit(
+    app: &App,
+    new: &NewSubmission,
+    admits: impl Fn(&Project) -> bool + Send + Sync,
+) -> Result<StoredSubmission, RejectedSubmission> {
+    let fits = |target: &SurveyTarget| target.project.key == new.project_key && new.version.is_none_or(|version| version == target.version);
+    if let Some(cached) = app.surveys.get(new.survey).filter(|target| fits(target) && admits(&target.project))
+        && let Some(receipt) = begin_cached(app, &cached, &new.key, &new.input).await?
+    {
+        return Ok((receipt, cached));
+    }
+    let target = Arc::new(target(app, new.survey, new.version).await?);
+    check_sender(&target, &new.project_key, admits)?;
+    match begin(app, &target, &new.key, &new.input).await {
+        Ok(receipt) => {
+            app.surveys.put(&target);
+            Ok((receipt, target))
+        }
+        Err(error) => Err(RejectedSubmission { error, target: Some(target) }),
+    }
+}
+
+/// Stores more answers to a response; see [`update`].
+///
+/// # Errors
+/// As [`update`]; not found for another project or a wrong token; [`Refusal::Forbidden`] when the project does not admit the page.
+pub async fn submit_update(
+    app: &App,
+    more: &SubmissionUpdate,
+    admits: impl Fn(&Project) -> bool + Send + Sync,
+) -> Result<StoredSubmission, RejectedSubmission> {
+    if !app.verify("response", &more.response.to_string(), &more.token)? {
+        return Err(Refusal::NotFound.into());
+    }
+    let scope = Scope::system(project_id(app, &more.project_key).await?);
+    let (survey, version) = app.store.version_of_response(&scope, more.response).await?.ok_or(Refusal::NotFound)?;
+    let target = Arc::new(target(app, survey, Some(version)).await?);
+    check_sender(&target, &more.project_key, admits)?;
+    match update(app, &target, more.response, &more.input).await {
+        Ok(receipt) => Ok((receipt, target)),
+        Err(error) => Err(RejectedSubmission { error, target: Some(target) }),
+    }
+}
+
+fn check_sender(target: &SurveyTarget, key: &str, admits: impl Fn(&Project) -> bool) -> Result<(), Refusal> {
+    match &target.project {
+        project if project.key != key => Err(Refusal::NotFound),
+        project if !admits(project) => Err(Refusal::Forbidden),
+        _ => Ok(()),
+    }
 }
 
 /// Begins a response, once for each `key` and content: a retry gets the first result. Other answers from the same page come from the same
@@ -139,14 +260,14 @@ pub async fn verify_response_token(app: &App, project: ProjectId, response: Resp
 pub async fn begin(app: &App, target: &SurveyTarget, key: &str, submission: &ResponseInput) -> Result<ResponseReceipt> {
     let mut place = place(target, key);
     loop {
-        let (fate, fingerprint) = send(app, target, &place, submission, None).await?;
-        match fate {
+        let Sent { outcome, fingerprint, is_from_our_page } = send(app, target, &place, submission, None).await?;
+        match outcome {
             SubmissionOutcome::Stored(begun) => return Ok(begun),
             SubmissionOutcome::Closed | SubmissionOutcome::StaleSnapshot => return Err(closed().into()),
             SubmissionOutcome::KeyConflict { begun, same_page: true } => {
                 return change(app, target, begun.id, place, fingerprint, submission).await;
             }
-            SubmissionOutcome::KeyConflict { .. } if submission.page.is_some() => place.key = fingerprint.derived_key(&place.key),
+            SubmissionOutcome::KeyConflict { .. } if is_from_our_page => place.key = fingerprint.derived_key(&place.key),
             SubmissionOutcome::KeyConflict { .. } => return Err(Refusal::KeyReused.into()),
         }
     }
@@ -160,12 +281,9 @@ fn place(target: &SurveyTarget, key: &str) -> ScopedKey {
     ScopedKey { scope: format!("respond {}", target.survey), key: key.to_owned() }
 }
 
-/// As [`begin`], for a cached target: returns `None` if it is stale or does not accept the answers, or the key was used for other answers,
-/// and a fresh lookup is needed.
-///
-/// # Errors
-/// When the database fails or is too busy.
-pub async fn begin_cached(app: &App, target: &SurveyTarget, key: &str, submission: &ResponseInput) -> Result<Option<ResponseReceipt>> {
+/// As [`begin`], for a cached survey. `None`: the survey has changed since, does not take the answers, or the key was used for other answers,
+/// so the survey must be looked up.
+async fn begin_cached(app: &App, target: &SurveyTarget, key: &str, submission: &ResponseInput) -> Result<Option<ResponseReceipt>> {
     let project = &target.project;
     let checked = SurveySnapshot {
         status: target.status,
@@ -176,10 +294,17 @@ pub async fn begin_cached(app: &App, target: &SurveyTarget, key: &str, submissio
         unsigned_identity: project.unsigned_identity,
     };
     match send(app, target, &place(target, key), submission, Some(checked)).await {
-        Ok((SubmissionOutcome::Stored(begun), _)) => Ok(Some(begun)),
+        Ok(Sent { outcome: SubmissionOutcome::Stored(begun), .. }) => Ok(Some(begun)),
         Ok(_) | Err(Error::Domain(Refusal::Invalid(_))) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// What the store answered, and what a second attempt needs.
+struct Sent {
+    outcome: SubmissionOutcome,
+    fingerprint: Fingerprint,
+    is_from_our_page: bool,
 }
 
 async fn send(
@@ -188,11 +313,11 @@ async fn send(
     place: &ScopedKey,
     submission: &ResponseInput,
     checked: Option<SurveySnapshot>,
-) -> Result<(SubmissionOutcome, Fingerprint)> {
+) -> Result<Sent> {
     let write = ResponseWrite::new(app, target, submission).await?;
-    let fingerprint = write.fingerprint(submission)?;
+    let (fingerprint, is_from_our_page) = (write.fingerprint()?, write.page.is_some());
     let new = write.into_new(app.id(), place.clone(), fingerprint.clone(), checked);
-    Ok((app.store.submit(new).await?, fingerprint))
+    Ok(Sent { outcome: app.store.submit(new).await?, fingerprint, is_from_our_page })
 }
 
 /// Replaces the answers stored under a key with other answers from the same page.
@@ -237,6 +362,8 @@ struct ResponseWrite {
     person: ClaimedContact,
     context: ResponseContext,
     reasons: Vec<String>,
+    /// The signed time of the page, if it is genuine: the sender opened that page.
+    page: Option<String>,
     finished: bool,
     is_live: bool,
     new_contact: ContactId,
@@ -247,12 +374,12 @@ struct ResponseWrite {
 
 impl ResponseWrite {
     async fn new(app: &App, target: &SurveyTarget, submission: &ResponseInput) -> Result<Self> {
-        let ResponseInput { pairs, finished, signals, context, page: _ } = submission;
-        let (finished, mut context) = (*finished, context.clone());
+        let (finished, mut context) = (submission.finished, submission.context.clone());
+        let signals = submission.signals(app, target.survey);
         for address in [&mut context.page_url, &mut context.referrer] {
             *address = address.take().map(|address| target.project.sanitize_page_url(&address));
         }
-        let answers = target.body.read_answers(pairs, finished).map_err(Refusal::Invalid)?;
+        let answers = target.body.read_answers(&submission.pairs, finished).map_err(Refusal::Invalid)?;
         // An invalid signature must not cost a person their answers: the claim then counts as unsigned.
         if let Some(signed) = context.signed.take() {
             context.contact.claim = identity::judge(app, target.project.id, &signed).await?;
@@ -272,7 +399,8 @@ impl ResponseWrite {
             survey: target.survey,
             version: target.version,
             survey_language: target.body.language.clone(),
-            reasons: spam_reasons(*signals, &answers, finished),
+            reasons: spam_reasons(signals, &answers, finished),
+            page: submission.start().filter(|_| !signals.forged_start).map(ToOwned::to_owned),
             answers,
             digest,
             person,
@@ -286,13 +414,13 @@ impl ResponseWrite {
         })
     }
 
-    /// Fingerprint of the answers and, if the page is genuine, of that page and its version. The page's data about itself
-    /// and its visitor does not count as content: it changes between two attempts.
-    fn fingerprint(&self, submission: &ResponseInput) -> Result<Fingerprint> {
+    /// Fingerprint of the answers and, if the page is genuine, of that page and its version. The page's data about itself and its visitor
+    /// does not count as content: it changes between two attempts.
+    fn fingerprint(&self) -> Result<Fingerprint> {
         let version = self.version.to_string();
         let answers = serde_json::to_string(&self.answers)?;
         let content = Fingerprint::of([version.as_str(), if self.finished { "finished" } else { "" }, &answers]);
-        Ok(match &submission.page {
+        Ok(match &self.page {
             Some(page) => content.from_page(&format!("{page} {version}")),
             None => content,
         })

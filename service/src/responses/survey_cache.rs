@@ -1,58 +1,79 @@
-//! Cache of surveys.
+//! Live surveys, cached.
 //!
-//! A survey lookup costs three statements, the same for each submission. So surveys are cached, and values checked against the cache are
-//! checked again inside the transaction that stores the submission (see [`store::submissions::ValidEndpoint`]): even if another process
-//! changed the survey or its project, no outdated rule is ever applied. Refusals are never based on the cache.
+//! Looking up a survey costs three statements, the same ones for every submission. The cache saves them; the transaction that stores the
+//! submission then compares what it was checked against (see [`store::submissions::SurveySnapshot`]). So no submission is accepted under an
+//! outdated rule, whichever process changed the survey or its project, and none is refused because of the cache.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
+    hash::Hash,
     sync::{Arc, PoisonError, RwLock},
 };
 
-use domain::ids::SurveyId;
+use domain::ids::{ProjectId, SurveyId};
 
 use super::SurveyTarget;
 
-/// Maximum cached surveys, and keys; beyond it, all are dropped.
-const MOST: usize = 1000;
+/// Maximum number of surveys, and of keys. A full cache is emptied.
+const MAX_ENTRIES: usize = 1000;
 
-/// Live surveys with their projects, and known project keys.
+/// Live surveys with their projects, and the projects' public keys.
 #[derive(Debug, Default)]
-pub struct SurveyCache(RwLock<HashMap<SurveyId, Arc<SurveyTarget>>>, RwLock<HashSet<String>>);
+pub struct SurveyCache {
+    surveys: Entries<SurveyId, Arc<SurveyTarget>>,
+    projects: Entries<String, ProjectId>,
+}
 
 impl SurveyCache {
-    /// Returns a survey as it was last looked up.
+    /// A survey as it was last looked up.
     #[must_use]
     pub fn get(&self, survey: SurveyId) -> Option<Arc<SurveyTarget>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&survey).cloned()
+        self.surveys.get(&survey)
     }
 
     /// Caches a survey, if this is its live version.
-    pub fn put(&self, target: SurveyTarget) {
-        if target.version != target.live {
-            return;
+    pub fn put(&self, target: &Arc<SurveyTarget>) {
+        if target.version == target.live {
+            self.surveys.put(target.survey, Arc::clone(target));
         }
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MOST {
-            all.clear();
-        }
-        all.insert(target.survey, Arc::new(target));
-    }
-    /// Whether a project with this key was seen.
-    #[must_use]
-    pub fn knows(&self, key: &str) -> bool {
-        self.1.read().unwrap_or_else(PoisonError::into_inner).contains(key)
     }
 
-    /// Caches a project key.
-    pub fn put_key(&self, key: &str) {
-        if self.knows(key) {
-            return;
+    /// The project that had this public key when it was last looked up.
+    #[must_use]
+    pub fn project(&self, key: &str) -> Option<ProjectId> {
+        self.projects.get(key)
+    }
+
+    /// Caches the project of a public key.
+    pub fn put_project(&self, key: &str, project: ProjectId) {
+        if self.project(key) != Some(project) {
+            self.projects.put(key.to_owned(), project);
         }
-        let mut all = self.1.write().unwrap_or_else(PoisonError::into_inner);
-        if all.len() >= MOST {
+    }
+}
+
+#[derive(Debug)]
+struct Entries<K, V>(RwLock<HashMap<K, V>>);
+
+impl<K, V> Default for Entries<K, V> {
+    fn default() -> Self {
+        Self(RwLock::default())
+    }
+}
+
+impl<K: Eq + Hash, V: Clone> Entries<K, V> {
+    fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<V>
+    where
+        K: std::borrow::Borrow<Q>,
+    {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    fn put(&self, key: K, value: V) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MAX_ENTRIES {
             all.clear();
         }
-        all.insert(key.to_owned());
+        all.insert(key, value);
     }
 }

@@ -7,7 +7,7 @@ use domain::{
     DomainError as Refusal, FieldErrors, Timestamp,
     accounts::{Role, Scope},
     ids::{ResponseId, SurveyId},
-    responses::{ResponseContext, SpamSignals},
+    responses::ResponseContext,
     surveys::{
         self, AnswerShape,
         answer::{OTHER_CHOICE, OTHER_SUFFIX},
@@ -323,7 +323,7 @@ pub async fn create_response(
             ..ResponseContext::default()
         };
         all_fits(errors)?;
-        let submission = ResponseInput { pairs, finished, signals: SpamSignals::default(), page: None, context };
+        let submission = ResponseInput { pairs, finished, context, ..ResponseInput::default() };
         let begun = responses::begin(&app, &target, &key, &submission).await.map_err(|error: Error| {
             // An error of a question belongs to its answer; a missing answer belongs to the list.
             ApiRejection::from(error).at(|question| match answers.iter().position(|answer| answer.question_id == question) {

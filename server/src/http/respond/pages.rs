@@ -247,7 +247,7 @@ pub async fn submit(
     let begun = match counted {
         Err(limited) => Err(limited),
         Ok(intake) => {
-            let begun = responses::begin(&app, &target, &key, &submission(&app, &target, &asked, &headers, &posted)).await;
+            let begun = responses::begin(&app, &target, &key, &submission(&asked, &headers, &posted)).await;
             begun.inspect_err(|_| intake.was_refused(&app.limits))
         }
     };
@@ -262,16 +262,15 @@ pub async fn submit(
     Ok(refused(&app, &target, &asked, look, &error, filled)?)
 }
 
-fn submission(app: &App, target: &SurveyTarget, asked: &SurveyPageQuery, headers: &HeaderMap, posted: &Form) -> ResponseInput {
+fn submission(asked: &SurveyPageQuery, headers: &HeaderMap, posted: &Form) -> ResponseInput {
     let honeypot = !posted.get(HONEYPOT).trim().is_empty();
     let context = ResponseContext {
         source: if asked.mode() == DisplayMode::Embedded { "frame" } else { "link" }.into(),
         user_agent: user_agent(headers),
         ..ResponseContext::default()
     };
-    let started = Some(posted.get("started"));
-    let signals = responses::signals(app, target.survey, started, None, honeypot);
-    ResponseInput { pairs: posted.0.clone(), finished: true, page: responses::page(started, signals), signals, context }
+    let started = Some(posted.get("started").to_owned());
+    ResponseInput { pairs: posted.0.clone(), finished: true, started, elapsed_ms: None, honeypot, context }
 }
 
 /// The response to rejected answers: the form with its values, or a notice if the survey is closed.
