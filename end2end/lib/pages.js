@@ -48,12 +48,12 @@ export async function crawl(request, server, starts) {
   return found;
 }
 
-/** Pages for people who are signed in, of the demonstration's project. */
+/** Pages for signed-in people, of the demonstration's project. */
 function consolePages(request, server) {
   return crawl(request, server, ['/inbox', '/inbox?q=kind%3Aticket+priority%3Aurgent', '/backlog', '/surveys', '/account', '/projects/new']);
 }
 
-/** Pages for everybody else. */
+/** Public pages. */
 async function publicPages(request, server) {
   const survey = new URL(server.survey).pathname;
   const pages = await crawl(request, server, ['/sign-in', survey]);
@@ -63,8 +63,8 @@ async function publicPages(request, server) {
 }
 
 /**
- * Opens every page there is, one after another; gives its kind and the browser page that shows it. Nobody is signed in yet: `page` will be,
- * `visitor` stays a stranger. `empty` gets its owner, a project and an import on the way.
+ * Opens every page, one after another; yields its kind and the browser page that shows it. Nobody is signed in at first: `page` will be,
+ * `visitor` stays anonymous. `empty` gets its owner, a project and an import on the way.
  */
 export async function* everyPage({ page, visitor, demo, empty }) {
   for (const [kind, url] of await publicPages(visitor.request, demo)) {
@@ -82,13 +82,13 @@ export async function* everyPage({ page, visitor, demo, empty }) {
   yield* lettersGoOut({ page, visitor });
 }
 
-/** Pages that no link of the demonstration leads to: set-up, invitation, what is empty yet, what was refused, an import on its way. */
+/** Pages that no link of the demonstration leads to: setup, invitation, empty pages, error pages, a running import. */
 async function* firstMinutes({ page, visitor, server }) {
   await visitor.goto(`${server.url}/setup`);
   yield ['/setup locked', visitor];
   await visitor.goto(await server.setupUrl());
   yield ['/setup', visitor];
-  // What the browser lets through and the server refuses.
+  // Accepted by the browser, rejected by the server.
   await visitor.getByLabel('Your name').fill(' ');
   await visitor.getByLabel('E-mail address').fill('somebody@nowhere');
   await visitor.getByLabel('Password').fill('not yet a password');
@@ -177,7 +177,7 @@ async function* firstMinutes({ page, visitor, server }) {
   yield ['/p/{slug}/imports one file', page];
 }
 
-/** Pages of a program that sends mail. */
+/** Pages of a program with e-mail configured. */
 async function* lettersGoOut({ page, visitor }) {
   const mail = await Mailbox.start();
   const server = await Earshot.start({ mail });
@@ -214,7 +214,7 @@ async function* lettersGoOut({ page, visitor }) {
   }
 }
 
-/** A file's name for a kind of page. */
+/** A file name for a kind of page. */
 export function fileName(kind) {
   return kind.replace(/^\/p\/[^/]+/, 'console').replaceAll(/[{}]/g, '').replaceAll(/[^a-z0-9]+/gi, '-').replaceAll(/^-|-$/g, '') || 'home';
 }
