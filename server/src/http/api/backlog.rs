@@ -19,6 +19,7 @@ use service::{
 use store::backlog::{BacklogFilter, ItemEvidence};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+use validator::Validate;
 
 use super::{
     caller::ApiCaller,
@@ -184,12 +185,13 @@ async fn with_evidence(app: &App, scope: &Scope, item: backlog::BacklogItem) -> 
 }
 
 /// Query parameters of the list.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, IntoParams, Validate)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListBacklogParams {
     /// Words in the title or description, or an item number.
-    #[serde(default, deserialize_with = "request::at_most::<300, _>")]
+    #[serde(default)]
+    #[validate(length(max = 300))]
     #[param(max_length = 300, example = "export")]
     q: String,
     /// Only items with this status.
@@ -243,13 +245,14 @@ pub async fn read_item(State(app): State<AppState>, caller: ApiCaller, PathIds([
 }
 
 /// An item to create.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct NewBacklogItem {
-    #[serde(deserialize_with = "super::request::at_most::<200, _>")]
+    #[validate(length(max = 200))]
     #[schema(min_length = 1, max_length = 200, example = "Export keeps all columns")]
     title: String,
-    #[serde(default, deserialize_with = "super::request::at_most::<20000, _>")]
+    #[serde(default)]
+    #[validate(length(max = 20000))]
     #[schema(max_length = 20000)]
     body: String,
 }
@@ -270,13 +273,15 @@ pub async fn create_item(State(app): State<AppState>, sent: WriteRequest<NewBack
 }
 
 /// Fields to change; omitted fields keep their values.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct BacklogPatch {
-    #[serde(default, deserialize_with = "super::request::set_at_most::<200, _>")]
+    #[serde(default, deserialize_with = "super::request::set")]
+    #[validate(length(max = 200))]
     #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 200)]
     title: Option<String>,
-    #[serde(default, deserialize_with = "super::request::set_at_most::<20000, _>")]
+    #[serde(default, deserialize_with = "super::request::set")]
+    #[validate(length(max = 20000))]
     #[schema(value_type = Option<String>, nullable = false, max_length = 20000)]
     body: Option<String>,
     #[serde(default, deserialize_with = "super::request::set")]
@@ -312,7 +317,7 @@ pub async fn update_item(
 }
 
 /// Query parameters of the list of links.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, IntoParams, Validate)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListLinksParams {
@@ -358,11 +363,12 @@ pub async fn list_links(
 }
 
 /// How feedback is linked.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct NewLink {
     /// The part of the feedback to quote; all of it by default.
-    #[serde(default, deserialize_with = "super::request::at_most_or_null::<2000, _>")]
+    #[serde(default)]
+    #[validate(length(max = 2000))]
     #[schema(max_length = 2000)]
     quote: Option<String>,
     #[serde(default)]

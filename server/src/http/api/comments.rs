@@ -14,6 +14,7 @@ use service::{
 use store::triage::Comment as Stored;
 use utoipa::ToSchema;
 use uuid::Uuid;
+use validator::Validate;
 
 use super::{
     caller::ApiCaller,
@@ -102,10 +103,10 @@ pub(super) fn visible(text: &str) -> &str {
 }
 
 /// A comment to write.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct NewComment {
-    #[serde(deserialize_with = "super::request::at_most::<10000, _>")]
+    #[validate(length(max = 10000))]
     #[schema(min_length = 1, max_length = 10000, example = "Three customers asked for this last week.")]
     body: String,
 }

@@ -6,21 +6,25 @@ use domain::{DomainError as Refusal, FieldErrors, email, feedback::Feedback, ide
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
+use validator::Validate;
 
 use crate::http::respond::web_address;
 
 /// The person who gave the feedback. Existing details of a contact are kept; new ones are added and count as verified by your team.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct NewContact {
     /// Your own ID for the person. Feedback with the same ID belongs to the same contact.
-    #[serde(default, deserialize_with = "super::request::at_most_or_null::<200, _>")]
+    #[serde(default)]
+    #[validate(length(max = 200))]
     #[schema(min_length = 1, max_length = 200, example = "user-81")]
     id: Option<String>,
-    #[serde(default, deserialize_with = "super::request::at_most_or_null::<254, _>")]
+    #[serde(default)]
+    #[validate(length(max = 254))]
     #[schema(format = "email", max_length = 254, example = "ann@example.com")]
     email: Option<String>,
-    #[serde(default, deserialize_with = "super::request::at_most_or_null::<200, _>")]
+    #[serde(default)]
+    #[validate(length(max = 200))]
     #[schema(max_length = 200, example = "Ann Archer")]
     name: Option<String>,
     /// Up to 30 additional properties: strings of up to 500 characters, numbers, true or false.

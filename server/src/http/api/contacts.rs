@@ -10,6 +10,7 @@ use service::state::AppState;
 use store::contacts::{ContactFilter, ListedContact};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+use validator::Validate;
 
 use super::{
     caller::ApiCaller,
@@ -67,20 +68,23 @@ impl From<ListedContact> for ContactRecord {
 }
 
 /// Query parameters of the list.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, IntoParams, Validate)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListContactsParams {
     /// Part of the name, the e-mail address or your own ID.
-    #[serde(default, deserialize_with = "request::at_most::<200, _>")]
+    #[serde(default)]
+    #[validate(length(max = 200))]
     #[param(max_length = 200, example = "archer")]
     q: String,
     /// Only contacts with this e-mail address.
-    #[serde(default, deserialize_with = "request::at_most::<254, _>")]
+    #[serde(default)]
+    #[validate(length(max = 254))]
     #[param(max_length = 254, pattern = "^[^\\u0000]*$")]
     email: String,
     /// Only the contact with this ID of yours.
-    #[serde(default, deserialize_with = "request::at_most::<200, _>")]
+    #[serde(default)]
+    #[validate(length(max = 200))]
     #[param(max_length = 200, pattern = "^[^\\u0000]*$")]
     external_id: String,
     /// Number of contacts per page.

@@ -13,6 +13,7 @@ use service::state::{App, AppState};
 use store::webhooks::{Delivery as Stored, DeliveryAttempt as StoredAttempt};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+use validator::Validate;
 
 use super::{
     caller::ApiCaller,
@@ -165,7 +166,7 @@ async fn detail(app: &App, scope: &Scope, webhook: Uuid, event: EventId) -> ApiH
 }
 
 /// Query parameters of the list.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, IntoParams, Validate)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListDeliveriesParams {

@@ -12,6 +12,7 @@ use service::{
     state::AppState,
 };
 use utoipa::{IntoParams, ToSchema};
+use validator::Validate;
 
 use super::{
     caller::ApiCaller,
@@ -38,7 +39,7 @@ pub enum Format {
 }
 
 /// Query parameters of an export.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, IntoParams, Validate)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ExportParams {
@@ -48,7 +49,7 @@ pub struct ExportParams {
 }
 
 /// Query parameters of the feedback export.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, IntoParams, Validate)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct FeedbackExportParams {
@@ -56,7 +57,8 @@ pub struct FeedbackExportParams {
     #[serde(default)]
     format: Format,
     /// Only feedback that matches this query, as in `GET /api/v1/feedback`; by default all of it, including spam.
-    #[serde(default, deserialize_with = "request::at_most::<500, _>")]
+    #[serde(default)]
+    #[validate(length(max = 500))]
     #[param(max_length = 500, example = "status:new after:7d")]
     q: String,
 }

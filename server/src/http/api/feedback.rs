@@ -23,6 +23,7 @@ use service::{
 };
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+use validator::Validate;
 
 use super::{
     caller::ApiCaller,
@@ -190,13 +191,14 @@ impl Order {
 }
 
 /// Query parameters of the list.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, IntoParams, Validate)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListFeedbackParams {
     /// A query as in the inbox: words, `"phrases"`, `this OR that`, `-not`, and fields like `status:new tag:billing score:<=6 after:7d`.
     /// A date, as in `before:2026-11-01`, starts at midnight in the project's time zone.
-    #[serde(default, deserialize_with = "request::at_most::<500, _>")]
+    #[serde(default)]
+    #[validate(length(max = 500))]
     #[param(max_length = 500, example = "refund status:new score:<=6")]
     q: String,
     #[serde(default)]
@@ -295,28 +297,32 @@ pub async fn read_feedback(
 }
 
 /// Feedback to add.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewFeedback)]
 pub struct CreateFeedback {
     /// The text.
-    #[serde(deserialize_with = "super::request::at_most::<20000, _>")]
+    #[validate(length(max = 20000))]
     #[schema(min_length = 1, max_length = 20000, example = "The export forgets the last column.")]
     text: String,
     #[serde(default, deserialize_with = "super::request::object_or_null")]
     score: Option<NewScore>,
+    #[validate(nested)]
     #[serde(default, deserialize_with = "super::request::object_or_null")]
     contact: Option<NewContact>,
     /// URL of the page it was given on. Only the query parameters that the project keeps are stored, and no fragment.
-    #[serde(default, deserialize_with = "super::request::at_most_or_null::<2000, _>")]
+    #[serde(default)]
+    #[validate(length(max = 2000))]
     #[schema(format = "uri", max_length = 2000, example = "https://shop.example/cart")]
     page_url: Option<String>,
     /// The release of your product.
-    #[serde(default, deserialize_with = "super::request::at_most_or_null::<200, _>")]
+    #[serde(default)]
+    #[validate(length(max = 200))]
     #[schema(max_length = 200, example = "2.4.1")]
     release: Option<String>,
     /// The environment, such as `production`.
-    #[serde(default, deserialize_with = "super::request::at_most_or_null::<200, _>")]
+    #[serde(default)]
+    #[validate(length(max = 200))]
     #[schema(max_length = 200, example = "production")]
     environment: Option<String>,
     /// BCP 47, primary language only; detected from the text by default.
@@ -330,7 +336,8 @@ pub struct CreateFeedback {
     #[schema(format = DateTime, example = "2026-05-04T09:30:00Z")]
     created_at: Option<String>,
     /// Your own ID for it. It must be unique within the project, including imported feedback: a duplicate is refused.
-    #[serde(default, deserialize_with = "super::request::at_most_or_null::<200, _>")]
+    #[serde(default)]
+    #[validate(length(max = 200))]
     #[schema(min_length = 1, max_length = 200, example = "helpdesk-4711")]
     external_id: Option<String>,
 }
@@ -410,7 +417,7 @@ pub enum SettableStatus {
 }
 
 /// Fields to change; omitted fields keep their values.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct FeedbackPatch {
     #[serde(default, deserialize_with = "super::request::set")]

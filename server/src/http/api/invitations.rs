@@ -14,6 +14,7 @@ use service::{
 use store::invitations::Invitation as Stored;
 use utoipa::ToSchema;
 use uuid::Uuid;
+use validator::Validate;
 
 use super::{
     caller::ApiCaller,
@@ -107,12 +108,13 @@ pub async fn read_invitation(
 }
 
 /// An invitation to create.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct NewInvitation {
     role: GrantableRole,
     /// Whom it is for. They get an e-mail with the link if the installation sends e-mail. If omitted, the link is for anyone who has it.
-    #[serde(default, deserialize_with = "super::request::at_most_or_null::<254, _>")]
+    #[serde(default)]
+    #[validate(length(max = 254))]
     #[schema(format = "email", max_length = 254, example = "ann@example.com")]
     email: Option<String>,
 }

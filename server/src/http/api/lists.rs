@@ -7,11 +7,12 @@ use domain::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 use uuid::Uuid;
+use validator::Validate;
 
 use super::{page, problem::ApiHandlerResult, request, write_outcome};
 
 /// Query parameters of a list without filters.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, IntoParams, Validate)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PageParams {

@@ -14,6 +14,7 @@ use service::{
 use store::staff::Member as Stored;
 use utoipa::ToSchema;
 use uuid::Uuid;
+use validator::Validate;
 
 use super::{
     caller::ApiCaller,
@@ -134,7 +135,7 @@ pub async fn read_member(
 }
 
 /// Fields to change.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct MemberPatch {
     role: GrantableRole,

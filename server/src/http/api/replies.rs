@@ -15,6 +15,7 @@ use service::{
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
+use validator::Validate;
 
 use super::{
     caller::ApiCaller,
@@ -93,15 +94,15 @@ pub async fn read_reply(State(app): State<AppState>, caller: ApiCaller, PathIds(
 }
 
 /// A canned reply to add.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct NewCannedReply {
     /// Unique within the project.
-    #[serde(deserialize_with = "super::request::at_most::<80, _>")]
+    #[validate(length(max = 80))]
     #[schema(min_length = 1, max_length = 80, example = "Refund sent")]
     name: String,
     /// The text. Placeholders such as `{name}` are filled in when a member inserts the reply in the console.
-    #[serde(deserialize_with = "super::request::at_most::<10000, _>")]
+    #[validate(length(max = 10000))]
     #[schema(min_length = 1, max_length = 10000, example = "We have refunded the payment.")]
     body: String,
 }
@@ -121,14 +122,16 @@ pub async fn create_reply(State(app): State<AppState>, sent: WriteRequest<NewCan
 }
 
 /// Fields to change; omitted fields keep their values.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct CannedReplyPatch {
     /// Unique within the project.
-    #[serde(default, deserialize_with = "super::request::set_at_most::<80, _>")]
+    #[serde(default, deserialize_with = "super::request::set")]
+    #[validate(length(max = 80))]
     #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 80)]
     name: Option<String>,
-    #[serde(default, deserialize_with = "super::request::set_at_most::<10000, _>")]
+    #[serde(default, deserialize_with = "super::request::set")]
+    #[validate(length(max = 10000))]
     #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 10000)]
     body: Option<String>,
 }

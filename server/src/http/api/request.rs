@@ -1,6 +1,6 @@
 //! Parsing of API requests: strict JSON, IDs in the path, query parameters, idempotency keys.
 
-use std::{fmt, marker::PhantomData};
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 use axum::{
     body::Bytes,
@@ -12,6 +12,7 @@ use serde::de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializ
 use serde_path_to_error::Segment;
 use store::hash::hash_token;
 use uuid::Uuid;
+use validator::{Validate, ValidationError, ValidationErrors, ValidationErrorsKind};
 
 use super::{
     caller::ApiCaller,
@@ -66,7 +67,7 @@ impl<T> WriteRequest<T> {
     }
 }
 
-impl<T: DeserializeOwned> FromRequest<WebState> for WriteRequest<T> {
+impl<T: DeserializeOwned + Validate> FromRequest<WebState> for WriteRequest<T> {
     type Rejection = ApiRejection;
 
     async fn from_request(request: Request, web: &WebState) -> Result<Self, ApiRejection> {
@@ -145,8 +146,8 @@ fn has_nul(json: &[u8]) -> bool {
     })
 }
 
-/// Parses a body; an error includes its location.
-fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiRejection> {
+/// Parses and validates a body; an error includes its place.
+fn read<T: DeserializeOwned + Validate>(bytes: &[u8]) -> Result<T, ApiRejection> {
     let bytes: &[u8] = &well_formed(bytes);
     let malformed = |detail: String| ApiRejection::outside(StatusCode::BAD_REQUEST, "malformed", detail);
     if is_too_deep(bytes) {
@@ -161,13 +162,53 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiRejection> {
         return Err(ApiRejection::invalid(vec![FieldProblem::at("", "type", "The body must be a JSON object.")]));
     }
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = match serde_path_to_error::deserialize(&mut reader) {
+    let value: T = match serde_path_to_error::deserialize(&mut reader) {
         Ok(value) => value,
         Err(error) if error.inner().is_data() => return Err(ApiRejection::invalid(vec![fault(&error)])),
         Err(error) => return Err(malformed(format!("This is not JSON: {}.", error.inner()))),
     };
     reader.end().map_err(|error| malformed(format!("This is not JSON: {error}.")))?;
-    Ok(value)
+    match value.validate() {
+        Ok(()) => Ok(value),
+        Err(errors) => Err(ApiRejection::invalid(problems(&errors))),
+    }
+}
+
+/// The errors that `validator` found, each with its JSON pointer, in the order of the pointers.
+fn problems(errors: &ValidationErrors) -> Vec<FieldProblem> {
+    let mut found = BTreeMap::new();
+    collect(errors, "", &mut found);
+    found.into_iter().map(|(pointer, error)| FieldProblem::at(pointer, code_of(error), message_of(error))).collect()
+}
+
+/// The first error of each field, by its JSON pointer.
+fn collect<'e>(errors: &'e ValidationErrors, at: &str, found: &mut BTreeMap<String, &'e ValidationError>) {
+    for (name, kind) in errors.errors() {
+        let pointer = format!("{at}/{name}");
+        match kind {
+            ValidationErrorsKind::Field(errors) => found.extend(errors.first().map(|error| (pointer, error))),
+            ValidationErrorsKind::Struct(nested) => collect(nested, &pointer, found),
+            ValidationErrorsKind::List(items) => {
+                items.iter().for_each(|(index, nested)| collect(nested, &format!("{pointer}/{index}"), found));
+            }
+        }
+    }
+}
+
+fn code_of(error: &ValidationError) -> &str {
+    if error.code == "length" { "too_long" } else { &error.code }
+}
+
+/// The rule's own message, or for a text that is too long its limit and its length: both in characters as they were sent, because the document
+/// cannot describe the length of a text after it is trimmed.
+fn message_of(error: &ValidationError) -> String {
+    match (&error.message, error.params.get("max"), error.params.get("value")) {
+        (Some(message), ..) => message.to_string(),
+        (None, Some(max), Some(serde_json::Value::String(text))) => {
+            format!("Use at most {max} characters; this has {}.", text.chars().count())
+        }
+        _ => "Invalid value.".into(),
+    }
 }
 
 /// Escapes a name for use in a JSON pointer.
@@ -202,9 +243,6 @@ fn fault(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldProblem 
         let pointer = if pointer.rsplit('/').next() == Some(own.as_str()) { pointer } else { format!("{pointer}/{own}") };
         return FieldProblem::at(pointer, "unknown_field", format!("“{name}” cannot be set here."));
     }
-    if text.starts_with(TOO_LONG) {
-        return FieldProblem::at(pointer, "too_long", format!("{text}."));
-    }
     FieldProblem::at(pointer, "type", format!("Invalid value: {text}."))
 }
 
@@ -212,7 +250,7 @@ fn fault(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldProblem 
 #[derive(Debug)]
 pub struct QueryParams<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParams<T> {
+impl<T: DeserializeOwned + Validate, S: Send + Sync> FromRequestParts<S> for QueryParams<T> {
     type Rejection = ApiRejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiRejection> {
@@ -230,12 +268,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParams<T>
                 return Err(ApiRejection::invalid(vec![FieldProblem::parameter(&name, "duplicate", format!("“{name}” is given twice."))]));
             }
         }
-        let read = serde_path_to_error::deserialize(serde_json::Value::Object(object));
-        read.map(Self).map_err(|error| {
-            let FieldProblem { pointer, code, detail, .. } = fault(&error);
-            let name = pointer.unwrap_or_default();
-            ApiRejection::invalid(vec![FieldProblem::parameter(name.trim_start_matches('/'), &code, detail)])
-        })
+        let read: Result<T, _> = serde_path_to_error::deserialize(serde_json::Value::Object(object));
+        let problems = match read {
+            Err(error) => vec![fault(&error)],
+            Ok(params) => match params.validate() {
+                Ok(()) => return Ok(Self(params)),
+                Err(errors) => problems(&errors),
+            },
+        };
+        let of_parameter = |FieldProblem { pointer, code, detail, .. }: FieldProblem| {
+            FieldProblem::parameter(pointer.unwrap_or_default().trim_start_matches('/'), &code, detail)
+        };
+        Err(ApiRejection::invalid(problems.into_iter().map(of_parameter).collect()))
     }
 }
 
@@ -264,42 +308,6 @@ pub fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option
     whole.map(Some).ok_or_else(|| serde::de::Error::custom("this must be a whole number of 0 or more"))
 }
 
-/// The prefix of the error for a text that is too long.
-const TOO_LONG: &str = "Use ";
-
-/// For `#[serde(deserialize_with)]`: a text of at most `MAX` characters. Counted before trimming, because the document cannot describe the
-/// length of a trimmed text.
-///
-/// # Errors
-/// Returns an error if it is longer.
-pub fn at_most<'de, const MAX: usize, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let text = <String as serde::Deserialize>::deserialize(deserializer)?;
-    if text.chars().nth(MAX).is_none() {
-        return Ok(text);
-    }
-    Err(serde::de::Error::custom(format!("{TOO_LONG}at most {MAX} characters; this has {}", text.chars().count())))
-}
-
-/// [`at_most`], or null.
-///
-/// # Errors
-/// Returns an error if it is longer.
-pub fn at_most_or_null<'de, const MAX: usize, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let text = <Option<BoundedText<MAX>> as serde::Deserialize>::deserialize(deserializer)?;
-    Ok(text.map(|BoundedText(text)| text))
-}
-
-/// [`at_most`] for an optional value that is never null.
-///
-/// # Errors
-/// Returns an error if it is longer.
-pub fn set_at_most<'de, const MAX: usize, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    at_most::<MAX, D>(deserializer).map(Some)
-}
-
-#[derive(serde::Deserialize)]
-struct BoundedText<const MAX: usize>(#[serde(deserialize_with = "at_most::<MAX, _>")] String);
-
 /// [`PAGE`], for `#[serde(default)]`.
 #[must_use]
 pub fn page() -> usize {
@@ -307,7 +315,7 @@ pub fn page() -> usize {
 }
 
 /// An empty request body.
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct EmptyBody {}
 
@@ -374,22 +382,22 @@ mod tests {
 
     use super::*;
 
-    #[derive(Debug, Deserialize)]
+    #[derive(Debug, Deserialize, Validate)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "only read")]
     struct Outer {
-        #[serde(deserialize_with = "at_most::<3, _>")]
+        #[validate(length(max = 3))]
         name: String,
         #[serde(default)]
+        #[validate(nested)]
         items: Vec<Inner>,
     }
 
-    #[derive(Debug, Deserialize)]
+    #[derive(Debug, Deserialize, Validate)]
     #[serde(deny_unknown_fields)]
-    #[expect(dead_code, reason = "only read")]
     struct Inner {
-        #[serde(deserialize_with = "at_most_or_null::<3, _>")]
-        text: Option<String>,
+        #[serde(deserialize_with = "set_or_null")]
+        #[validate(length(max = 3))]
+        text: Option<Option<String>>,
     }
 
     fn place(json: &str) -> (String, String) {
@@ -410,6 +418,18 @@ mod tests {
         assert_eq!(place("[]").0, "");
         assert_eq!(place(r#"{"name":"\u0001ab "}"#), ("/name".into(), "too_long".into()));
         assert_eq!(place(r#"{"name":"a","items":[{"text":"b"},{"text":"abcd"}]}"#), ("/items/1/text".into(), "too_long".into()));
+    }
+
+    #[test]
+    fn all_texts_that_are_too_long_are_reported() {
+        let Err(ApiRejection::Protocol { faults, .. }) =
+            read::<Outer>(r#"{"name":"äöüß","items":[{"text":null},{"text":"abcde"}]}"#.as_bytes())
+        else {
+            panic!("accepted");
+        };
+        let faults: Vec<_> = faults.into_iter().map(|fault| (fault.pointer.unwrap_or_default(), fault.detail)).collect();
+        let expected = [("/items/1/text", "Use at most 3 characters; this has 5."), ("/name", "Use at most 3 characters; this has 4.")];
+        assert_eq!(faults, expected.map(|(pointer, detail)| (pointer.to_owned(), detail.to_owned())));
     }
 
     #[test]

@@ -22,6 +22,7 @@ use service::{
 use store::results::{ListedResponse, TimeRange};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+use validator::Validate;
 
 use super::{
     caller::ApiCaller,
@@ -131,7 +132,7 @@ async fn one(app: &App, scope: &Scope, id: ResponseId) -> ApiHandlerResult<Respo
 }
 
 /// Query parameters of the list.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, IntoParams, Validate)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListResponsesParams {
@@ -201,27 +202,32 @@ pub async fn read_response(
 }
 
 /// A response that was given elsewhere.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct NewResponse {
     /// At most one per question.
+    #[validate(nested)]
     #[schema(max_items = 50)]
     answers: Vec<NewAnswer>,
     /// Whether the response is complete, which is the default. If so, all required questions must be answered.
     #[serde(default = "yes")]
     finished: bool,
+    #[validate(nested)]
     #[serde(default, deserialize_with = "super::request::object_or_null")]
     contact: Option<NewContact>,
     /// URL of the page it was given on. Only the query parameters that the project keeps are stored, and no fragment.
-    #[serde(default, deserialize_with = "super::request::at_most_or_null::<2000, _>")]
+    #[serde(default)]
+    #[validate(length(max = 2000))]
     #[schema(format = "uri", max_length = 2000)]
     page_url: Option<String>,
     /// The release of your product.
-    #[serde(default, deserialize_with = "super::request::at_most_or_null::<100, _>")]
+    #[serde(default)]
+    #[validate(length(max = 100))]
     #[schema(max_length = 100)]
     release: Option<String>,
     /// The environment, such as `production`.
-    #[serde(default, deserialize_with = "super::request::at_most_or_null::<100, _>")]
+    #[serde(default)]
+    #[validate(length(max = 100))]
     #[schema(max_length = 100)]
     environment: Option<String>,
 }
@@ -231,23 +237,25 @@ fn yes() -> bool {
 }
 
 /// An answer to one question: exactly one of `number`, `text` and `choices`, depending on the question.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct NewAnswer {
-    #[serde(deserialize_with = "super::request::at_most::<20, _>")]
+    #[validate(length(max = 20))]
     #[schema(min_length = 1, max_length = 20, example = "q1")]
     question_id: String,
     #[serde(default, deserialize_with = "super::request::whole")]
     #[schema(minimum = 0, maximum = 10, example = 9)]
     number: Option<u8>,
-    #[serde(default, deserialize_with = "super::request::at_most_or_null::<10000, _>")]
+    #[serde(default)]
+    #[validate(length(max = 10000))]
     #[schema(max_length = 10000)]
     text: Option<String>,
     /// IDs of choices.
     #[schema(max_items = 50)]
     choices: Option<Vec<String>>,
     /// A free-text answer besides the choices, if the question offers it.
-    #[serde(default, deserialize_with = "super::request::at_most_or_null::<500, _>")]
+    #[serde(default)]
+    #[validate(length(max = 500))]
     #[schema(max_length = 500)]
     other: Option<String>,
 }

@@ -16,6 +16,7 @@ use service::{
 use store::surveys::Survey as Stored;
 use utoipa::ToSchema;
 use uuid::Uuid;
+use validator::Validate;
 
 use super::{
     caller::ApiCaller,
@@ -116,11 +117,11 @@ impl SurveyTemplate {
 }
 
 /// A survey to create: a template, and what is given here in place of the template’s.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct NewSurvey {
     /// The name that the team sees.
-    #[serde(deserialize_with = "super::request::at_most::<120, _>")]
+    #[validate(length(max = 120))]
     #[schema(min_length = 1, max_length = 120, example = "After checkout")]
     name: String,
     /// What it starts from. Templates are in English.
@@ -222,7 +223,7 @@ impl From<SettableSurveyStatus> for SurveyStatus {
 }
 
 /// Fields to change.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct SurveyPatch {
     status: SettableSurveyStatus,
@@ -262,11 +263,12 @@ pub async fn read_draft(State(app): State<AppState>, caller: ApiCaller, PathIds(
 }
 
 /// Fields to change; omitted fields keep their values.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct SurveyDraftPatch {
     /// The name that the team sees.
-    #[serde(default, deserialize_with = "super::request::set_at_most::<120, _>")]
+    #[serde(default, deserialize_with = "super::request::set")]
+    #[validate(length(max = 120))]
     #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 120)]
     name: Option<String>,
     /// The heading that respondents see: at most 120 characters when it is published.
@@ -335,7 +337,7 @@ pub async fn update_draft(
 }
 
 /// The draft to publish.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct NewPublication {
     /// The `revision` of the draft that you read. Another one is refused with 409, so that nothing is published that you have not seen.

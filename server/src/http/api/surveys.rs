@@ -12,6 +12,7 @@ use service::state::{App, AppState};
 use store::surveys::Survey as Stored;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+use validator::Validate;
 
 use super::{
     caller::ApiCaller,
@@ -132,7 +133,7 @@ pub(super) async fn find(app: &App, scope: &Scope, id: Uuid) -> ApiHandlerResult
 }
 
 /// Query parameters of the list.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, IntoParams, Validate)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListSurveysParams {

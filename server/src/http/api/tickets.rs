@@ -18,6 +18,7 @@ use service::{
 };
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+use validator::Validate;
 
 use super::{
     caller::ApiCaller,
@@ -217,7 +218,7 @@ async fn detail(app: &App, scope: &Scope, id: TicketId) -> ApiHandlerResult<Tick
 }
 
 /// Query parameters of the list.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, IntoParams, Validate)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListTicketsParams {
@@ -267,21 +268,22 @@ pub async fn read_ticket(
 }
 
 /// A ticket to open for a requester.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewTicket)]
 pub struct TicketInput {
-    #[serde(deserialize_with = "super::request::at_most::<200, _>")]
+    #[validate(length(max = 200))]
     #[schema(min_length = 1, max_length = 200, example = "Refund for order 81")]
     subject: String,
-    #[serde(deserialize_with = "super::request::at_most::<10000, _>")]
+    #[validate(length(max = 10000))]
     #[schema(min_length = 1, max_length = 10000, example = "I was charged twice.")]
     message: String,
     /// The requester's e-mail address.
-    #[serde(deserialize_with = "super::request::at_most::<254, _>")]
+    #[validate(length(max = 254))]
     #[schema(format = "email", max_length = 254, example = "ann@example.com")]
     email: String,
-    #[serde(default, deserialize_with = "super::request::at_most::<100, _>")]
+    #[serde(default)]
+    #[validate(length(max = 100))]
     #[schema(max_length = 100, example = "Ann Archer")]
     name: String,
 }
@@ -320,11 +322,11 @@ pub enum MessageKind {
 }
 
 /// A message to add.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct NewMessage {
     kind: MessageKind,
-    #[serde(deserialize_with = "super::request::at_most::<10000, _>")]
+    #[validate(length(max = 10000))]
     #[schema(min_length = 1, max_length = 10000, example = "We have refunded it.")]
     body: String,
     /// Whether to close the ticket with this message. A note closes it without notifying the requester.
@@ -373,7 +375,7 @@ pub enum SettableState {
 }
 
 /// Fields to change; omitted fields keep their values.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct TicketPatch {
     #[serde(default, deserialize_with = "super::request::set")]

@@ -18,6 +18,7 @@ use service::{
 use store::webhooks::Endpoint;
 use utoipa::ToSchema;
 use uuid::Uuid;
+use validator::Validate;
 
 use super::{
     caller::ApiCaller,
@@ -212,15 +213,16 @@ pub async fn read_webhook(
 }
 
 /// A webhook to create.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct NewWebhook {
     /// Begins with `https://`, and with `http://` only if the operator allows it.
-    #[serde(deserialize_with = "super::request::at_most::<2000, _>")]
+    #[validate(length(max = 2000))]
     #[schema(format = "uri", min_length = 1, max_length = 2000, example = "https://hooks.example.com/earshot")]
     url: String,
     /// The name that the team sees.
-    #[serde(default, deserialize_with = "super::request::at_most::<200, _>")]
+    #[serde(default)]
+    #[validate(length(max = 200))]
     #[schema(max_length = 200, example = "Chat")]
     name: String,
     /// The events to send.
@@ -251,15 +253,17 @@ pub async fn create_webhook(State(app): State<AppState>, sent: WriteRequest<NewW
 }
 
 /// Fields to change; omitted fields keep their values.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookPatch {
     /// Begins with `https://`, and with `http://` only if the operator allows it.
-    #[serde(default, deserialize_with = "super::request::set_at_most::<2000, _>")]
+    #[serde(default, deserialize_with = "super::request::set")]
+    #[validate(length(max = 2000))]
     #[schema(value_type = Option<String>, nullable = false, format = "uri", min_length = 1, max_length = 2000)]
     url: Option<String>,
     /// The name that the team sees.
-    #[serde(default, deserialize_with = "super::request::set_at_most::<200, _>")]
+    #[serde(default, deserialize_with = "super::request::set")]
+    #[validate(length(max = 200))]
     #[schema(value_type = Option<String>, nullable = false, max_length = 200)]
     name: Option<String>,
     /// The events to send.
