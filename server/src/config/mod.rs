@@ -18,6 +18,7 @@ use clap::{Args, ValueEnum};
 use domain::{Secret, projects::parse_origin, webhooks::address::IpNetwork};
 use serde::Deserialize;
 use service::{
+    accounts::password::PasswordCost,
     error::{Error, Result},
     settings::{Settings, megabytes, own_program},
 };
@@ -197,6 +198,7 @@ impl Config {
                 keep_free: megabytes(serve.keep_free.or(file.keep_free).unwrap_or(500)),
                 webhook_allow: blocks(&serve.webhook_allow.or(file.webhook_allow).unwrap_or_default())?,
                 secret: store.secret_file.or(file.secret_file).map(|path| secret(&path)).transpose()?,
+                password_cost: PasswordCost::OWASP,
             },
             database_url: store.database_url.or(file.database_url).map(Secret),
             http: HttpConfig {
@@ -387,6 +389,8 @@ mod tests {
             Some("https://xn--bcher-kva.example")
         );
         assert_eq!((config.settings.rate_per_address, config.settings.rate_per_key), (60, 600));
+        // OWASP's figures, not the constant: the tests of sign-in use a lower cost.
+        assert_eq!(config.settings.password_cost, PasswordCost { memory_kib: 19 * 1024, passes: 2 });
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub async fn change_password(app: &App, staff: &StaffRow, current: &str, new: &s
     let attempt = app.limits.change_password(staff.id()?, app.now()).await?;
     let known = password::password_context(app, staff).await?;
     let mut errors = FieldErrors::default();
-    if current.len() > password::MAX_BYTES || !password::verify(current.to_owned(), Some(staff.password_hash.clone())).await? {
+    if current.len() > password::MAX_BYTES || !password::verify(app, current.to_owned(), Some(staff.password_hash.clone())).await? {
         errors.add("current", "wrong", "Your current password is incorrect.");
     } else {
         app.limits.give_back(attempt).await?;

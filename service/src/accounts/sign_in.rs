@@ -12,7 +12,7 @@ use crate::{error::Result, state::App};
 const DEVICE: &str = "device";
 
 /// The same error for every cause.
-fn setting_error() -> Refusal {
+fn wrong_credentials() -> Refusal {
     Refusal::field("email", "credentials", "The e-mail address or password is incorrect.")
 }
 
@@ -47,12 +47,12 @@ pub async fn sign_in(app: &App, email: &str, password: &str, address: IpAddr, de
     let fits_in = password.len() <= password::MAX_BYTES;
     let stored = row.as_ref().filter(|_| fits_in).map(|r| r.password_hash.clone());
     let password = if fits_in { password.to_owned() } else { String::new() };
-    let right = password::verify(password, stored).await?;
+    let right = password::verify(app, password, stored).await?;
     match row {
         Some(row) if right => {
             app.limits.give_back(attempt).await?;
             row.id()
         }
-        _ => Err(setting_error().into()),
+        _ => Err(wrong_credentials().into()),
     }
 }

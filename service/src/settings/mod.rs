@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use domain::{Secret, webhooks::address::IpNetwork};
 
+use crate::accounts::password::PasswordCost;
+
 /// The settings of all use cases, checked.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -35,6 +37,8 @@ pub struct Settings {
     pub webhook_allow: Vec<IpNetwork>,
     /// Secret for signing, combined with the one in the database, from a file that is not part of database backups.
     pub secret: Option<Secret<Vec<u8>>>,
+    /// Work factor of new password hashes.
+    pub password_cost: PasswordCost,
 }
 
 impl Settings {
@@ -44,7 +48,7 @@ impl Settings {
         self.public_url.as_ref().is_some_and(|url| url.starts_with("https://"))
     }
 
-    /// For tests: everything in `data`, generous limits.
+    /// For tests: everything in `data`, generous limits, and passwords that take no time.
     #[must_use]
     pub fn for_tests(data: PathBuf) -> Self {
         Self {
@@ -60,6 +64,7 @@ impl Settings {
             mail: None,
             webhook_allow: Vec::new(),
             secret: None,
+            password_cost: PasswordCost::MINIMAL,
         }
     }
 }

@@ -1,5 +1,4 @@
-//! Passwords: acceptance rules (`rules`) and argon2id hashing with OWASP's parameters (19 MiB, 2 passes, 1 lane), off the async threads
-//! with limited concurrency.
+//! Passwords: acceptance rules (`rules`) and argon2id hashing, off the async threads with limited concurrency.
 
 mod rules;
 
@@ -37,8 +36,24 @@ static SLOTS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
 /// How long a request waits for a slot before it is rejected.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-fn argon2() -> Result<Argon2<'static>> {
-    let params = Params::new(19_456, 2, 1, None).map_err(|e| Error::internal("argon2", e))?;
+/// Work factor of password hashes (argon2id with one lane, RFC 9106). Each stored hash records its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PasswordCost {
+    /// Memory, in KiB.
+    pub memory_kib: u32,
+    /// Passes over the memory.
+    pub passes: u32,
+}
+
+impl PasswordCost {
+    /// OWASP's recommendation (Password Storage Cheat Sheet).
+    pub const OWASP: Self = Self { memory_kib: 19_456, passes: 2 };
+    /// The least that argon2 accepts, for tests.
+    pub(crate) const MINIMAL: Self = Self { memory_kib: Params::MIN_M_COST, passes: Params::MIN_T_COST };
+}
+
+fn argon2(cost: PasswordCost) -> Result<Argon2<'static>> {
+    let params = Params::new(cost.memory_kib, cost.passes, 1, None).map_err(|e| Error::internal("argon2", e))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
@@ -62,8 +77,9 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send +
 pub async fn hash(app: &App, password: String) -> Result<String> {
     let mut salt = [0_u8; 16];
     app.ids.random(&mut salt);
+    let cost = app.settings.password_cost;
     off_thread(move || {
-        let hash = argon2()?.hash_password_with_salt(password.as_bytes(), &salt).map_err(|e| Error::internal("argon2", e))?;
+        let hash = argon2(cost)?.hash_password_with_salt(password.as_bytes(), &salt).map_err(|e| Error::internal("argon2", e))?;
         Ok(hash.to_string())
     })
     .await
@@ -73,9 +89,10 @@ pub async fn hash(app: &App, password: String) -> Result<String> {
 ///
 /// # Errors
 /// Returns an error if hashing itself fails.
-pub async fn verify(password: String, stored: Option<String>) -> Result<bool> {
+pub async fn verify(app: &App, password: String, stored: Option<String>) -> Result<bool> {
+    let cost = app.settings.password_cost;
     off_thread(move || {
-        let argon2 = argon2()?;
+        let argon2 = argon2(cost)?;
         let Some(stored) = stored else {
             argon2.hash_password_with_salt(password.as_bytes(), &[7; 16]).map_err(|e| Error::internal("argon2", e))?;
             return Ok(false);
