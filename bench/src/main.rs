@@ -26,31 +26,31 @@ struct Cli {
     /// The release program
     #[arg(long, value_name = "FILE", default_value = "target/release/earshot")]
     program: PathBuf,
-    /// Where data and results are kept between runs
+    /// Directory for data and results, kept between runs
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     work: PathBuf,
-    /// A CSV file of real texts with the columns text and category; the demonstration's texts when left out
+    /// A CSV file of real texts with the columns text and category; by default, texts of the demonstration are used
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
-    /// A PostgreSQL server on which databases may be made
+    /// A PostgreSQL server on which databases may be created
     #[arg(long, value_name = "URL")]
     postgres: Option<String>,
     /// Numbers of items to measure reading with
     #[arg(long, value_name = "SIZES", default_value = "10k,100k,1m")]
     sizes: String,
-    /// The day that the report names; today when left out
+    /// The date shown in the report [default: today]
     #[arg(long, value_name = "YYYY-MM-DD")]
     date: Option<String>,
-    /// Where the report goes
+    /// Directory of the report
     #[arg(long, value_name = "DIR", default_value = "docs")]
     docs: PathBuf,
     /// Short windows
     #[arg(long)]
     quick: bool,
-    /// Leave the items where they are, for a next run
+    /// Keep the generated items for the next run
     #[arg(long)]
     keep: bool,
-    /// Only this benchmark; may be repeated
+    /// Run only this benchmark; can be repeated
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     #[command(subcommand)]
@@ -59,14 +59,14 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// A bare server, for a run to start
+    /// Runs a bare server; started by the benchmark itself
     #[command(hide = true)]
     Bare {
         /// route or commits
         kind: String,
-        /// Where it listens
+        /// Address to listen on
         address: SocketAddr,
-        /// Where it writes
+        /// Directory to write to
         data: PathBuf,
     },
 }

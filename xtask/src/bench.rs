@@ -9,7 +9,7 @@ use crate::{
     process::{cargo, run, step},
 };
 
-/// What a person may say to `bench`.
+/// Arguments of `bench`.
 #[derive(clap::Args)]
 pub struct Args {
     /// Numbers of items to measure reading with

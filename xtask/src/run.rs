@@ -14,7 +14,7 @@ use crate::{Result, build, paths::Paths, process::step};
 /// The default address.
 const LISTEN: &str = "127.0.0.1:3000";
 
-/// What a person may say to `run` and `dev`.
+/// Arguments of `run` and `dev`.
 #[derive(clap::Args)]
 pub struct Args {
     /// Optimised, minified, with compressed assets

@@ -16,7 +16,7 @@ use service::{
     state::{App, SECRET_ACTIVATION_DELAY_MS},
 };
 
-/// What `earshot admin` can do.
+/// The commands of `earshot admin`.
 #[derive(Debug, Subcommand)]
 pub(super) enum AdminCommand {
     /// Create an owner of every project

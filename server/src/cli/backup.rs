@@ -12,7 +12,7 @@ use service::{
 
 use crate::{backup, config::Config};
 
-/// What `earshot backup` is told.
+/// Arguments of `earshot backup`.
 #[derive(Debug, Args)]
 pub(super) struct BackupArgs {
     /// The file to write the backup to; it must not exist yet
@@ -20,7 +20,7 @@ pub(super) struct BackupArgs {
     file: PathBuf,
 }
 
-/// What `earshot restore` is told.
+/// Arguments of `earshot restore`.
 #[derive(Debug, Args)]
 pub(super) struct RestoreArgs {
     /// A file that `earshot backup` wrote

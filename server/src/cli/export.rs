@@ -12,7 +12,7 @@ use service::{
 };
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-/// What `earshot export` takes.
+/// Arguments of `earshot export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
     /// The project, by name or ID

@@ -23,7 +23,7 @@ use service::{
     state::AppState,
 };
 
-/// What `earshot import` takes.
+/// Arguments of `earshot import`.
 #[derive(Debug, Args)]
 pub struct ImportArgs {
     /// A CSV file with the column names in the first line

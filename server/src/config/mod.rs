@@ -54,7 +54,7 @@ pub struct HttpConfig {
     pub metrics_token: Option<Secret<String>>,
 }
 
-/// How the log is written.
+/// Log format.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
@@ -65,7 +65,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// What `Strict-Transport-Security` (RFC 6797) says.
+/// The `Strict-Transport-Security` header (RFC 6797).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Hsts {

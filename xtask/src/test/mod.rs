@@ -17,7 +17,7 @@ use std::{
 
 use crate::{Result, build, paths::Paths};
 
-/// What a person may say to `test`.
+/// Arguments of `test`.
 #[derive(clap::Args)]
 pub struct Args {
     /// Run only these stages (repeatable)
@@ -26,7 +26,7 @@ pub struct Args {
     /// Skip these stages (repeatable)
     #[arg(long, value_name = "STAGE")]
     skip: Vec<String>,
-    /// The bad days (kill -9, power loss, lost databases) and the generated inputs at full size: adds about 45 minutes
+    /// Failure tests (kill -9, power loss, lost databases) and generated inputs at full size: adds about 45 minutes
     #[arg(long)]
     long: bool,
     /// Arguments for Playwright, after `--`, for example: test --only browser -- -g inbox

@@ -24,7 +24,7 @@ use super::{
     write_outcome::{self, WriteOutcome, use_case_key},
 };
 
-/// A comment of the team on feedback. Whoever gave the feedback never sees it.
+/// A comment of the team on feedback. The person who gave the feedback never sees it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Comment {
     id: Uuid,
@@ -64,7 +64,7 @@ async fn one(app: &App, scope: &Scope, feedback: Uuid, id: Uuid) -> ApiHandlerRe
 
 /// List the comments on feedback
 ///
-/// What the team said about it among themselves. Internal notes on a ticket are among the ticket’s messages.
+/// The team’s comments on a piece of feedback. Internal notes on a ticket are among the ticket’s messages.
 #[utoipa::path(get, path = "/api/v1/feedback/{feedback_id}/comments", operation_id = "list_comments", tag = "Feedback",
     params(("feedback_id" = Uuid, Path, description = "The feedback."), PageParams),
     responses((status = 200, description = "One page.", body = CommentList)))]
