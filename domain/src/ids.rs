@@ -38,8 +38,14 @@ ids! {
     ProjectId,
     /// A signed-in member of the team.
     StaffId,
-    /// An API key; also the [`StaffId`] that it acts as.
+    /// An actor: the id of a person, an API key, a rule or an integration.
+    ActorId,
+    /// An API key.
     ApiKeyId,
+    /// Automation that the team has set up in Earshot.
+    RuleId,
+    /// Another system that is connected to a project.
+    IntegrationId,
     /// A secret that a project's own servers sign identities with.
     IdentitySecretId,
     /// An invitation for a member of the team.

@@ -39,13 +39,13 @@ impl UndoOutcome {
     }
 }
 
-/// Undoes something that the same person did, except where it has changed again since.
+/// Undoes a change by the same actor, except where it has changed again since.
 ///
 /// # Errors
 /// [`Refusal::NotFound`] for an unknown or used token, [`Refusal::Conflict`] if everything has changed since.
 pub async fn undo(app: &App, scope: &Scope, token: UndoId) -> Result<UndoOutcome> {
     scope.require(Role::Triager)?;
-    scope.staff().ok_or(Refusal::Forbidden)?;
+    scope.actor_id().ok_or(Refusal::Forbidden)?;
     let mut all: Option<UndoOutcome> = None;
     // An act of several transactions is undone in as many.
     while let Some(done) = app.store.act(app.context(scope), move |act| Box::pin(undo_next(act, token))).await? {

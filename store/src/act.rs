@@ -14,7 +14,7 @@ use domain::{
     backlog::BacklogItem,
     feedback::{Feedback, FeedbackChange},
     history::HistoryChange,
-    ids::{CommentId, ContactId, FeedbackId, MessageId, ProjectId, StaffId, TicketId, UndoId},
+    ids::{ActorId, CommentId, ContactId, FeedbackId, MessageId, ProjectId, TicketId, UndoId},
     responses::ClaimedContact,
     tickets::{MessageAuthor, Ticket},
     webhooks::EventKind,
@@ -96,10 +96,10 @@ impl Act<'_, '_> {
         self.context.scope.project()
     }
 
-    /// The acting staff member; `None` for visitors and for the program itself.
+    /// The actor's id, to which the rows of this act refer; `None` for visitors and for the system itself.
     #[must_use]
-    pub fn staff(&self) -> Option<StaffId> {
-        self.context.scope.staff()
+    pub fn actor_id(&self) -> Option<ActorId> {
+        self.context.scope.actor_id()
     }
 
     /// Time of the act; constant throughout the transaction.
@@ -146,8 +146,8 @@ impl Act<'_, '_> {
     /// # Errors
     /// When the database fails.
     pub async fn record(&mut self, subject: impl ToString + Send, change: &HistoryChange) -> Result<()> {
-        let (id, project, staff, now) = (self.id(), self.project(), self.staff(), self.now());
-        self.tx.insert_history(id, project, subject, staff, change, now).await
+        let (id, project, actor, now) = (self.id(), self.project(), self.actor_id(), self.now());
+        self.tx.insert_history(id, project, subject, actor, change, now).await
     }
 
     /// Applies one change to locked feedback, including its side effects. Returns the new version.
@@ -155,8 +155,8 @@ impl Act<'_, '_> {
     /// # Errors
     /// When the database fails.
     pub async fn change_feedback(&mut self, held: &mut Feedback, change: &FeedbackChange) -> Result<i64> {
-        let (staff, id, now) = (self.staff(), self.id(), self.now());
-        self.tx.change_feedback(held, staff, id, now, change).await
+        let (actor, id, now) = (self.actor_id(), self.id(), self.now());
+        self.tx.change_feedback(held, actor, id, now, change).await
     }
 
     /// Writes the status and assignee of locked feedback, with the next version and a history entry. Returns the new version.
@@ -164,15 +164,15 @@ impl Act<'_, '_> {
     /// # Errors
     /// When the database fails.
     pub async fn record_on_feedback(&mut self, held: &mut Feedback, change: &HistoryChange) -> Result<i64> {
-        let (staff, id, now) = (self.staff(), self.id(), self.now());
-        self.tx.update_feedback_with_history(held, staff, id, now, change).await
+        let (actor, id, now) = (self.actor_id(), self.id(), self.now());
+        self.tx.update_feedback_with_history(held, actor, id, now, change).await
     }
 
     /// Adds a comment by the actor. [`Act::record_on_feedback`] adds the history entry.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert_comment(&mut self, on: &Feedback, by: StaffId, body: &str) -> Result<CommentId> {
+    pub async fn insert_comment(&mut self, on: &Feedback, by: ActorId, body: &str) -> Result<CommentId> {
         let (id, now) = (self.id(), self.now());
         self.tx.insert_comment(id, on, by, body, now).await?;
         Ok(id)
@@ -183,8 +183,8 @@ impl Act<'_, '_> {
     /// # Errors
     /// When the database fails.
     pub async fn insert_link(&mut self, feedback: FeedbackId, item: &BacklogItem, says: &LinkContent) -> Result<bool> {
-        let (id, staff, now) = (self.id(), self.staff(), self.now());
-        self.tx.insert_link(id, feedback, item, says, staff, now).await
+        let (id, actor, now) = (self.id(), self.actor_id(), self.now());
+        self.tx.insert_link(id, feedback, item, says, actor, now).await
     }
 
     /// Publishes an event that a backlog item was created, changed or deleted.
@@ -219,8 +219,8 @@ impl Act<'_, '_> {
     /// # Errors
     /// When the database fails.
     pub async fn insert_ticket_message(&mut self, ticket: &Ticket, author: MessageAuthor, body: &str) -> Result<MessageId> {
-        let (id, staff, now) = (self.id(), self.staff(), self.now());
-        self.tx.insert_ticket_message(id, ticket, author, staff, body, now).await?;
+        let (id, actor, now) = (self.id(), self.actor_id(), self.now());
+        self.tx.insert_ticket_message(id, ticket, author, actor, body, now).await?;
         Ok(id)
     }
 
@@ -244,10 +244,10 @@ impl Act<'_, '_> {
         steps: &(impl Serialize + Sync),
         follows: Option<UndoId>,
     ) -> Result<Option<UndoId>> {
-        let Some(staff) = self.staff() else { return Ok(None) };
+        let Some(actor) = self.actor_id() else { return Ok(None) };
         let (id, project, now) = (self.id(), self.project(), self.now());
         let kept = KeptUndo { kind: kind.to_owned(), steps: serde_json::to_string(steps)? };
-        self.tx.insert_undo(id, follows, (project, staff), &kept, now).await?;
+        self.tx.insert_undo(id, follows, (project, actor), &kept, now).await?;
         Ok(Some(follows.unwrap_or(id)))
     }
 
@@ -256,8 +256,8 @@ impl Act<'_, '_> {
     /// # Errors
     /// When the database fails.
     pub async fn take_undo(&mut self, undo: UndoId) -> Result<Option<KeptUndo>> {
-        let Some(staff) = self.staff() else { return Ok(None) };
+        let Some(actor) = self.actor_id() else { return Ok(None) };
         let (project, now) = (self.project(), self.now());
-        self.tx.take_undo(undo, (project, staff), now).await
+        self.tx.take_undo(undo, (project, actor), now).await
     }
 }

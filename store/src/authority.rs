@@ -7,7 +7,7 @@ use domain::{
         authority::{AuthoritySource, Successor},
         key::Access,
     },
-    ids::{ProjectId, StaffId},
+    ids::{ActorId, ProjectId, StaffId},
 };
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ pub(super) fn backing(backer: Option<&str>, role: Option<&str>) -> AuthoritySour
         None => AuthoritySource::Project,
         Some(backer) => {
             // No person has the nil id, so an unreadable id grants nothing.
-            let person = or_instead("person behind a key or a webhook", id(backer).ok(), StaffId(Uuid::nil()));
+            let person = or_instead("person behind a key", id(backer).ok(), StaffId(Uuid::nil()));
             AuthoritySource::Person(person, role.and_then(|role| or_none("role", role.parse().ok())))
         }
     }
@@ -34,7 +34,7 @@ pub(super) fn heir(to: Successor) -> String {
     }
 }
 
-/// A person's role, and in the same row the access of an API key with that id. An id that is neither has no role.
+/// A person's role, and in the same row the access of an API key with that id. Any other actor has no role.
 const PRESENT: &str = "SELECT (SELECT m.role FROM memberships m WHERE m.project_id = $1 AND m.staff_id = $2) AS role, k.access, \
      COALESCE(k.handed_to, k.created_by) AS backer, \
      (SELECT m.role FROM memberships m WHERE m.project_id = $1 AND m.staff_id = COALESCE(k.handed_to, k.created_by)) AS backer_role \
@@ -52,11 +52,11 @@ fn read((role, access, backer, backer_role): Present) -> Result<Option<Role>> {
 }
 
 impl Store {
-    /// Returns the present role of a person or an API key in a project.
+    /// Returns the present role of an actor in a project: a person has their own, an API key at most that of its person, any other actor none.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn present_role(&self, project: ProjectId, who: StaffId, now: Timestamp) -> Result<Option<Role>> {
+    pub async fn present_role(&self, project: ProjectId, who: ActorId, now: Timestamp) -> Result<Option<Role>> {
         let row: Present =
             sqlx::query_as(PRESENT).bind(project.to_string()).bind(who.to_string()).bind(now.0).fetch_one(self.reader()).await?;
         read(row)
@@ -68,7 +68,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn present_role(&mut self, project: ProjectId, who: StaffId, now: Timestamp) -> Result<Option<Role>> {
+    pub async fn present_role(&mut self, project: ProjectId, who: ActorId, now: Timestamp) -> Result<Option<Role>> {
         let row: Present =
             sqlx::query_as(PRESENT).bind(project.to_string()).bind(who.to_string()).bind(now.0).fetch_one(self.conn()).await?;
         read(row)
@@ -81,7 +81,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`Refusal::Forbidden`] if the actor does not; also when the database fails.
     pub async fn ensure_authorized(&mut self, scope: &Scope, need: Role, now: Timestamp) -> Result<()> {
-        let Some(who) = scope.staff() else { return Ok(()) };
+        let Some(who) = scope.actor_id() else { return Ok(()) };
         let role = self.present_role(scope.project(), who, now).await?;
         if role.is_some_and(|role| role >= need) { Ok(()) } else { Err(Refusal::Forbidden.into()) }
     }

@@ -337,7 +337,7 @@ impl Store {
     /// When the database fails.
     pub async fn member_id_by_email(&self, project: ProjectId, email: &str) -> Result<Option<StaffId>> {
         let found: Option<(String,)> = sqlx::query_as(
-            "SELECT s.id FROM staff s JOIN memberships m ON m.staff_id = s.id WHERE m.project_id = $1 AND LOWER(s.email) = LOWER($2)",
+            "SELECT s.id FROM accounts s JOIN memberships m ON m.staff_id = s.id WHERE m.project_id = $1 AND LOWER(s.email) = LOWER($2)",
         )
         .bind(project.to_string())
         .bind(email.to_owned())

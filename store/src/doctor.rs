@@ -53,11 +53,13 @@ pub async fn inspect_database(url: Option<&str>, data: &Path) -> Result<Database
         return Ok(facts);
     }
     facts.instance = sqlx::query_scalar("SELECT instance FROM installation WHERE id = 1").fetch_optional(&mut conn).await?;
-    (facts.projects, facts.feedback, facts.staff) = sqlx::query_as(
-        "SELECT (SELECT COUNT(*) FROM projects), (SELECT COUNT(*) FROM feedback), (SELECT COUNT(*) FROM staff WHERE password_hash <> '')",
-    )
-    .fetch_one(&mut conn)
-    .await?;
+    // Until then, keys of the API were rows of `staff` as well.
+    let counts = if facts.migration >= 23 {
+        "SELECT (SELECT COUNT(*) FROM projects), (SELECT COUNT(*) FROM feedback), (SELECT COUNT(*) FROM accounts)"
+    } else {
+        "SELECT (SELECT COUNT(*) FROM projects), (SELECT COUNT(*) FROM feedback), (SELECT COUNT(*) FROM staff WHERE password_hash <> '')"
+    };
+    (facts.projects, facts.feedback, facts.staff) = sqlx::query_as(counts).fetch_one(&mut conn).await?;
     facts.dead = sqlx::query_as("SELECT kind, COALESCE(last_error, '') FROM jobs WHERE state = 'dead' ORDER BY finished_at DESC LIMIT 5")
         .fetch_all(&mut conn)
         .await?;

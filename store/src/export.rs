@@ -85,7 +85,7 @@ macro_rules! feedback_rows {
              c.email AS contact_email, c.external_id AS contact_external, f.survey_id, v.name AS survey, f.response_id, t.number AS ticket, \
              f.page_url, f.release, f.environment, f.language, f.spam_reasons, f.created_at, f.updated_at, f.version FROM ",
             $from,
-            " LEFT JOIN staff s ON s.id = f.assignee LEFT JOIN contacts c ON c.id = f.contact_id LEFT JOIN surveys v ON v.id = f.survey_id \
+            " LEFT JOIN accounts s ON s.id = f.assignee LEFT JOIN contacts c ON c.id = f.contact_id LEFT JOIN surveys v ON v.id = f.survey_id \
              LEFT JOIN tickets t ON t.feedback_id = f.id ",
             $asked
         )
@@ -237,14 +237,15 @@ impl Store {
             .await?)
     }
 
-    /// Returns backlog items of the scope's project after a number.
+    /// Returns backlog items of the scope's project after a number. The creator of an item made by an API key is `key:` and the key's id.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn export_items(&self, scope: &Scope, after: i64, limit: i64) -> Result<Vec<ExportedItem>> {
         Ok(sqlx::query_as(
-            "SELECT b.id, b.number, b.title, b.body, b.status, s.email AS created_by, b.created_at, b.updated_at, b.version \
-             FROM backlog_items b LEFT JOIN staff s ON s.id = b.created_by WHERE b.project_id = $1 AND b.number > $2 ORDER BY b.number LIMIT $3",
+            "SELECT b.id, b.number, b.title, b.body, b.status, COALESCE(s.email, 'key:' || k.id) AS created_by, b.created_at, b.updated_at, \
+             b.version FROM backlog_items b LEFT JOIN accounts s ON s.id = b.created_by LEFT JOIN api_keys k ON k.id = b.created_by \
+             WHERE b.project_id = $1 AND b.number > $2 ORDER BY b.number LIMIT $3",
         )
         .bind(scope.project().to_string())
         .bind(after)

@@ -4,7 +4,7 @@ use domain::{
     Timestamp,
     accounts::Scope,
     history::{HistoryChange, LINK_KINDS},
-    ids::{FeedbackId, HistoryId, ProjectId, StaffId},
+    ids::{ActorId, FeedbackId, HistoryId, ProjectId},
 };
 
 use super::{Store, Tx};
@@ -13,8 +13,8 @@ use crate::error::Result;
 /// One history entry, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryEntry {
-    /// The author; `None` for the program itself.
-    pub staff: Option<String>,
+    /// The author's name; `None` for the system itself and for visitors.
+    pub by: Option<String>,
     /// The change.
     pub change: HistoryChange,
     /// Time of the change.
@@ -31,7 +31,7 @@ impl Store {
     /// When the database fails.
     pub async fn history_entries(&self, scope: &Scope, subject: impl ToString) -> Result<Vec<HistoryEntry>> {
         let rows: Vec<(Option<String>, Option<String>, String, i64)> = sqlx::query_as(
-            "SELECT s.name, s.email, h.change, h.at FROM history h LEFT JOIN staff s ON s.id = h.staff_id \
+            "SELECT a.name, s.email, h.change, h.at FROM history h LEFT JOIN actors a ON a.id = h.actor_id LEFT JOIN accounts s ON s.id = a.id \
              WHERE h.project_id = $1 AND h.subject_id = $2 ORDER BY h.at DESC, h.id DESC LIMIT $3",
         )
         .bind(scope.project().to_string())
@@ -40,7 +40,7 @@ impl Store {
         .fetch_all(self.reader())
         .await?;
         let entry = |(name, email, change, at): (Option<String>, Option<String>, String, i64)| HistoryEntry {
-            staff: name.filter(|n| !n.is_empty()).or(email),
+            by: name.filter(|n| !n.is_empty()).or(email),
             change: serde_json::from_str(&change).unwrap_or(HistoryChange::Unknown),
             at: Timestamp(at),
         };
@@ -59,18 +59,18 @@ impl Tx<'_> {
         id: HistoryId,
         project: ProjectId,
         subject: impl ToString + Send,
-        staff: Option<StaffId>,
+        actor: Option<ActorId>,
         change: &HistoryChange,
         now: Timestamp,
     ) -> Result<()> {
         sqlx::query(
-            "INSERT INTO history (id, project_id, subject_id, staff_id, kind, change, at, version) \
+            "INSERT INTO history (id, project_id, subject_id, actor_id, kind, change, at, version) \
                  VALUES ($1, $2, $3, $4, $7, $5, $6, COALESCE((SELECT f.version FROM feedback f WHERE f.id = $3), 0))",
         )
         .bind(id.to_string())
         .bind(project.to_string())
         .bind(subject.to_string())
-        .bind(staff.map(|s| s.to_string()))
+        .bind(actor.map(|a| a.to_string()))
         .bind(serde_json::to_string(change)?)
         .bind(now.0)
         .bind(change.kind())
@@ -87,7 +87,7 @@ impl Tx<'_> {
     pub async fn record_additional_answers(&mut self, id: HistoryId, scope: &Scope, feedback: FeedbackId, now: Timestamp) -> Result<()> {
         let told = sqlx::query(
             "UPDATE history SET at = $3, version = (SELECT f.version FROM feedback f WHERE f.id = $1) \
-             WHERE subject_id = $1 AND kind = $4 AND staff_id IS NULL AND project_id = $2 \
+             WHERE subject_id = $1 AND kind = $4 AND actor_id IS NULL AND project_id = $2 \
              AND id = (SELECT n.id FROM history n WHERE n.subject_id = $1 ORDER BY n.at DESC, n.id DESC LIMIT 1)",
         )
         .bind(feedback.to_string())
@@ -109,7 +109,7 @@ impl Tx<'_> {
     pub async fn last_edit(&mut self, project: ProjectId, subject: impl ToString + Send) -> Result<Option<(String, Timestamp)>> {
         let [linked, unlinked, requoted, reweighed] = LINK_KINDS;
         let row: Option<(Option<String>, Option<String>, i64)> = sqlx::query_as(
-            "SELECT s.name, s.email, h.at FROM history h LEFT JOIN staff s ON s.id = h.staff_id \
+            "SELECT a.name, s.email, h.at FROM history h LEFT JOIN actors a ON a.id = h.actor_id LEFT JOIN accounts s ON s.id = a.id \
              WHERE h.project_id = $1 AND h.subject_id = $2 AND h.kind NOT IN ($3, $4, $5, $6) ORDER BY h.at DESC, h.id DESC LIMIT 1",
         )
         .bind(project.to_string())

@@ -4,7 +4,7 @@ use domain::{
     Timestamp,
     accounts::Scope,
     identity::UnsignedClaimPolicy,
-    ids::{IdentitySecretId, ProjectId, StaffId},
+    ids::{ActorId, IdentitySecretId, ProjectId},
 };
 use sqlx::FromRow;
 
@@ -42,8 +42,8 @@ impl Store {
     /// When the database fails.
     pub async fn identity_secrets(&self, scope: &Scope) -> Result<Vec<IdentitySecret>> {
         let rows: Vec<IdentitySecretRow> = sqlx::query_as(
-            "SELECT i.id, SUBSTR(i.secret, LENGTH(i.secret) - 3) AS ending, s.name AS by_name, i.created_at, i.retired_at \
-             FROM identity_secrets i LEFT JOIN staff s ON s.id = i.created_by WHERE i.project_id = $1 ORDER BY i.created_at DESC, i.id DESC",
+            "SELECT i.id, SUBSTR(i.secret, LENGTH(i.secret) - 3) AS ending, a.name AS by_name, i.created_at, i.retired_at \
+             FROM identity_secrets i LEFT JOIN actors a ON a.id = i.created_by WHERE i.project_id = $1 ORDER BY i.created_at DESC, i.id DESC",
         )
         .bind(scope.project().to_string())
         .fetch_all(self.reader())
@@ -95,14 +95,14 @@ impl Tx<'_> {
         scope: &Scope,
         own: IdentitySecretId,
         secret: &str,
-        by: Option<StaffId>,
+        by: Option<ActorId>,
         now: Timestamp,
     ) -> Result<()> {
         sqlx::query("INSERT INTO identity_secrets (id, project_id, secret, created_by, created_at) VALUES ($1, $2, $3, $4, $5)")
             .bind(own.to_string())
             .bind(scope.project().to_string())
             .bind(secret.to_owned())
-            .bind(by.map(|staff| staff.to_string()))
+            .bind(by.map(|actor| actor.to_string()))
             .bind(now.0)
             .execute(self.conn())
             .await?;

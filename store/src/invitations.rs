@@ -3,7 +3,7 @@
 use domain::{
     Timestamp,
     accounts::{Role, Scope},
-    ids::{InvitationId, ProjectId, StaffId},
+    ids::{ActorId, InvitationId, ProjectId, StaffId},
 };
 use sqlx::FromRow;
 
@@ -23,8 +23,8 @@ pub struct Invitation {
     pub role: Role,
     /// The invited address, if restricted to one.
     pub email: Option<String>,
-    /// Its creator.
-    pub by: StaffId,
+    /// Its creator: a person or a program.
+    pub by: ActorId,
     /// The creator's name.
     pub by_name: String,
     /// When it expires.
@@ -76,8 +76,8 @@ impl Store {
     /// When the database fails.
     pub async fn open_invitations(&self, scope: &Scope, now: Timestamp) -> Result<Vec<Invitation>> {
         let rows: Vec<InvitationRow> = sqlx::query_as(
-            "SELECT i.id, i.project_id, p.name AS project_name, i.role, i.email, i.created_by, s.name AS by_name, i.expires_at \
-             FROM invitations i JOIN projects p ON p.id = i.project_id JOIN staff s ON s.id = i.created_by \
+            "SELECT i.id, i.project_id, p.name AS project_name, i.role, i.email, i.created_by, a.name AS by_name, i.expires_at \
+             FROM invitations i JOIN projects p ON p.id = i.project_id JOIN actors a ON a.id = i.created_by \
              WHERE i.project_id = $1 AND i.used_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > $2 ORDER BY i.created_at DESC, i.id DESC",
         )
         .bind(scope.project().to_string())
@@ -93,8 +93,8 @@ impl Store {
     /// When the database fails.
     pub async fn invitation_by_token(&self, token_hash: &str, now: Timestamp) -> Result<Option<Invitation>> {
         let row: Option<InvitationRow> = sqlx::query_as(
-            "SELECT i.id, i.project_id, p.name AS project_name, i.role, i.email, i.created_by, s.name AS by_name, i.expires_at \
-             FROM invitations i JOIN projects p ON p.id = i.project_id JOIN staff s ON s.id = i.created_by \
+            "SELECT i.id, i.project_id, p.name AS project_name, i.role, i.email, i.created_by, a.name AS by_name, i.expires_at \
+             FROM invitations i JOIN projects p ON p.id = i.project_id JOIN actors a ON a.id = i.created_by \
              WHERE i.token_hash = $1 AND i.used_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > $2",
         )
         .bind(token_hash.to_owned())
@@ -128,11 +128,11 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Returns the open invitations of a project that a person, or a key acting for them, created, with the role of each.
+    /// Returns the open invitations of a project that an actor, or a key acting for them, created, with the role of each.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn invitations_of(&mut self, project: ProjectId, by: StaffId, now: Timestamp) -> Result<Vec<(InvitationId, Role)>> {
+    pub async fn invitations_of(&mut self, project: ProjectId, by: ActorId, now: Timestamp) -> Result<Vec<(InvitationId, Role)>> {
         let rows: Vec<(String, String)> = sqlx::query_as(
             "SELECT id, role FROM invitations WHERE project_id = $1 AND (created_by = $2 OR created_by IN (SELECT k.id FROM api_keys k \
              WHERE k.project_id = $1 AND COALESCE(k.handed_to, k.created_by) = $2)) AND used_at IS NULL AND revoked_at IS NULL \

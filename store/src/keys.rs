@@ -3,7 +3,7 @@
 use domain::{
     Timestamp,
     accounts::{
-        Role, Scope,
+        Actor, Role, Scope,
         authority::{AuthoritySource, Successor},
         key::Access,
     },
@@ -104,8 +104,8 @@ macro_rules! key_where {
         concat!(
             "SELECT k.id, k.project_id, n.name, k.prefix, k.access, s.name AS by_name, k.created_at, k.expires_at, k.used_at, k.revoked_at, \
              COALESCE(k.handed_to, k.created_by) AS backer_id, b.name AS backer_name, m.role AS backer_role \
-             FROM api_keys k JOIN staff n ON n.id = k.id LEFT JOIN staff s ON s.id = k.created_by \
-             LEFT JOIN staff b ON b.id = COALESCE(k.handed_to, k.created_by) \
+             FROM api_keys k JOIN actors n ON n.id = k.id LEFT JOIN actors s ON s.id = k.created_by \
+             LEFT JOIN actors b ON b.id = COALESCE(k.handed_to, k.created_by) \
              LEFT JOIN memberships m ON m.project_id = k.project_id AND m.staff_id = COALESCE(k.handed_to, k.created_by) WHERE ",
             $rest
         )
@@ -175,9 +175,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn insert_api_key(&mut self, key: &ApiKey, hash: &str, by: Option<StaffId>) -> Result<()> {
-        // Not an e-mail address: it cannot receive mail, and nobody can sign in with it.
-        let address = format!("key:{}", key.id);
-        self.insert_staff(StaffId(key.id.0), &address, &key.name, "", key.created_at).await?;
+        self.insert_actor(Actor::ApiKey(key.id), &key.name, key.created_at).await?;
         sqlx::query(
             "INSERT INTO api_keys (id, project_id, prefix, token_hash, access, created_by, created_at, expires_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",

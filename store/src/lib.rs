@@ -9,6 +9,7 @@
 //! own transaction, and a limit on concurrent jobs leaves connections for reads. The queue is bounded on both.
 
 pub mod act;
+mod actors;
 mod authority;
 pub mod backlog;
 pub mod backup;

@@ -1,10 +1,10 @@
-//! Members of the team and their roles.
+//! Members of the team: the accounts that they sign in with, and their roles. Their names are those of actors; see [`crate::Tx::actor_name`].
 
 use std::str::FromStr;
 
 use domain::{
     Timestamp,
-    accounts::{Actor, Role, Scope},
+    accounts::{Actor, Role, Scope, TeamMember},
     ids::{ProjectId, StaffId},
     projects::ThemeMode,
 };
@@ -54,9 +54,18 @@ pub struct Member {
 }
 
 /// Parses a member's role. An unreadable one counts as the lowest, so that the member is listed and can be assigned another; see
-/// [`Store::actor`].
+/// [`Store::team_member`].
 fn member_role(stored: &str) -> Role {
     or_instead("role of a member", stored.parse().ok(), Role::Viewer)
+}
+
+macro_rules! staff_where {
+    ($rest:literal) => {
+        concat!(
+            "SELECT s.id, s.email, a.name, s.password_hash, s.theme, s.operator FROM accounts s JOIN actors a ON a.id = s.id WHERE ",
+            $rest
+        )
+    };
 }
 
 impl Store {
@@ -66,7 +75,8 @@ impl Store {
     /// When the database fails.
     pub async fn members(&self, scope: &Scope) -> Result<Vec<Member>> {
         let rows: Vec<(String, String, String, String)> = sqlx::query_as(
-            "SELECT s.id, s.email, s.name, m.role FROM memberships m JOIN staff s ON s.id = m.staff_id WHERE m.project_id = $1 ORDER BY s.name, s.id",
+            "SELECT s.id, s.email, a.name, m.role FROM memberships m JOIN accounts s ON s.id = m.staff_id JOIN actors a ON a.id = s.id \
+             WHERE m.project_id = $1 ORDER BY a.name, s.id",
         )
         .bind(scope.project().to_string())
         .fetch_all(self.reader())
@@ -84,21 +94,15 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn staff_by_id(&self, staff: StaffId) -> Result<Option<StaffRow>> {
-        Ok(sqlx::query_as("SELECT id, email, name, password_hash, theme, operator FROM staff WHERE id = $1")
-            .bind(staff.to_string())
-            .fetch_optional(self.reader())
-            .await?)
+        Ok(sqlx::query_as(staff_where!("s.id = $1")).bind(staff.to_string()).fetch_optional(self.reader()).await?)
     }
 
-    /// Returns a member by e-mail address in lower case. A row without password is an API key and cannot sign in.
+    /// Returns a member by e-mail address in lower case.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn staff_by_email(&self, email: &str) -> Result<Option<StaffRow>> {
-        Ok(sqlx::query_as("SELECT id, email, name, password_hash, theme, operator FROM staff WHERE email = $1 AND password_hash <> ''")
-            .bind(email.to_owned())
-            .fetch_optional(self.reader())
-            .await?)
+        Ok(sqlx::query_as(staff_where!("s.email = $1")).bind(email.to_owned()).fetch_optional(self.reader()).await?)
     }
 
     /// Returns whether any account exists.
@@ -106,8 +110,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn has_staff(&self) -> Result<bool> {
-        let one: Option<String> =
-            sqlx::query_scalar("SELECT id FROM staff WHERE password_hash <> '' LIMIT 1").fetch_optional(self.reader()).await?;
+        let one: Option<String> = sqlx::query_scalar("SELECT id FROM accounts LIMIT 1").fetch_optional(self.reader()).await?;
         Ok(one.is_some())
     }
 
@@ -115,7 +118,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn actor(&self, staff: StaffId) -> Result<Actor> {
+    pub async fn team_member(&self, staff: StaffId) -> Result<TeamMember> {
         let rows: Vec<(String, String)> = sqlx::query_as("SELECT project_id, role FROM memberships WHERE staff_id = $1")
             .bind(staff.to_string())
             .fetch_all(self.reader())
@@ -127,7 +130,7 @@ impl Store {
                 roles.push((id::<ProjectId>(&project)?, role));
             }
         }
-        Ok(Actor { staff, roles })
+        Ok(TeamMember { staff, roles })
     }
 
     /// Returns whether a person is an operator of the installation.
@@ -136,7 +139,7 @@ impl Store {
     /// When the database fails.
     pub async fn is_operator(&self, staff: StaffId) -> Result<bool> {
         let found: Option<i64> =
-            sqlx::query_scalar("SELECT operator FROM staff WHERE id = $1").bind(staff.to_string()).fetch_optional(self.reader()).await?;
+            sqlx::query_scalar("SELECT operator FROM accounts WHERE id = $1").bind(staff.to_string()).fetch_optional(self.reader()).await?;
         Ok(found == Some(1))
     }
 }
@@ -147,17 +150,23 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn insert_staff(&mut self, staff: StaffId, email: &str, name: &str, password_hash: &str, now: Timestamp) -> Result<bool> {
-        let done = sqlx::query(
-            "INSERT INTO staff (id, email, name, password_hash, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (email) DO NOTHING",
-        )
-        .bind(staff.to_string())
-        .bind(email.to_owned())
-        .bind(name.to_owned())
-        .bind(password_hash.to_owned())
-        .bind(now.0)
-        .execute(self.conn())
-        .await?;
-        Ok(done.rows_affected() == 1)
+        // Looked up first: before the database deletes an actor, it reads everything that may refer to one.
+        if self.staff_id_by_email(email).await?.is_some() {
+            return Ok(false);
+        }
+        self.insert_actor(Actor::Person(staff), name, now).await?;
+        let done = sqlx::query("INSERT INTO accounts (id, email, password_hash) VALUES ($1, $2, $3) ON CONFLICT (email) DO NOTHING")
+            .bind(staff.to_string())
+            .bind(email.to_owned())
+            .bind(password_hash.to_owned())
+            .execute(self.conn())
+            .await?;
+        let is_new = done.rows_affected() == 1;
+        if !is_new {
+            // Another transaction took the address meanwhile.
+            sqlx::query("DELETE FROM actors WHERE id = $1").bind(staff.to_string()).execute(self.conn()).await?;
+        }
+        Ok(is_new)
     }
 
     /// Sets a member's role in a project.
@@ -184,7 +193,7 @@ impl Tx<'_> {
     /// When the database fails.
     pub async fn staff_id_by_email(&mut self, email: &str) -> Result<Option<StaffId>> {
         let found: Option<String> =
-            sqlx::query_scalar("SELECT id FROM staff WHERE email = $1").bind(email.to_owned()).fetch_optional(self.conn()).await?;
+            sqlx::query_scalar("SELECT id FROM accounts WHERE email = $1").bind(email.to_owned()).fetch_optional(self.conn()).await?;
         found.as_deref().map(id).transpose()
     }
 
@@ -193,7 +202,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn set_operator(&mut self, staff: StaffId) -> Result<()> {
-        sqlx::query("UPDATE staff SET operator = 1 WHERE id = $1").bind(staff.to_string()).execute(self.conn()).await?;
+        sqlx::query("UPDATE accounts SET operator = 1 WHERE id = $1").bind(staff.to_string()).execute(self.conn()).await?;
         Ok(())
     }
 
@@ -202,7 +211,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn operators(&mut self) -> Result<Vec<StaffId>> {
-        let rows: Vec<String> = sqlx::query_scalar("SELECT id FROM staff WHERE operator = 1 ORDER BY id").fetch_all(self.conn()).await?;
+        let rows: Vec<String> = sqlx::query_scalar("SELECT id FROM accounts WHERE operator = 1 ORDER BY id").fetch_all(self.conn()).await?;
         rows.iter().map(|text| id(text)).collect()
     }
 
@@ -252,12 +261,12 @@ impl Tx<'_> {
         sqlx::query("DELETE FROM password_resets WHERE staff_id = $1").bind(staff.to_string()).execute(self.conn()).await?;
         sqlx::query(
             "UPDATE letters SET state = 'discarded' WHERE kind = 'password_reset' AND state IN ('queued', 'dead') \
-             AND recipient = (SELECT email FROM staff WHERE id = $1)",
+             AND recipient = (SELECT email FROM accounts WHERE id = $1)",
         )
         .bind(staff.to_string())
         .execute(self.conn())
         .await?;
-        sqlx::query("UPDATE staff SET password_hash = $2 WHERE id = $1")
+        sqlx::query("UPDATE accounts SET password_hash = $2 WHERE id = $1")
             .bind(staff.to_string())
             .bind(password_hash.to_owned())
             .execute(self.conn())
@@ -270,7 +279,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn set_staff_name(&mut self, staff: StaffId, name: &str) -> Result<()> {
-        sqlx::query("UPDATE staff SET name = $2 WHERE id = $1").bind(staff.to_string()).bind(name.to_owned()).execute(self.conn()).await?;
+        sqlx::query("UPDATE actors SET name = $2 WHERE id = $1").bind(staff.to_string()).bind(name.to_owned()).execute(self.conn()).await?;
         Ok(())
     }
 
@@ -279,7 +288,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn set_staff_theme(&mut self, staff: StaffId, theme: ThemeMode) -> Result<()> {
-        sqlx::query("UPDATE staff SET theme = $2 WHERE id = $1").bind(staff.to_string()).bind(theme.as_str()).execute(self.conn()).await?;
+        sqlx::query("UPDATE accounts SET theme = $2 WHERE id = $1").bind(staff.to_string()).bind(theme.as_str()).execute(self.conn()).await?;
         Ok(())
     }
 }

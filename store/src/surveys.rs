@@ -3,7 +3,7 @@
 use domain::{
     Timestamp,
     accounts::Scope,
-    ids::{ProjectId, StaffId, SurveyId, VersionId},
+    ids::{ActorId, ProjectId, SurveyId, VersionId},
     surveys::{LaunchTrigger, SurveyBody, SurveyStatus},
 };
 use sqlx::FromRow;
@@ -37,8 +37,8 @@ pub struct Survey {
     pub live_version: Option<VersionId>,
     /// When it was created.
     pub created_at: Timestamp,
-    /// The person who last changed it.
-    pub updated_by: Option<StaffId>,
+    /// The actor that last changed it.
+    pub updated_by: Option<ActorId>,
     /// When it was last changed.
     pub updated_at: Timestamp,
 }
@@ -106,8 +106,8 @@ pub struct DraftState {
     pub body: SurveyBody,
     /// Whether it resulted only from typing, so that further typing may overwrite it.
     pub is_typing: bool,
-    /// The person who saved it.
-    pub staff: Option<StaffId>,
+    /// The actor that saved it.
+    pub saved_by: Option<ActorId>,
     /// When it was first saved.
     pub saved_at: Timestamp,
 }
@@ -260,7 +260,7 @@ macro_rules! version_where {
     ($rest:literal) => {
         concat!(
             "SELECT v.id, v.survey_id, v.number, v.body, p.name AS published_by, v.published_at \
-             FROM survey_versions v LEFT JOIN staff p ON p.id = v.published_by WHERE ",
+             FROM survey_versions v LEFT JOIN actors p ON p.id = v.published_by WHERE ",
             $rest
         )
     };
@@ -434,7 +434,7 @@ impl Tx<'_> {
         .bind(survey.updated_at.0)
         .execute(self.conn())
         .await?;
-        let state = DraftState { body: survey.draft.clone(), is_typing: false, staff: survey.updated_by, saved_at: survey.updated_at };
+        let state = DraftState { body: survey.draft.clone(), is_typing: false, saved_by: survey.updated_by, saved_at: survey.updated_at };
         self.save_draft_state(survey.id, survey.position, &state).await
     }
 
@@ -469,16 +469,16 @@ impl Tx<'_> {
     /// When the database fails.
     pub async fn draft_state(&mut self, survey: SurveyId, position: i64) -> Result<Option<DraftState>> {
         let row: Option<(String, String, Option<String>, i64)> =
-            sqlx::query_as("SELECT body, step, staff_id, saved_at FROM survey_drafts WHERE survey_id = $1 AND position = $2")
+            sqlx::query_as("SELECT body, step, actor_id, saved_at FROM survey_drafts WHERE survey_id = $1 AND position = $2")
                 .bind(survey.to_string())
                 .bind(position)
                 .fetch_optional(self.conn())
                 .await?;
-        row.map(|(body, step, staff, at)| {
+        row.map(|(body, step, by, at)| {
             Ok(DraftState {
                 body: serde_json::from_str(&body)?,
                 is_typing: step == "text",
-                staff: optional_id(staff.as_deref())?,
+                saved_by: optional_id(by.as_deref())?,
                 saved_at: Timestamp(at),
             })
         })
@@ -496,12 +496,12 @@ impl Tx<'_> {
             .bind(position - MAX_DRAFT_STATES)
             .execute(self.conn())
             .await?;
-        sqlx::query("INSERT INTO survey_drafts (survey_id, position, body, step, staff_id, saved_at) VALUES ($1, $2, $3, $4, $5, $6)")
+        sqlx::query("INSERT INTO survey_drafts (survey_id, position, body, step, actor_id, saved_at) VALUES ($1, $2, $3, $4, $5, $6)")
             .bind(survey.to_string())
             .bind(position)
             .bind(serde_json::to_string(&state.body)?)
             .bind(if state.is_typing { "text" } else { "edit" })
-            .bind(state.staff.map(|s| s.to_string()))
+            .bind(state.saved_by.map(|actor| actor.to_string()))
             .bind(state.saved_at.0)
             .execute(self.conn())
             .await?;
@@ -525,7 +525,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert_version(&mut self, version: VersionId, survey: &Survey, by: Option<StaffId>, now: Timestamp) -> Result<i64> {
+    pub async fn insert_version(&mut self, version: VersionId, survey: &Survey, by: Option<ActorId>, now: Timestamp) -> Result<i64> {
         let last: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(number), 0) FROM survey_versions WHERE survey_id = $1")
             .bind(survey.id.to_string())
             .fetch_one(self.conn())
@@ -544,14 +544,5 @@ impl Tx<'_> {
         .execute(self.conn())
         .await?;
         Ok(last + 1)
-    }
-
-    /// Returns a person's name, for a message.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn staff_name(&mut self, staff: Option<StaffId>) -> Result<Option<String>> {
-        let Some(staff) = staff else { return Ok(None) };
-        Ok(sqlx::query_scalar("SELECT name FROM staff WHERE id = $1").bind(staff.to_string()).fetch_optional(self.conn()).await?)
     }
 }

@@ -8,7 +8,7 @@ use domain::{
     feedback::{Feedback, FeedbackChange, FeedbackKind, FeedbackStatus},
     history,
     identity::Claim,
-    ids::{CommentId, EventId, FeedbackId, HistoryId, ProjectId, StaffId, SurveyId},
+    ids::{ActorId, CommentId, EventId, FeedbackId, HistoryId, ProjectId, StaffId, SurveyId},
     surveys::{Answer, SurveyBody},
 };
 use serde::{Deserialize, Serialize};
@@ -24,8 +24,8 @@ use crate::error::Result;
 /// An event in the history of feedback after a version.
 #[derive(Debug, Clone)]
 pub struct FeedbackEvent {
-    /// The author; `None` for the program.
-    pub by: Option<StaffId>,
+    /// The author; `None` for the system itself and for visitors.
+    pub by: Option<ActorId>,
     /// The author's name.
     pub name: String,
     /// The change.
@@ -148,7 +148,8 @@ impl Store {
     /// When the database fails.
     pub async fn assignable(&self, scope: &Scope) -> Result<Vec<Assignable>> {
         let rows: Vec<(String, String, String)> = sqlx::query_as(
-            "SELECT s.id, s.name, s.email FROM staff s JOIN memberships m ON m.staff_id = s.id WHERE m.project_id = $1 ORDER BY s.name, s.id",
+            "SELECT s.id, a.name, s.email FROM accounts s JOIN actors a ON a.id = s.id JOIN memberships m ON m.staff_id = s.id \
+             WHERE m.project_id = $1 ORDER BY a.name, s.id",
         )
         .bind(scope.project().to_string())
         .fetch_all(self.reader())
@@ -284,7 +285,7 @@ impl Store {
     /// When the database fails.
     pub async fn comments_on(&self, scope: &Scope, feedback: FeedbackId) -> Result<Vec<Comment>> {
         let rows: Vec<(String, String, String, i64)> = sqlx::query_as(
-            "SELECT c.id, s.name, c.body, c.created_at FROM comments c JOIN staff s ON s.id = c.staff_id \
+            "SELECT c.id, a.name, c.body, c.created_at FROM comments c JOIN actors a ON a.id = c.actor_id \
              WHERE c.feedback_id = $1 AND c.project_id = $2 ORDER BY c.created_at, c.id",
         )
         .bind(feedback.to_string())
@@ -302,14 +303,14 @@ impl Store {
         // Ignores the entry of its creation: a new record has not been changed yet.
         let sql = match self.dialect() {
             Dialect::Sqlite => {
-                "SELECT f.id, f.version, h.change, s.name FROM json_each($2) j CROSS JOIN feedback f ON f.id = j.value \
+                "SELECT f.id, f.version, h.change, a.name FROM json_each($2) j CROSS JOIN feedback f ON f.id = j.value \
                  LEFT JOIN history h ON h.subject_id = f.id AND h.id = (SELECT n.id FROM history n WHERE n.subject_id = f.id ORDER BY n.at DESC, n.id DESC LIMIT 1) \
-                 LEFT JOIN staff s ON s.id = h.staff_id WHERE f.project_id = $1"
+                 LEFT JOIN actors a ON a.id = h.actor_id WHERE f.project_id = $1"
             }
             Dialect::Postgres => {
-                "SELECT f.id, f.version, h.change, s.name FROM feedback f JOIN json_array_elements_text(CAST($2 AS json)) j ON f.id = j \
+                "SELECT f.id, f.version, h.change, a.name FROM feedback f JOIN json_array_elements_text(CAST($2 AS json)) j ON f.id = j \
                  LEFT JOIN history h ON h.subject_id = f.id AND h.id = (SELECT n.id FROM history n WHERE n.subject_id = f.id ORDER BY n.at DESC, n.id DESC LIMIT 1) \
-                 LEFT JOIN staff s ON s.id = h.staff_id WHERE f.project_id = $1"
+                 LEFT JOIN actors a ON a.id = h.actor_id WHERE f.project_id = $1"
             }
         };
         let rows: Vec<(String, i64, Option<String>, Option<String>)> =
@@ -351,7 +352,7 @@ impl Tx<'_> {
     /// When the database fails.
     pub async fn history_since(&mut self, project: ProjectId, feedback: FeedbackId, version: i64) -> Result<Vec<FeedbackEvent>> {
         let rows: Vec<(Option<String>, Option<String>, String, i64)> = sqlx::query_as(
-            "SELECT h.staff_id, s.name, h.change, h.at FROM history h LEFT JOIN staff s ON s.id = h.staff_id \
+            "SELECT h.actor_id, a.name, h.change, h.at FROM history h LEFT JOIN actors a ON a.id = h.actor_id \
              WHERE h.subject_id = $1 AND h.project_id = $2 AND h.version > $3 ORDER BY h.version DESC",
         )
         .bind(feedback.to_string())
@@ -374,7 +375,7 @@ impl Tx<'_> {
     pub async fn change_feedback(
         &mut self,
         held: &mut Feedback,
-        by: Option<StaffId>,
+        by: Option<ActorId>,
         entry: HistoryId,
         at: Timestamp,
         change: &FeedbackChange,
@@ -385,7 +386,7 @@ impl Tx<'_> {
             FeedbackChange::Assigned { from, to } => {
                 held.assignee = *to;
                 for staff in [from, to].into_iter().flatten() {
-                    names.insert(*staff, self.staff_name(Some(*staff)).await?.unwrap_or_default());
+                    names.insert(*staff, self.actor_name(Some((*staff).into())).await?.unwrap_or_default());
                 }
             }
             FeedbackChange::Tagged { added, removed } => {
@@ -421,7 +422,7 @@ impl Tx<'_> {
     pub async fn update_feedback_with_history(
         &mut self,
         held: &mut Feedback,
-        by: Option<StaffId>,
+        by: Option<ActorId>,
         entry: HistoryId,
         at: Timestamp,
         told: &history::HistoryChange,
@@ -453,8 +454,8 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert_comment(&mut self, comment: CommentId, on: &Feedback, by: StaffId, body: &str, at: Timestamp) -> Result<()> {
-        sqlx::query("INSERT INTO comments (id, project_id, feedback_id, staff_id, body, created_at) VALUES ($1, $2, $3, $4, $5, $6)")
+    pub async fn insert_comment(&mut self, comment: CommentId, on: &Feedback, by: ActorId, body: &str, at: Timestamp) -> Result<()> {
+        sqlx::query("INSERT INTO comments (id, project_id, feedback_id, actor_id, body, created_at) VALUES ($1, $2, $3, $4, $5, $6)")
             .bind(comment.to_string())
             .bind(on.project.to_string())
             .bind(on.id.to_string())

@@ -3,7 +3,7 @@
 use domain::{
     Timestamp,
     clock::DAY_MS,
-    ids::{ProjectId, StaffId, UndoId},
+    ids::{ActorId, ProjectId, UndoId},
 };
 
 use super::Tx;
@@ -22,7 +22,7 @@ pub struct KeptUndo {
 }
 
 impl Tx<'_> {
-    /// Stores the undo data of a staff member's act, and deletes expired undo data.
+    /// Stores the undo data of an actor's act, and deletes expired undo data.
     ///
     /// # Errors
     /// When the database fails.
@@ -30,17 +30,17 @@ impl Tx<'_> {
         &mut self,
         undo: UndoId,
         follows: Option<UndoId>,
-        (project, staff): (ProjectId, StaffId),
+        (project, actor): (ProjectId, ActorId),
         kept: &KeptUndo,
         now: Timestamp,
     ) -> Result<()> {
         sqlx::query("DELETE FROM undo_operations WHERE created_at < $1").bind(now.plus_ms(-UNDO_MS).0).execute(self.conn()).await?;
         sqlx::query(
-            "INSERT INTO undo_operations (id, project_id, staff_id, kind, changes, created_at, follows) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO undo_operations (id, project_id, actor_id, kind, changes, created_at, follows) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(undo.to_string())
         .bind(project.to_string())
-        .bind(staff.to_string())
+        .bind(actor.to_string())
         .bind(kept.kind.clone())
         .bind(kept.steps.clone())
         .bind(now.0)
@@ -57,17 +57,17 @@ impl Tx<'_> {
     pub(crate) async fn take_undo(
         &mut self,
         undo: UndoId,
-        (project, staff): (ProjectId, StaffId),
+        (project, actor): (ProjectId, ActorId),
         now: Timestamp,
     ) -> Result<Option<KeptUndo>> {
         let row: Option<(String, String)> = sqlx::query_as(
             "UPDATE undo_operations SET undone_at = $4 WHERE undone_at IS NULL AND id = (SELECT u.id FROM undo_operations u \
-             WHERE (u.id = $1 OR u.follows = $1) AND u.project_id = $2 AND u.staff_id = $3 AND u.undone_at IS NULL ORDER BY u.id LIMIT 1) \
+             WHERE (u.id = $1 OR u.follows = $1) AND u.project_id = $2 AND u.actor_id = $3 AND u.undone_at IS NULL ORDER BY u.id LIMIT 1) \
              RETURNING kind, changes",
         )
         .bind(undo.to_string())
         .bind(project.to_string())
-        .bind(staff.to_string())
+        .bind(actor.to_string())
         .bind(now.0)
         .fetch_optional(self.conn())
         .await?;

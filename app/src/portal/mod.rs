@@ -241,7 +241,7 @@ fn file(path: &str, words: &'static PortalTexts, file: TicketAttachment) -> impl
 
 fn message(view: &ConversationView, words: &'static PortalTexts, message: Message) -> impl IntoView + use<> {
     let own = message.author == MessageAuthor::Requester;
-    let who = if own { words.you.to_owned() } else { message.staff_name.unwrap_or_else(|| words.team.replace("{project}", &view.project)) };
+    let who = if own { words.you.to_owned() } else { message.by_name.unwrap_or_else(|| words.team.replace("{project}", &view.project)) };
     let files: Vec<_> = message.attachments.into_iter().map(|own| file(&view.path, words, own)).collect();
     view! {
         <li class=if own { "message" } else { "message team" } id=format!("m-{}", message.id)>

@@ -1,5 +1,6 @@
 //! Actors and their permissions.
 
+mod actor;
 pub mod authority;
 pub mod device;
 pub mod key;
@@ -10,9 +11,11 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+pub use actor::{Actor, ActorKind};
+
 use crate::{
     DomainError,
-    ids::{ProjectId, StaffId},
+    ids::{ActorId, ProjectId, StaffId},
 };
 
 /// The permissions of a team member in one project; each role includes those before it.
@@ -74,14 +77,14 @@ impl FromStr for Role {
 
 /// A team member with their role in each project.
 #[derive(Debug, Clone)]
-pub struct Actor {
+pub struct TeamMember {
     /// The staff member.
     pub staff: StaffId,
     /// The projects they belong to.
     pub roles: Vec<(ProjectId, Role)>,
 }
 
-impl Actor {
+impl TeamMember {
     /// Their role in a project.
     #[must_use]
     pub fn role(&self, project: ProjectId) -> Option<Role> {
@@ -97,13 +100,9 @@ impl Actor {
     /// The capability to work in `project` with at least the role `need`.
     ///
     /// # Errors
-    /// [`DomainError::NotFound`] for a project that the actor does not belong to, [`DomainError::Forbidden`] if the role is too low.
+    /// [`DomainError::NotFound`] for a project they do not belong to, [`DomainError::Forbidden`] if the role is too low.
     pub fn scope(&self, project: ProjectId, need: Role) -> Result<Scope, DomainError> {
-        match self.role(project) {
-            None => Err(DomainError::NotFound),
-            Some(role) if role < need => Err(DomainError::Forbidden),
-            Some(role) => Ok(Scope { project, role, staff: Some(self.staff) }),
-        }
+        Actor::Person(self.staff).scope(project, self.role(project), need)
     }
 }
 
@@ -112,14 +111,14 @@ impl Actor {
 pub struct Scope {
     project: ProjectId,
     role: Role,
-    staff: Option<StaffId>,
+    actor: Actor,
 }
 
 impl Scope {
     /// The program itself acting on a project (a respondent's submission, a background job, the command line).
     #[must_use]
     pub fn system(project: ProjectId) -> Self {
-        Self { project, role: Role::Owner, staff: None }
+        Self { project, role: Role::Owner, actor: Actor::System }
     }
 
     /// The one project in scope.
@@ -128,10 +127,22 @@ impl Scope {
         self.project
     }
 
-    /// The acting staff member; `None` for the program itself.
+    /// The actor.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        self.actor
+    }
+
+    /// The actor's id, to which rows refer; `None` for the system itself.
+    #[must_use]
+    pub fn actor_id(&self) -> Option<ActorId> {
+        self.actor.id()
+    }
+
+    /// The acting person; `None` for programs.
     #[must_use]
     pub fn staff(&self) -> Option<StaffId> {
-        self.staff
+        self.actor.person()
     }
 
     /// The role of the scope.
@@ -178,9 +189,9 @@ mod tests {
     #[test]
     fn scope_hides_foreign_projects_and_refuses_low_roles() {
         let (mine, other) = (ProjectId(Uuid::from_u128(1)), ProjectId(Uuid::from_u128(2)));
-        let actor = Actor { staff: StaffId(Uuid::from_u128(3)), roles: vec![(mine, Role::Triager)] };
-        assert!(actor.scope(mine, Role::Triager).is_ok());
-        assert_eq!(actor.scope(mine, Role::Admin), Err(DomainError::Forbidden));
-        assert_eq!(actor.scope(other, Role::Viewer), Err(DomainError::NotFound));
+        let member = TeamMember { staff: StaffId(Uuid::from_u128(3)), roles: vec![(mine, Role::Triager)] };
+        assert!(member.scope(mine, Role::Triager).is_ok());
+        assert_eq!(member.scope(mine, Role::Admin), Err(DomainError::Forbidden));
+        assert_eq!(member.scope(other, Role::Viewer), Err(DomainError::NotFound));
     }
 }

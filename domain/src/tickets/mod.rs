@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     DomainError, FieldErrors, Timestamp,
     feedback::FeedbackStatus,
-    ids::{AttachmentId, FeedbackId, MessageId, ProjectId, StaffId, TicketId},
+    ids::{ActorId, AttachmentId, FeedbackId, MessageId, ProjectId, TicketId},
     responses::{MAX_LINKS, MIN_COMPLETION_MS, SpamSignals, count_links},
     surveys::answer::is_email,
     words::words,
@@ -121,10 +121,10 @@ pub struct Message {
     pub id: MessageId,
     /// Its author, which also determines its readers.
     pub author: MessageAuthor,
-    /// The team member who wrote it.
-    pub staff: Option<StaffId>,
-    /// That member's name.
-    pub staff_name: Option<String>,
+    /// The author: a team member or a program.
+    pub by: Option<ActorId>,
+    /// The author's name.
+    pub by_name: Option<String>,
     /// The text.
     pub body: String,
     /// When it was written.

@@ -173,7 +173,7 @@ async fn fill(app: &AppState) -> Result<Demo> {
 }
 
 async fn scope(app: &App, staff: StaffId, project: ProjectId) -> Result<Scope> {
-    Ok(app.store.actor(staff).await?.scope(project, Role::Viewer)?)
+    Ok(app.store.team_member(staff).await?.scope(project, Role::Viewer)?)
 }
 
 /// Two more team members, who cannot sign in because their random passwords are discarded.

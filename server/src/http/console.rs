@@ -14,7 +14,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
     ZonedNow,
-    accounts::{Actor, Role, Scope},
+    accounts::{Role, Scope, TeamMember},
     ids::{StaffId, UndoId},
     projects::Project,
 };
@@ -46,7 +46,7 @@ pub struct ConsoleRequest {
     /// The application.
     pub app: AppState,
     /// The person with their roles.
-    pub actor: Actor,
+    pub member: TeamMember,
     /// Their own record.
     pub staff: StaffRow,
     /// All their projects.
@@ -70,7 +70,8 @@ impl FromRequestParts<WebState> for ConsoleRequest {
         if parts.method != Method::GET {
             renew(app, &session).await?;
         }
-        let (row, actor, projects) = tokio::try_join!(app.store.staff_by_id(staff), app.store.actor(staff), app.store.projects_of(staff))?;
+        let (row, member, projects) =
+            tokio::try_join!(app.store.staff_by_id(staff), app.store.team_member(staff), app.store.projects_of(staff))?;
         let row = row.ok_or(domain::DomainError::SignedOut)?;
         super::limits::of_the_team(&parts.extensions);
         let params: HashMap<String, String> = Path::from_request_parts(parts, web).await.map(|Path(p)| p).unwrap_or_default();
@@ -81,7 +82,7 @@ impl FromRequestParts<WebState> for ConsoleRequest {
         let Nonce(nonce) = Nonce::from_request_parts(parts, web).await.unwrap_or_else(|never| match never {});
         let flash = read_flash(app, staff, parts);
         let last_project = cookies::sent(app, &parts.headers, LAST_PROJECT).map(ToOwned::to_owned);
-        Ok(Self { app: app.clone(), actor, staff: row, projects, session, project, nonce, flash, last_project })
+        Ok(Self { app: app.clone(), member, staff: row, projects, session, project, nonce, flash, last_project })
     }
 }
 
@@ -126,9 +127,9 @@ impl ConsoleRequest {
     /// The scope for working in the path's project with at least the role `need`.
     ///
     /// # Errors
-    /// Not found or forbidden; see [`Actor::scope`].
+    /// Not found or forbidden; see [`TeamMember::scope`].
     pub fn scope(&self, need: Role) -> Result<Scope> {
-        Ok(self.actor.scope(self.project()?.id, need)?)
+        Ok(self.member.scope(self.project()?.id, need)?)
     }
 
     /// The hash of the session, for work that must end with it.
@@ -175,7 +176,7 @@ impl ConsoleRequest {
         view: impl FnOnce() -> V + Send + 'static,
     ) -> Response {
         let reference = |p: &Project| ProjectRef { slug: p.slug.clone(), name: p.name.clone() };
-        let may = |need| self.current_project().is_some_and(|p| self.actor.scope(p.id, need).is_ok());
+        let may = |need| self.current_project().is_some_and(|p| self.member.scope(p.id, need).is_ok());
         let title = self.project.as_ref().map_or_else(|| title.to_owned(), |p| format!("{title} · {}", p.name));
         let shell = ConsoleShell {
             title,
@@ -189,7 +190,7 @@ impl ConsoleRequest {
                 project: self.current_project().map(reference),
                 projects: self.projects.iter().map(reference).collect(),
                 is_operator: self.staff.operator == 1,
-                may_create: self.actor.runs_a_project(),
+                may_create: self.member.runs_a_project(),
                 can_triage: may(Role::Triager),
                 is_admin: may(Role::Admin),
             }),
@@ -215,7 +216,7 @@ impl ConsoleRequest {
 
     /// Responds to a post: redirects (303) to `url`, which shows `flash` once.
     pub fn redirect(&self, url: &str, flash: &Flash) -> Response {
-        redirect_with(&self.app, self.actor.staff, url, flash)
+        redirect_with(&self.app, self.member.staff, url, flash)
     }
 }
 

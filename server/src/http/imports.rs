@@ -71,7 +71,7 @@ async fn list_page(console: &ConsoleRequest, status: StatusCode, errors: FieldEr
     let mut rows = Vec::new();
     for import in console.app.store.imports(&scope, 100).await? {
         let by = match import.created_by {
-            Some(staff) => console.app.store.staff_by_id(staff).await?.map(|s| s.name).unwrap_or_default(),
+            Some(who) => console.app.store.actor_name(who).await?.unwrap_or_default(),
             None => "by command line".into(),
         };
         rows.push(ImportRow {

@@ -40,7 +40,7 @@ fn new_page(console: &ConsoleRequest, status: StatusCode, model: NewProjectView)
 
 /// `GET /projects/new`.
 async fn new(console: ConsoleRequest) -> PageResult {
-    if !projects::may_create(&console.app, &console.actor).await? {
+    if !projects::may_create(&console.app, &console.member).await? {
         let is_member = !console.projects.is_empty();
         return Ok(console.page_with(StatusCode::FORBIDDEN, "Projects", Nav::Account, move || view! { <NoProject is_member /> }));
     }
@@ -51,7 +51,7 @@ async fn new(console: ConsoleRequest) -> PageResult {
 async fn create(console: ConsoleRequest, form: Form) -> PageResult {
     let key = form.idempotency_key()?;
     let (name, origins) = (form.get("name"), form.get("origins"));
-    match projects::create_once(&console.app, name, origins, form.get("time_zone"), &console.actor, key).await {
+    match projects::create_once(&console.app, name, origins, form.get("time_zone"), &console.member, key).await {
         Ok(project) => Ok(console.redirect_with_message(
             &format!("/p/{}/surveys", project.slug),
             &format!("{} is ready. Create its first survey.", project.name),

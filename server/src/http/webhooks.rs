@@ -183,9 +183,9 @@ async fn one_page(
     };
     let acts_for = match endpoint.answers_to {
         None => None,
-        Some(staff) => {
-            let name = store.staff_by_id(staff).await?.map(|s| s.name).unwrap_or_default();
-            let holds = store.present_role(scope.project(), staff, present.now).await?.is_some_and(|role| role >= Role::Admin);
+        Some(who) => {
+            let name = store.actor_name(who).await?.unwrap_or_default();
+            let holds = store.present_role(scope.project(), who, present.now).await?.is_some_and(|role| role >= Role::Admin);
             Some((name, holds))
         }
     };

@@ -209,21 +209,21 @@ on_both!(the_command_line_makes_owners_and_projects, |t: TestApp| async move {
     assert_eq!((project.slug.as_str(), again.slug.as_str()), ("web-shop", "web-shop-2"));
     // The setup link is invalid, and the owner is an owner of both projects.
     assert_eq!(t.app.store.setup_token_hash().await.unwrap(), None);
-    let actor = t.app.store.actor(owner.staff).await.unwrap();
+    let actor = t.app.store.team_member(owner.staff).await.unwrap();
     assert_eq!(actor.roles.len(), 2);
     // Setting a new password ends all sessions and changes no role.
     let (staff, viewer) = t.member(&project, "v@example.com", Role::Viewer).await;
     service::accounts::owner::set_password(&t.app, "V@example.com", "a new good password").await.unwrap();
     assert_eq!(viewer.get("/").await.location(), "/sign-in");
     assert_eq!(try_sign_in(&t.anonymous(), "v@example.com", "a new good password").await.status, StatusCode::SEE_OTHER);
-    let roles = t.app.store.actor(staff).await.unwrap().roles;
+    let roles = t.app.store.team_member(staff).await.unwrap().roles;
     assert_eq!(roles, [(project.id, Role::Viewer)]);
     assert!(service::accounts::owner::set_password(&t.app, "nobody@example.com", PASSWORD).await.is_err());
     assert!(service::accounts::owner::set_password(&t.app, "v@example.com", "short").await.is_err());
 
     // An existing account becomes an owner only on request; it gets the password and is signed out everywhere.
     assert!(service::accounts::owner::create(&t.app, "v@example.com", "", "another good password", false).await.is_err());
-    assert_eq!(t.app.store.actor(staff).await.unwrap().roles.len(), 1);
+    assert_eq!(t.app.store.team_member(staff).await.unwrap().roles.len(), 1);
     let again = service::accounts::owner::create(&t.app, "op@example.com", "", PASSWORD, false).await.unwrap();
     assert!(!again.created, "who runs it already may be named again");
     let (_, viewer) = (staff, t.anonymous());
@@ -347,7 +347,7 @@ on_both!(an_invitation_works_once_and_only_by_post, |t: TestApp| async move {
     // The invitation is bound to an address, so the account gets that address, whatever the form says.
     assert!(t.app.store.staff_by_email("nora@example.com").await.unwrap().is_none());
     let nora = t.app.store.staff_by_email("new@example.com").await.unwrap().unwrap();
-    assert_eq!(t.app.store.actor(nora.id().unwrap()).await.unwrap().role(project.id), Some(Role::Triager));
+    assert_eq!(t.app.store.team_member(nora.id().unwrap()).await.unwrap().role(project.id), Some(Role::Triager));
 
     // It cannot be used twice.
     let late = t.anonymous();
@@ -399,7 +399,7 @@ on_both!(invitations_end_by_time_by_revoking_and_with_their_makers_role, |t: Tes
     let viewer = link(&invite(&owner, "my-app", "viewer").await);
     assert_eq!(stranger.post(&viewer, &[]).await.location(), "/p/my-app/inbox");
     let row = t.app.store.staff_by_email("stranger@example.com").await.unwrap().unwrap();
-    let roles = t.app.store.actor(row.id().unwrap()).await.unwrap();
+    let roles = t.app.store.team_member(row.id().unwrap()).await.unwrap();
     assert_eq!((roles.role(project.id), roles.role(other.id)), (Some(Role::Viewer), Some(Role::Owner)));
     let viewer = link(&invite(&owner, "my-app", "viewer").await);
     assert_eq!(owner.post(&viewer, &[]).await.status, StatusCode::SEE_OTHER);

@@ -112,7 +112,7 @@ on_both!(feedback_is_added_once_found_read_and_triaged, |t: TestApp| async move 
     let id: FeedbackId = item["id"].as_str().unwrap().parse().unwrap();
     let history = t.app.store.history_entries(&Scope::system(project.id), id).await.unwrap();
     assert_eq!(history.len(), 5);
-    assert!(history.iter().all(|entry| entry.staff.as_deref() == Some("Night train")));
+    assert!(history.iter().all(|entry| entry.by.as_deref() == Some("Night train")));
 });
 
 on_both!(what_does_not_fit_is_refused_at_its_place_and_changes_nothing, |t: TestApp| async move {

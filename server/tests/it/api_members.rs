@@ -27,7 +27,7 @@ pub async fn key_of(t: &TestApp, client: &Client, scope: &str) -> Program {
 }
 
 async fn role(t: &TestApp, project: &Project, staff: StaffId) -> Option<Role> {
-    t.app.store.actor(staff).await.unwrap().role(project.id)
+    t.app.store.team_member(staff).await.unwrap().role(project.id)
 }
 
 /// The path of an invitation's link.

@@ -9,7 +9,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
     Secret,
-    accounts::{Actor, Role, Scope, key::Access},
+    accounts::{Role, Scope, TeamMember, key::Access},
     ids::{EndpointId, StaffId},
     projects::Project,
     tickets::NewTicket,
@@ -42,7 +42,7 @@ fn value_of<'p>(page: &'p str, mark: &str) -> &'p str {
 
 /// A member's scope at the beginning of a request.
 fn scope_of(staff: StaffId, project: &Project, role: Role) -> Scope {
-    Actor { staff, roles: vec![(project.id, role)] }.scope(project.id, Role::Viewer).unwrap()
+    TeamMember { staff, roles: vec![(project.id, role)] }.scope(project.id, Role::Viewer).unwrap()
 }
 
 async fn set_role(t: &TestApp, project: &Project, staff: StaffId, role: Option<Role>) {
@@ -158,7 +158,7 @@ on_both!(removal_shows_what_is_left_behind_and_revokes_it, |t: TestApp| async mo
     owner.post(&format!("/p/my-app/webhooks/{hook_id}/enabled"), &[("on", "yes")]).await;
     let on = hook(&t, &project, hook_id).await;
     let me = t.app.store.staff_by_email("owner@example.com").await.unwrap().unwrap().id().unwrap();
-    assert!(on.enabled && on.answers_to == Some(me));
+    assert!(on.enabled && on.answers_to == Some(me.into()));
 });
 
 on_both!(an_owner_hands_over_what_is_to_go_on, |t: TestApp| async move {
@@ -189,7 +189,7 @@ on_both!(an_owner_hands_over_what_is_to_go_on, |t: TestApp| async move {
     assert_eq!(program.get("/api/v1/me").await.json()["scope"], "admin");
     assert!(owner.get("/p/my-app/keys").await.body.contains("Handed over to the project"));
     let handed = hook(&t, &project, hook_id).await;
-    assert!(handed.enabled && handed.answers_to == Some(second) && handed.secret.0 != secret);
+    assert!(handed.enabled && handed.answers_to == Some(second.into()) && handed.secret.0 != secret);
     assert_eq!(handed.old_secret.unwrap().0.0, secret, "the receiver has a day to change over");
     // It now acts for the second admin, and ends with their membership.
     let page = owner.get(&format!("/p/my-app/members/remove?staff={second_id}")).await;

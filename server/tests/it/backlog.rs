@@ -315,7 +315,7 @@ on_both!(another_persons_quote_is_changed_with_history_and_undo, |t: TestApp| as
     };
     let told = async || {
         let history = t.app.store.history_entries(&scope, said).await.unwrap();
-        history.into_iter().map(|e| format!("{} {}", e.staff.unwrap_or_default(), e.change.sentence())).collect::<Vec<_>>()
+        history.into_iter().map(|e| format!("{} {}", e.by.unwrap_or_default(), e.change.sentence())).collect::<Vec<_>>()
     };
 
     let done = other.post(&link, &[("item", "1"), ("quote", "And the import too"), ("importance", "critical")]).await;
@@ -393,7 +393,7 @@ on_both!(an_edit_of_an_item_is_taken_back_while_it_stands, |t: TestApp| async mo
 on_both!(a_change_meanwhile_is_not_overwritten, |t: TestApp| async move {
     let staff = service::accounts::create_staff(&t.app, "olga@example.com", "Olga Owner", PASSWORD).await.unwrap();
     let project = service::projects::create(&t.app, "My app", vec![], Some(staff)).await.unwrap();
-    let scope = t.app.store.actor(staff).await.unwrap().scope(project.id, Role::Owner).unwrap();
+    let scope = t.app.store.team_member(staff).await.unwrap().scope(project.id, Role::Owner).unwrap();
     let number = backlog::create(&t.app, &scope, "key-00001", "Export", "").await.unwrap();
     backlog::edit(&t.app, &scope, number, 1, "Export as CSV", "").await.unwrap();
     let said = feedback(&t, &project, "Hm", None).await;

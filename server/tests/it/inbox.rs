@@ -35,7 +35,7 @@ async fn person(t: &TestApp, project: &Project, name: &str, role: Role) -> (Staf
     let staff = service::accounts::create_staff(&t.app, &format!("{name}@example.com"), name, crate::support::PASSWORD).await.unwrap();
     let (id, now) = (project.id, t.app.now());
     t.app.store.write(move |tx| Box::pin(async move { tx.set_role(id, staff, role, now).await })).await.unwrap();
-    let actor = t.app.store.actor(staff).await.unwrap();
+    let actor = t.app.store.team_member(staff).await.unwrap();
     (staff, actor.scope(project.id, Role::Viewer).unwrap())
 }
 

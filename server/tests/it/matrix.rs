@@ -346,7 +346,7 @@ impl Filled {
         let (id, now) = (project.id, app.now());
         app.store.write(move |tx| Box::pin(async move { tx.set_role(id, staff, Role::Admin, now).await })).await.unwrap();
         // Their changes can be undone, and objects that act for them can be handed over.
-        let by = app.store.actor(staff).await.unwrap().scope(project.id, Role::Triager).unwrap();
+        let by = app.store.team_member(staff).await.unwrap().scope(project.id, Role::Triager).unwrap();
         let contact = app.store.feedback_by_ids(&scope, &[submitted.feedback]).await.unwrap()[0].contact.unwrap();
         ids.insert("contact", contact.to_string());
         let version = app.store.feedback_by_ids(&scope, &[feedback]).await.unwrap()[0].version;
@@ -358,7 +358,7 @@ impl Filled {
         }
         let rows: [(&str, Vec<String>); 4] = [
             (
-                "INSERT INTO comments (id, project_id, feedback_id, staff_id, body, created_at) VALUES ($1, $2, $3, $4, $5, 1)",
+                "INSERT INTO comments (id, project_id, feedback_id, actor_id, body, created_at) VALUES ($1, $2, $3, $4, $5, 1)",
                 vec![
                     app.id::<uuid::Uuid>().to_string(),
                     project.id.to_string(),
@@ -653,6 +653,7 @@ on_both!(what_the_server_sets_is_not_for_forms_to_set, |t: TestApp| async move {
         ("project.id", foreign.as_str()),
         ("slug", other.project.slug.as_str()),
         ("staff_id", foreign.as_str()),
+        ("actor_id", foreign.as_str()),
         ("created_by", foreign.as_str()),
         ("created_at", "1"),
         ("updated_at", "1"),
@@ -706,7 +707,7 @@ on_both!(what_the_server_sets_is_not_for_forms_to_set, |t: TestApp| async move {
         .await
         .unwrap();
     assert_eq!(old, 0);
-    let operators: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM staff WHERE operator = 1").fetch_one(t.app.store.reader()).await.unwrap();
+    let operators: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM accounts WHERE operator = 1").fetch_one(t.app.store.reader()).await.unwrap();
     let owners: i64 =
         sqlx::query_scalar("SELECT COUNT(*) FROM memberships WHERE role = 'owner'").fetch_one(t.app.store.reader()).await.unwrap();
     assert_eq!((operators, owners), (0, 2), "nobody rose");

@@ -66,7 +66,7 @@ const POISON: &[(&str, &str, &str)] = &[
     ("api_keys", "handed_to", "!"),
     ("webhook_endpoints", "handed_to", "!"),
     ("memberships", "role", "!"),
-    ("staff", "theme", "!"),
+    ("accounts", "theme", "!"),
     ("identity_secrets", "secret", "!"),
     ("invitations", "role", "!"),
     ("attachments", "media_type", "!"),
@@ -181,7 +181,7 @@ on_both!(one_row_that_cannot_be_read_breaks_nothing_else, |t: TestApp| async mov
     }
     let whole = Filled::within(&t, own.project.clone(), "heron").await;
     let (admin, client) = t.member(&own.project, "admin@x.test", Role::Admin).await;
-    t.run(&format!("UPDATE staff SET operator = 1 WHERE id = '{admin}'")).await;
+    t.run(&format!("UPDATE accounts SET operator = 1 WHERE id = '{admin}'")).await;
     let wanted = ApiKeyInput { name: "A reader", access: Access::Admin, days: None };
     let key = service::keys::create(&t.app, &Scope::system(own.project.id), &wanted, "poison-key").await.unwrap().unwrap().secret;
     let (key, program) = (format!("Bearer {key}"), t.anonymous());

@@ -143,7 +143,7 @@ on_both!(somebody_writes_reads_answers_and_opens_again, |t: TestApp| async move 
     assert_eq!((feedback.release.as_deref(), ticket.name.as_deref()), (Some("1.2"), Some("Ann")));
 
     let (staff, _) = t.member(&project, "bob@example.com", Role::Triager).await;
-    let team = t.app.store.actor(staff).await.unwrap().scope(project.id, Role::Triager).unwrap();
+    let team = t.app.store.team_member(staff).await.unwrap().scope(project.id, Role::Triager).unwrap();
     let reply = tickets::StaffReply { body: "Which telephone?".into(), ..tickets::StaffReply::default() };
     tickets::staff_reply(&t.app, &team, ticket.id, "reply-000001", reply).await.unwrap();
     tickets::add_note(&t.app, &team, ticket.id, "note-0000001", "An impatient one.", vec![]).await.unwrap();

@@ -147,7 +147,7 @@ impl Setup {
     async fn history(&self) -> Vec<String> {
         let id = self.feedback().await[0].id;
         let entries = self.t.app.store.history_entries(&Scope::system(self.project.id), id).await.unwrap();
-        entries.iter().map(|e| format!("{} {}", e.staff.as_deref().unwrap_or(e.change.external_actor()), e.change.sentence())).collect()
+        entries.iter().map(|e| format!("{} {}", e.by.as_deref().unwrap_or(e.change.external_actor()), e.change.sentence())).collect()
     }
 
     pub async fn feedback(&self) -> Vec<Feedback> {
@@ -281,7 +281,7 @@ on_both!(suspicion_that_comes_later_is_told_in_the_history, |t: TestApp| async m
     let staff = service::accounts::create_staff(&s.t.app, "ann@example.com", "Ann", crate::support::PASSWORD).await.unwrap();
     let (project, now) = (s.project.id, s.t.app.now());
     s.t.app.store.write(move |tx| Box::pin(async move { tx.set_role(project, staff, Role::Triager, now).await })).await.unwrap();
-    let ann = s.t.app.store.actor(staff).await.unwrap().scope(project, Role::Triager).unwrap();
+    let ann = s.t.app.store.team_member(staff).await.unwrap().scope(project, Role::Triager).unwrap();
     let seen = [service::triage::ItemVersion { id, version: 1 }];
     let refused =
         service::triage::edit(&s.t.app, &ann, &seen, service::triage::FeedbackEdit::Status(FeedbackStatus::Resolved)).await.unwrap_err();

@@ -79,7 +79,7 @@ async fn prepare(t: &TestApp, pattern: &str, of: &Filled, actor: &str) {
     let import = |status: &str| format!("UPDATE imports SET status = '{status}', mapping = '{{}}' WHERE id = '{}'", of.ids["imports"]);
     let staff = &of.ids["staff"];
     let sql = match pattern.strip_prefix("/p/{slug}/").unwrap_or_default() {
-        "undo" => format!("UPDATE undo_operations SET staff_id = '{actor}' WHERE id = '{}'", of.ids["undo"]),
+        "undo" => format!("UPDATE undo_operations SET actor_id = '{actor}' WHERE id = '{}'", of.ids["undo"]),
         "feedback/{id}/reopen" => format!("UPDATE tickets SET state = 'closed' WHERE id = '{}'", of.ids["ticket_id"]),
         "imports/{id}/change" | "imports/{id}/take-back" => import("done"),
         "imports/{id}/continue" => import("failed"),

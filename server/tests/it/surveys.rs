@@ -103,7 +103,7 @@ on_both!(a_second_button_is_told_to_be_hidden, |t: TestApp| async move {
 on_both!(only_an_admin_makes_surveys, |t: TestApp| async move {
     let project = service::projects::create(&t.app, "My app", vec![], None).await.unwrap();
     let staff = domain::ids::StaffId(t.app.ids.uuid());
-    let actor = domain::accounts::Actor { staff, roles: vec![(project.id, Role::Triager)] };
+    let actor = domain::accounts::TeamMember { staff, roles: vec![(project.id, Role::Triager)] };
     let scope = actor.scope(project.id, Role::Viewer).unwrap();
     let refused = surveys::create(&t.app, &scope, "nps", "", "key-12345").await.unwrap_err();
     assert_eq!(refused.refusal(), Some(&domain::DomainError::Forbidden));

@@ -29,8 +29,8 @@ fn and_one_more(sql: String) -> Migrator {
 }
 
 async fn tables(pool: &AnyPool) -> Vec<String> {
-    let sql = "SELECT CAST(table_name AS TEXT) FROM information_schema.tables WHERE table_schema = 'public' AND table_name NOT LIKE '\\_sqlx%' \
-               ORDER BY table_name";
+    let sql = "SELECT CAST(table_name AS TEXT) FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE' \
+               AND table_name NOT LIKE '\\_sqlx%' ORDER BY table_name";
     sqlx::query_scalar(sql).fetch_all(pool).await.unwrap()
 }
 

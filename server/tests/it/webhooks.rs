@@ -626,7 +626,7 @@ on_both!(only_admins_and_only_of_the_project_may, |t: TestApp| async move {
     let good = input("https://example.com/hook", &[EventKind::FeedbackCreated]);
     for role in [Role::Viewer, Role::Triager] {
         let (staff, _) = t.member(&project, &format!("{role}@example.com"), role).await;
-        let scope = t.app.store.actor(staff).await.unwrap().scope(project.id, Role::Viewer).unwrap();
+        let scope = t.app.store.team_member(staff).await.unwrap().scope(project.id, Role::Viewer).unwrap();
         assert!(webhooks::create(&t.app, &scope, "some-key-1", &good).await.is_err());
     }
     let scope = Scope::system(project.id);

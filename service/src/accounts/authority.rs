@@ -27,12 +27,12 @@ impl Authority {
     /// # Errors
     /// [`Refusal::Forbidden`] if it does not; an error if the database fails.
     pub async fn ensure_role(&self, app: &App, need: Role) -> Result<()> {
-        let Some(who) = self.scope.staff() else { return Ok(()) };
+        let Some(who) = self.scope.actor_id() else { return Ok(()) };
         let now = app.now();
         let role = app.store.present_role(self.scope.project(), who, now).await?;
         let mut holds = role.is_some_and(|role| role >= need);
-        if let Some(session) = self.session.as_ref().filter(|_| holds) {
-            holds = app.store.sessions_of(who, now).await?.iter().any(|s| s.id_hash == *session);
+        if let Some((session, staff)) = self.session.as_ref().zip(self.scope.staff()).filter(|_| holds) {
+            holds = app.store.sessions_of(staff, now).await?.iter().any(|s| s.id_hash == *session);
         }
         if holds { Ok(()) } else { Err(Refusal::Forbidden.into()) }
     }

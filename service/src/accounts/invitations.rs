@@ -35,7 +35,7 @@ pub struct CreatedInvitation {
 /// Returns an error if the actor may not grant this role, or the address is invalid.
 pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str) -> Result<CreatedInvitation> {
     may_grant(scope.role(), role)?;
-    let by = scope.staff().ok_or(Refusal::Forbidden)?;
+    let by = scope.actor_id().ok_or(Refusal::Forbidden)?;
     let email = email.trim().to_lowercase();
     if !email.is_empty() && !is_email(&email) {
         return Err(Refusal::field("email", "email", "Enter an e-mail address like name@example.com, or leave it empty.").into());
@@ -55,8 +55,8 @@ pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str
     let letter = match &invitation.email {
         Some(to) if app.settings.mail.is_some() => {
             let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
-            let by = app.store.staff_by_id(by).await?.ok_or(Refusal::NotFound)?;
-            mail::invitation(app, (id, role, invitation.expires_at), &project, &by.name, to, &format!("/invite/{token}"))
+            let by = app.store.actor_name(by).await?.ok_or(Refusal::NotFound)?;
+            mail::invitation(app, (id, role, invitation.expires_at), &project, &by, to, &format!("/invite/{token}"))
         }
         _ => None,
     };

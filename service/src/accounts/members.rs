@@ -31,7 +31,7 @@ pub async fn change_role(
                 let project = scope.project();
                 // Check the rules against the current state, not the rendered page; two owners cannot demote each other at once.
                 tx.lock_project(project).await?;
-                let actor = acting(tx.present_role(project, scope.staff().ok_or(Refusal::Forbidden)?, now).await?)?;
+                let actor = acting(tx.present_role(project, scope.actor_id().ok_or(Refusal::Forbidden)?, now).await?)?;
                 actor.ge(&Role::Admin).then_some(()).ok_or(Refusal::Forbidden)?;
                 let from = tx.role_of(project, staff).await?.ok_or(Refusal::NotFound)?;
                 may_change(actor, from, to, tx.owners(project).await?)?;
@@ -58,13 +58,13 @@ pub async fn remove(app: &App, scope: &Scope, staff: StaffId, decisions: Offboar
             Box::pin(async move {
                 let project = scope.project();
                 tx.lock_project(project).await?;
-                let me = scope.staff().ok_or(Refusal::Forbidden)?;
-                let actor = acting(tx.present_role(project, me, now).await?)?;
-                if actor < Role::Admin && me != staff {
+                let actor = acting(tx.present_role(project, scope.actor_id().ok_or(Refusal::Forbidden)?, now).await?)?;
+                let is_me = scope.staff() == Some(staff);
+                if actor < Role::Admin && !is_me {
                     return Err(Refusal::Forbidden.into());
                 }
                 let held = tx.role_of(project, staff).await?.ok_or(Refusal::NotFound)?;
-                may_remove(actor, held, tx.owners(project).await?, me == staff)?;
+                may_remove(actor, held, tx.owners(project).await?, is_me)?;
                 let settled = settle(tx, &scope, actor, (staff, None), &decisions, supplies, now).await?;
                 tx.delete_membership(project, staff).await?;
                 Ok((held, settled))

@@ -9,7 +9,7 @@ use domain::{
         authority::{AuthoritySource, Successor},
         rules::may_grant,
     },
-    ids::StaffId,
+    ids::{ActorId, StaffId},
     webhooks::MAX_ENDPOINTS,
 };
 use store::{Tx, invitations::Invitation, keys::ApiKey, webhooks::Endpoint};
@@ -65,7 +65,7 @@ pub async fn offboarding_items(app: &App, scope: &Scope, staff: StaffId, to: Opt
     let mut keys = app.store.api_keys(scope).await?;
     keys.retain(|key| matches!(key.backing, AuthoritySource::Person(who, _) if who == staff));
     // Items created by one of their keys act for that key, and so for them.
-    let theirs: Vec<StaffId> = std::iter::once(staff).chain(keys.iter().map(|key| StaffId(key.id.0))).collect();
+    let theirs: Vec<ActorId> = std::iter::once(staff.into()).chain(keys.iter().map(|key| ActorId::from(key.id))).collect();
     keys.retain(|key| key.is_active(now) && key_loses(key, to));
     let hooks = |hook: &Endpoint| hook.enabled && hook.answers_to.is_some_and(|who| theirs.contains(&who)) && webhook_loses(to);
     let webhooks = app.store.endpoints(scope).await?.into_iter().filter(hooks).collect();
@@ -173,7 +173,7 @@ pub(super) async fn settle(
         }
     }
     if webhook_loses(to) {
-        let name = tx.staff_name(Some(staff)).await?.unwrap_or_default();
+        let name = tx.actor_name(Some(staff.into())).await?.unwrap_or_default();
         for (endpoint, fresh) in tx.endpoints_of(project, staff).await?.into_iter().zip(secrets) {
             match heir(endpoint.0) {
                 Some(heir) => {
@@ -187,7 +187,7 @@ pub(super) async fn settle(
             }
         }
     }
-    for (invitation, offered) in tx.invitations_of(project, staff, now).await? {
+    for (invitation, offered) in tx.invitations_of(project, staff.into(), now).await? {
         if !invitation_loses(offered, to) {
             continue;
         }

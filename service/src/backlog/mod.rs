@@ -96,10 +96,10 @@ pub async fn create(app: &App, scope: &Scope, key: &str, title: &str, body: &str
 }
 
 async fn insert(act: &mut Act<'_, '_>, title: String, body: String) -> Result<BacklogItem> {
-    let (id, project, staff, now) = (act.id(), act.project(), act.staff(), act.now());
+    let (id, project, actor, now) = (act.id(), act.project(), act.actor_id(), act.now());
     let number = act.next_number(project, NumberSequence::Backlog).await?;
     let item = BacklogItem { id, project, number, title, body, status: BacklogStatus::Open, created_at: now, updated_at: now, version: 1 };
-    act.insert_backlog_item(&item, &searchable(&item.title, &item.body), staff).await?;
+    act.insert_backlog_item(&item, &searchable(&item.title, &item.body), actor).await?;
     act.record(item.id, &HistoryChange::Created).await?;
     act.item_event(EventKind::BacklogItemCreated, &item).await?;
     Ok(item)

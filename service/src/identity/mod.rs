@@ -37,7 +37,7 @@ pub async fn create(app: &App, scope: &Scope, key: &str) -> Result<Option<String
                 if tx.count_identity_secrets(&scope).await? >= MAX_VALID {
                     return Err(Refusal::Conflict("Two secrets are already valid. Retire one before you create another.".into()).into());
                 }
-                tx.insert_identity_secret(&scope, own, &stored, scope.staff(), now).await?;
+                tx.insert_identity_secret(&scope, own, &stored, scope.actor_id(), now).await?;
                 Ok(own)
             })
         })

@@ -97,7 +97,7 @@ fn new_import(app: &App, scope: &Scope, name: &str, source: ImportSource, file_h
         bad: 0,
         removed: 0,
         error: None,
-        created_by: scope.staff(),
+        created_by: scope.actor_id(),
         created_at: app.now(),
         updated_at: app.now(),
         finished_at: None,

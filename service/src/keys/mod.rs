@@ -12,7 +12,7 @@ use domain::{
         authority::{AuthoritySource, Successor},
         key::{Access, KEY_PREFIX, VISIBLE_KEY_LENGTH, check_name},
     },
-    ids::{ApiKeyId, StaffId},
+    ids::{ApiKeyId, ProjectId},
 };
 use store::{Fingerprint, IdempotentWrite, hash::hash_token, keys::ApiKey};
 
@@ -48,11 +48,17 @@ pub struct ApiKeyInput<'a> {
 /// Creates a key, once for each `once`; `None` on a retry: the secret is returned only once.
 ///
 /// # Errors
-/// [`Refusal::Forbidden`] below admin, [`Refusal::Invalid`] for an invalid name.
+/// [`Refusal::Forbidden`] below admin and for programs, [`Refusal::Invalid`] for an invalid name.
 pub async fn create(app: &App, scope: &Scope, wanted: &ApiKeyInput<'_>, once: &str) -> Result<Option<CreatedApiKey>> {
     scope.require(Role::Admin)?;
     let name = check_name(wanted.name)?;
-    let (secret, now, by) = (format!("{KEY_PREFIX}{}", app.token()), app.now(), scope.staff());
+    let by = match scope.actor() {
+        Actor::Person(staff) => Some(staff),
+        Actor::System => None,
+        // Only people lend their role: a key of another program would outlive that program's own person.
+        Actor::ApiKey(_) | Actor::Rule(_) | Actor::Integration(_) => return Err(Refusal::Forbidden.into()),
+    };
+    let (secret, now) = (format!("{KEY_PREFIX}{}", app.token()), app.now());
     let key = ApiKey {
         id: app.id(),
         project: scope.project(),
@@ -96,7 +102,7 @@ pub async fn revoke(app: &App, scope: &Scope, key: ApiKeyId) -> Result<()> {
             Box::pin(async move {
                 let done = tx.revoke_api_key(project, key, now).await?;
                 if done {
-                    for (invitation, _) in tx.invitations_of(project, StaffId(key.0), now).await? {
+                    for (invitation, _) in tx.invitations_of(project, key.into(), now).await? {
                         tx.revoke_invitation(project, invitation, now).await?;
                         tx.discard_mail_about(invitation.0, now).await?;
                     }
@@ -139,10 +145,13 @@ pub async fn find(app: &App, secret: &str) -> Result<ApiKey> {
     Ok(key)
 }
 
-/// Returns the actor of a key: the access it was created with, limited to its person's current role.
-#[must_use]
-pub fn actor(key: &ApiKey) -> Actor {
-    Actor { staff: StaffId(key.id.0), roles: key.role().map(|role| (key.project, role)).into_iter().collect() }
+/// Returns the scope of a key in `project` with at least the role `need`: the access it was created with, limited to its person's current
+/// role.
+///
+/// # Errors
+/// [`Refusal::NotFound`] for another project, [`Refusal::Forbidden`] if the role is too low.
+pub fn scope(key: &ApiKey, project: ProjectId, need: Role) -> Result<Scope, Refusal> {
+    Actor::ApiKey(key.id).scope(project, key.role().filter(|_| key.project == project), need)
 }
 
 /// Time of each key's last recorded use, so that a busy key causes one write per minute.

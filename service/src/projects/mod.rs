@@ -2,7 +2,7 @@
 
 use domain::{
     DomainError as Refusal, FieldErrors, Zone,
-    accounts::{Actor, Role, Scope},
+    accounts::{Role, Scope, TeamMember},
     identity::UnsignedClaimPolicy,
     ids::{ProjectId, StaffId},
     projects::{DEFAULT_ACCENT, Project, ThemeMode, parse_accent, parse_language, parse_origins, parse_parameters, parse_zone, slug},
@@ -80,11 +80,11 @@ pub async fn create(app: &App, name: &str, origins: Vec<String>, owner: Option<S
 ///
 /// # Errors
 /// As [`create`]; [`Refusal::Forbidden`] for everyone else.
-pub async fn create_once(app: &App, name: &str, origins: &str, zone: &str, actor: &Actor, key: &str) -> Result<Project> {
-    if !may_create(app, actor).await? {
+pub async fn create_once(app: &App, name: &str, origins: &str, zone: &str, member: &TeamMember, key: &str) -> Result<Project> {
+    if !may_create(app, member).await? {
         return Err(Refusal::Forbidden.into());
     }
-    let owner = actor.staff;
+    let owner = member.staff;
     let mut errors = FieldErrors::default();
     if let Err(Refusal::Invalid(found)) = checked_name(name) {
         errors.0.extend(found.0);
@@ -106,8 +106,8 @@ pub async fn create_once(app: &App, name: &str, origins: &str, zone: &str, actor
 ///
 /// # Errors
 /// When the database fails.
-pub async fn may_create(app: &App, actor: &Actor) -> Result<bool> {
-    Ok(actor.runs_a_project() || app.store.is_operator(actor.staff).await?)
+pub async fn may_create(app: &App, member: &TeamMember) -> Result<bool> {
+    Ok(member.runs_a_project() || app.store.is_operator(member.staff).await?)
 }
 
 /// Project settings that people can change, as typed.

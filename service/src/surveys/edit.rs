@@ -48,7 +48,7 @@ pub struct SurveyEditOutcome {
 
 /// Describes who saved first, and when.
 pub(super) async fn conflict(tx: &mut Tx<'_>, survey: &Survey) -> Result<Refusal> {
-    let who = tx.staff_name(survey.updated_by).await?.unwrap_or_else(|| "Someone".into());
+    let who = tx.actor_name(survey.updated_by).await?.unwrap_or_else(|| "Someone".into());
     Ok(Refusal::Conflict(format!("{who} saved this survey on {}, after you opened it.", UTC.readable(survey.updated_at))))
 }
 
@@ -123,7 +123,7 @@ pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: EditorSubm
                     return Ok(edited);
                 }
                 row.revision = seen + 1;
-                row.updated_by = scope.staff();
+                row.updated_by = scope.actor_id();
                 row.updated_at = now;
                 store(tx, &row, seen).await?;
                 steps.write(tx, survey).await?;
@@ -167,14 +167,14 @@ impl DraftHistory {
         }
         row.position += 1;
         row.draft = body.clone();
-        self.states.push((row.position, DraftState { body, is_typing, staff: scope.staff(), saved_at: now }));
+        self.states.push((row.position, DraftState { body, is_typing, saved_by: scope.actor_id(), saved_at: now }));
         self.changed = true;
     }
 
     /// Adds the submitted form, as a new step or merged into the previous typing step.
     fn save(&mut self, row: &mut Survey, typed: SurveyBody, was: Option<DraftState>, scope: Scope, now: domain::Timestamp) {
         let is_typing = typed.has_same_questions(&row.draft);
-        let more = was.filter(|was| is_typing && was.is_typing && was.staff == scope.staff() && now.0 - was.saved_at.0 < TYPING_MS);
+        let more = was.filter(|was| is_typing && was.is_typing && was.saved_by == scope.actor_id() && now.0 - was.saved_at.0 < TYPING_MS);
         match more {
             Some(was) if typed != row.draft => {
                 row.draft = typed.clone();

@@ -95,7 +95,7 @@ async fn make(app: &App, scope: &Scope, name: &str, draft: SurveyBody, (key, con
         position: 1,
         live_version: None,
         created_at: now,
-        updated_by: scope.staff(),
+        updated_by: scope.actor_id(),
         updated_at: now,
     };
     let once = IdempotentWrite::form(format!("survey-create:{}", scope.project()), key, content);
@@ -140,7 +140,7 @@ pub async fn publish(app: &App, scope: &Scope, survey: SurveyId, seen: i64, key:
                 }
                 row.draft.check().into_result(())?;
                 row.status = SurveyStatus::Live;
-                row.updated_by = scope.staff();
+                row.updated_by = scope.actor_id();
                 row.updated_at = now;
                 if let Some(live) = tx.live_version(&row).await?.filter(|v| v.body == row.draft) {
                     store(tx, &row, seen).await?;
@@ -149,7 +149,7 @@ pub async fn publish(app: &App, scope: &Scope, survey: SurveyId, seen: i64, key:
                 row.live_version = Some(version);
                 // First, because it locks the survey's row.
                 store(tx, &row, seen).await?;
-                let number = tx.insert_version(version, &row, scope.staff(), now).await?;
+                let number = tx.insert_version(version, &row, scope.actor_id(), now).await?;
                 Ok(PublishOutcome { version, number, is_new: true })
             })
         })

@@ -95,7 +95,7 @@ pub async fn patch_draft(app: &App, scope: &Scope, survey: SurveyId, seen: i64, 
                     return Ok(());
                 }
                 row.revision = seen + 1;
-                row.updated_by = scope.staff();
+                row.updated_by = scope.actor_id();
                 row.updated_at = now;
                 store(tx, &row, seen).await?;
                 steps.write(tx, survey).await

@@ -41,11 +41,11 @@ pub struct StaffReply {
 
 /// Refuses a reply if others wrote after `seen`.
 async fn unheard(act: &mut Act<'_, '_>, feedback: &Feedback, seen: Option<i64>) -> Result<()> {
-    let (staff, now) = (act.staff(), act.now());
+    let (actor, now) = (act.actor_id(), act.now());
     let Some(seen) = seen.filter(|seen| *seen < feedback.version) else { return Ok(()) };
     let since = act.history_since(feedback.project, feedback.id, seen).await?;
     let other = since.into_iter().find(|event| match event.change {
-        HistoryChange::Replied => event.by.is_none() || event.by != staff,
+        HistoryChange::Replied => event.by.is_none() || event.by != actor,
         HistoryChange::Wrote | HistoryChange::Solved | HistoryChange::Reopened => true,
         _ => false,
     });
@@ -76,7 +76,7 @@ pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, 
         .store
         .act_once(app.context(scope), IdempotentWrite::form(format!("ticket-reply:{ticket}"), key, content), move |act| {
             Box::pin(async move {
-                let (staff, now) = (act.staff(), act.now());
+                let (actor, now) = (act.actor_id(), act.now());
                 act.ensure_authorized(Role::Triager).await?;
                 let (mut ticket, mut feedback) = act.lock_ticket(ticket).await?.ok_or(Refusal::NotFound)?;
                 unheard(act, &feedback, seen).await?;
@@ -97,7 +97,7 @@ pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, 
                 ticket.updated_at = now;
                 note(act, &ticket, &mut feedback, Some(&HistoryChange::Replied), status).await?;
                 if let Some(post) = post {
-                    let by = act.staff_name(staff).await?.filter(|name| !name.is_empty()).unwrap_or(project.name);
+                    let by = act.actor_name(actor).await?.filter(|name| !name.is_empty()).unwrap_or(project.name);
                     act.queue_mail(&ticket_reply(&post, letter_about(&ticket, &path), &by, &body, close), now).await?;
                 }
                 act.ticket_event(EventKind::TicketMessageAdded, &ticket, Some((MessageAuthor::Staff, &body))).await?;

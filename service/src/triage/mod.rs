@@ -12,7 +12,7 @@ use domain::{
     accounts::{Role, Scope},
     feedback::{self, Feedback, FeedbackChange, FeedbackStatus},
     history,
-    ids::{CommentId, FeedbackId, StaffId, UndoId},
+    ids::{ActorId, CommentId, FeedbackId, StaffId, UndoId},
     triage::{MAX_MATCHING, TriageQuery},
     zone::UTC,
 };
@@ -160,7 +160,7 @@ async fn apply(
     app.store
         .act(app.context(scope), move |act| {
             Box::pin(async move {
-                let (project, staff, now) = (act.project(), act.staff(), act.now());
+                let (project, actor, now) = (act.project(), act.actor_id(), act.now());
                 // A change in batches is authorized again before each.
                 act.ensure_authorized(Role::Triager).await?;
                 if let FeedbackEdit::Assign(Some(assignee)) = edit
@@ -181,7 +181,7 @@ async fn apply(
                         continue;
                     };
                     if let Some(version) = version
-                        && let Some(why) = contested(act, &held, version, &change, staff, now).await?
+                        && let Some(why) = contested(act, &held, version, &change, actor, now).await?
                     {
                         outcome.conflicts.push(why);
                         continue;
@@ -205,7 +205,7 @@ async fn apply(
 /// [`Refusal::NotFound`], or [`Refusal::Invalid`] for an empty text or one that is too long.
 pub async fn comment(app: &App, scope: &Scope, feedback: FeedbackId, body: &str, key: &str) -> Result<CommentId> {
     scope.require(Role::Triager)?;
-    let staff = scope.staff().ok_or(Refusal::Forbidden)?;
+    let by = scope.actor_id().ok_or(Refusal::Forbidden)?;
     let body = body.trim().to_owned();
     if body.is_empty() {
         return Err(Refusal::field("body", "required", "Enter a comment first.").into());
@@ -213,12 +213,12 @@ pub async fn comment(app: &App, scope: &Scope, feedback: FeedbackId, body: &str,
     if body.chars().count() > MAX_COMMENT {
         return Err(Refusal::field("body", "too_long", format!("Comments can be up to {MAX_COMMENT} characters.")).into());
     }
-    let once = IdempotentWrite::form(format!("comment:{staff}"), key, Fingerprint::of([feedback.to_string().as_str(), &body]));
+    let once = IdempotentWrite::form(format!("comment:{by}"), key, Fingerprint::of([feedback.to_string().as_str(), &body]));
     app.store
         .act_once(app.context(scope), once, move |act| {
             Box::pin(async move {
                 let mut held = act.feedback_for_update(feedback).await?.ok_or(Refusal::NotFound)?;
-                let id = act.insert_comment(&held, staff, &body).await?;
+                let id = act.insert_comment(&held, by, &body).await?;
                 act.record_on_feedback(&mut held, &history::HistoryChange::Commented).await?;
                 Ok(id)
             })
@@ -303,7 +303,7 @@ async fn contested(
     held: &Feedback,
     version: i64,
     change: &FeedbackChange,
-    except: Option<StaffId>,
+    except: Option<ActorId>,
     now: Timestamp,
 ) -> Result<Option<String>> {
     if held.version == version {

@@ -144,7 +144,7 @@ async fn claim(app: &App, endpoint: &Endpoint, room: usize) -> Result<Vec<Claime
                 if tx.endpoint_is_backed(&endpoint, now).await? {
                     return tx.claim_deliveries(endpoint.id, now, now.plus_ms(LEASE_MS), limit).await;
                 }
-                let name = tx.staff_name(endpoint.answers_to).await?.unwrap_or_default();
+                let name = tx.actor_name(endpoint.answers_to).await?.unwrap_or_default();
                 tx.disable_orphaned_endpoint(&Scope::system(endpoint.project), endpoint.id, &name, fresh, now).await?;
                 Ok(Vec::new())
             })

@@ -9,7 +9,7 @@ pub mod sign;
 use domain::{
     DomainError as Refusal, FieldErrors, Secret, Timestamp,
     accounts::{Role, Scope},
-    ids::{EndpointId, EventId, StaffId},
+    ids::{ActorId, EndpointId, EventId},
     webhooks::{EventKind, MAX_ENDPOINTS, MAX_NOTE},
 };
 use serde_json::json;
@@ -79,7 +79,7 @@ pub async fn create(app: &App, scope: &Scope, key: &str, input: &EndpointInput) 
         disabled_reason: None,
         failures: 0,
         failing_since: None,
-        answers_to: scope.staff(),
+        answers_to: scope.actor_id(),
         created_at: now,
         version: 1,
     };
@@ -156,7 +156,7 @@ pub async fn edit(app: &App, scope: &Scope, endpoint: EndpointId, version: i64, 
 /// # Errors
 /// Not found; a role too low.
 pub async fn set_enabled(app: &App, scope: &Scope, endpoint: EndpointId, on: bool) -> Result<()> {
-    let (me, fresh, now) = (scope.staff(), sign::new_secret(app), app.now());
+    let (me, fresh, now) = (scope.actor_id(), sign::new_secret(app), app.now());
     change(app, scope, endpoint, move |held, backed| {
         turn(held, on, backed, me, fresh, now);
         Ok(())
@@ -165,7 +165,7 @@ pub async fn set_enabled(app: &App, scope: &Scope, endpoint: EndpointId, on: boo
 }
 
 /// Turns a locked endpoint on or off; see [`set_enabled`].
-fn turn(held: &mut Endpoint, on: bool, backed: bool, me: Option<StaffId>, fresh: Secret<String>, now: Timestamp) {
+fn turn(held: &mut Endpoint, on: bool, backed: bool, me: Option<ActorId>, fresh: Secret<String>, now: Timestamp) {
     if on && !backed {
         held.answers_to = me;
         held.rotate_endpoint_secret(fresh, now);

@@ -219,7 +219,7 @@ async fn old_rows(t: &TestApp, n: usize) {
         "INSERT INTO idempotency (scope, key, outcome, created_at) SELECT 'purge', {a}, '', {at}",
         "INSERT INTO jobs (id, kind, payload, state, attempts, failures, run_at, created_at, finished_at) SELECT {a}, 'purge', '{}', 'done', 1, 0, 1, 1, {at}",
         "INSERT INTO limits (key, tokens, at) SELECT {a}, 1, {at}",
-        "INSERT INTO password_resets (token_hash, staff_id, letter_id, created_at, expires_at) SELECT {a}, (SELECT MIN(id) FROM staff), 'x', 1, {at}",
+        "INSERT INTO password_resets (token_hash, staff_id, letter_id, created_at, expires_at) SELECT {a}, (SELECT MIN(id) FROM accounts), 'x', 1, {at}",
         "INSERT INTO letters (id, project_id, kind, recipient, subject, content, link, state, created_at, updated_at) \
          SELECT {a}, '{p}', 'ticket_reply', 'a@x.test', 'x', 'x', 'x', 'sent', 1, {at}",
         "INSERT INTO imports (id, project_id, name, source, file_hash, mapping, status, bytes_total, bytes_done, rows_added, rows_known, rows_bad, \
@@ -242,7 +242,8 @@ async fn old_rows(t: &TestApp, n: usize) {
             "",
             "",
         ),
-        "INSERT INTO staff (id, email, name, password_hash, created_at) VALUES ('old', 'old@x.test', '', '', 1)".into(),
+        "INSERT INTO actors (id, kind, name, created_at) VALUES ('old', 'person', '', 1)".into(),
+        "INSERT INTO accounts (id, email, password_hash) VALUES ('old', 'old@x.test', '')".into(),
     ];
     for insert in tables {
         let insert = insert.replace("{bytes}", bytes);

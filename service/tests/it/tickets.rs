@@ -2,7 +2,7 @@
 
 use domain::{
     DomainError as Refusal,
-    accounts::{Actor, Role, Scope},
+    accounts::{Role, Scope, TeamMember},
     feedback::FeedbackStatus,
     ids::{FeedbackId, StaffId, TicketId},
     projects::Project,
@@ -28,13 +28,13 @@ async fn now(t: &TestApp, project: &Project, of: &TicketReceipt) -> (Ticket, Fee
 }
 
 async fn staff_scope(t: &TestApp, project: &Project, staff: StaffId, role: Role) -> Scope {
-    t.app.store.actor(staff).await.unwrap().scope(project.id, role).unwrap()
+    t.app.store.team_member(staff).await.unwrap().scope(project.id, role).unwrap()
 }
 
 async fn histories(t: &TestApp, project: &Project, feedback: FeedbackId) -> Vec<String> {
     let mut all = t.app.store.history_entries(&Scope::system(project.id), feedback).await.unwrap();
     all.reverse();
-    all.into_iter().map(|e| format!("{} {}", e.staff.unwrap_or_else(|| e.change.external_actor().into()), e.change.sentence())).collect()
+    all.into_iter().map(|e| format!("{} {}", e.by.unwrap_or_else(|| e.change.external_actor().into()), e.change.sentence())).collect()
 }
 
 fn reply(body: &str) -> StaffReply {
@@ -197,7 +197,7 @@ on_both!(refusals_of_the_team, |t: TestApp| async move {
     tickets::staff_reply(&t.app, &bob, made.ticket, "reply-000003", StaffReply { seen: Some(2), ..seen }).await.unwrap();
     let long = tickets::staff_reply(&t.app, &bob, made.ticket, "reply-000004", reply(&"x".repeat(10_001))).await.unwrap_err();
     assert!(matches!(long.refusal(), Some(Refusal::Invalid(_))));
-    let actor = Actor { staff: t.app.id(), roles: vec![] };
+    let actor = TeamMember { staff: t.app.id(), roles: vec![] };
     assert!(actor.scope(project.id, Role::Viewer).is_err());
 });
 

@@ -4,7 +4,7 @@ use domain::{
     Timestamp,
     accounts::Scope,
     backlog::{BacklogItem, BacklogStatus},
-    ids::{BacklogItemId, FeedbackId, ProjectId, StaffId},
+    ids::{ActorId, BacklogItemId, FeedbackId, ProjectId},
 };
 use sqlx::FromRow;
 
@@ -220,7 +220,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert_backlog_item(&mut self, item: &BacklogItem, search: &str, staff: Option<StaffId>) -> Result<()> {
+    pub async fn insert_backlog_item(&mut self, item: &BacklogItem, search: &str, by: Option<ActorId>) -> Result<()> {
         sqlx::query(
             "INSERT INTO backlog_items (id, project_id, number, title, body, search, status, created_by, created_at, updated_at, version) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
@@ -232,7 +232,7 @@ impl Tx<'_> {
         .bind(item.body.clone())
         .bind(search.to_owned())
         .bind(item.status.as_str())
-        .bind(staff.map(|s| s.to_string()))
+        .bind(by.map(|actor| actor.to_string()))
         .bind(item.created_at.0)
         .bind(item.updated_at.0)
         .bind(item.version)

@@ -5,7 +5,7 @@ use domain::{
     accounts::Scope,
     backlog::{BacklogItem, BacklogStatus, Importance},
     feedback::FeedbackStatus,
-    ids::{FeedbackId, LinkId, ProjectId, StaffId},
+    ids::{ActorId, FeedbackId, LinkId, ProjectId},
 };
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
@@ -207,7 +207,7 @@ impl Tx<'_> {
         feedback: FeedbackId,
         item: &BacklogItem,
         says: &LinkContent,
-        staff: Option<StaffId>,
+        by: Option<ActorId>,
         now: Timestamp,
     ) -> Result<bool> {
         let added = sqlx::query(
@@ -220,7 +220,7 @@ impl Tx<'_> {
         .bind(item.id.to_string())
         .bind(says.quote.clone())
         .bind(says.importance.as_str())
-        .bind(staff.map(|s| s.to_string()))
+        .bind(by.map(|actor| actor.to_string()))
         .bind(now.0)
         .execute(self.conn())
         .await?

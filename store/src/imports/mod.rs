@@ -8,7 +8,7 @@ mod take_back;
 use domain::{
     Timestamp,
     accounts::Scope,
-    ids::{ImportId, ProjectId, StaffId},
+    ids::{ActorId, ImportId, ProjectId},
     imports::{ColumnMapping, Encoding, ImportStatus},
 };
 use sqlx::FromRow;
@@ -56,8 +56,8 @@ pub struct Import {
     pub removed: i64,
     /// Reason for its failure, for display.
     pub error: Option<String>,
-    /// The person who started it.
-    pub created_by: Option<StaffId>,
+    /// The actor that started it.
+    pub created_by: Option<ActorId>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it last made progress.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use domain::{
     Timestamp,
     accounts::Scope,
-    ids::{MessageId, StaffId, TicketId},
+    ids::{ActorId, MessageId, TicketId},
     tickets::{Message, MessageAuthor, Ticket, TicketAttachment},
 };
 
@@ -19,7 +19,7 @@ impl Store {
     pub async fn ticket_messages(&self, scope: &Scope, ticket: TicketId, notes: bool) -> Result<Vec<Message>> {
         type MessageRow = (String, String, Option<String>, Option<String>, String, i64);
         let rows: Vec<MessageRow> = sqlx::query_as(
-            "SELECT m.id, m.author, m.staff_id, s.name, m.body, m.created_at FROM ticket_messages m LEFT JOIN staff s ON s.id = m.staff_id \
+            "SELECT m.id, m.author, m.actor_id, a.name, m.body, m.created_at FROM ticket_messages m LEFT JOIN actors a ON a.id = m.actor_id \
              WHERE m.ticket_id = $1 AND m.project_id = $2 AND ($3 = 1 OR m.author <> 'note') ORDER BY m.created_at, m.id",
         )
         .bind(ticket.to_string())
@@ -39,12 +39,12 @@ impl Store {
         for (message, own, name, media_type, size) in files {
             by_message.entry(message).or_default().push(TicketAttachment { id: id(&own)?, name, media_type, size });
         }
-        let read = |(own, author, staff, staff_name, body, at): MessageRow| {
+        let read = |(own, author, by, by_name, body, at): MessageRow| {
             Ok(Message {
                 id: id(&own)?,
                 author: or_instead("author of a message", MessageAuthor::parse(&author), MessageAuthor::Note),
-                staff: optional_id(staff.as_deref())?,
-                staff_name: staff_name.filter(|name| !name.is_empty()),
+                by: optional_id(by.as_deref())?,
+                by_name: by_name.filter(|name| !name.is_empty()),
                 body,
                 created_at: Timestamp(at),
                 attachments: by_message.remove(&own).unwrap_or_default(),
@@ -83,16 +83,16 @@ impl Tx<'_> {
         message: MessageId,
         ticket: &Ticket,
         author: MessageAuthor,
-        staff: Option<StaffId>,
+        by: Option<ActorId>,
         body: &str,
         at: Timestamp,
     ) -> Result<()> {
-        sqlx::query("INSERT INTO ticket_messages (id, project_id, ticket_id, author, staff_id, body, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)")
+        sqlx::query("INSERT INTO ticket_messages (id, project_id, ticket_id, author, actor_id, body, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)")
             .bind(message.to_string())
             .bind(ticket.project.to_string())
             .bind(ticket.id.to_string())
             .bind(author.as_str())
-            .bind(staff.map(|s| s.to_string()))
+            .bind(by.map(|actor| actor.to_string()))
             .bind(body.to_owned())
             .bind(at.0)
             .execute(self.conn())

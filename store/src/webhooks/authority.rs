@@ -56,7 +56,7 @@ impl Tx<'_> {
         let Some(mut held) = self.lock_endpoint(scope, endpoint).await? else { return Ok(()) };
         held.answers_to = match to {
             Successor::Project => None,
-            Successor::Member(staff) => Some(staff),
+            Successor::Member(staff) => Some(staff.into()),
         };
         held.rotate_endpoint_secret(fresh, now);
         self.update_endpoint(&held, now).await

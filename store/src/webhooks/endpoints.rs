@@ -2,21 +2,14 @@
 
 use domain::{
     Secret, Timestamp,
-    accounts::{
-        Role, Scope,
-        authority::{AuthoritySource, Successor},
-    },
-    ids::{EndpointId, ProjectId, StaffId},
+    accounts::{Role, Scope},
+    ids::{ActorId, EndpointId, ProjectId, StaffId},
     webhooks::EventKind,
 };
 use sqlx::FromRow;
+use uuid::Uuid;
 
-use crate::{
-    Dialect, Store, Tx,
-    authority::{backing, heir},
-    error::Result,
-    id,
-};
+use crate::{Dialect, Store, Tx, error::Result, id, or_instead};
 
 /// A webhook endpoint of a project.
 #[derive(Debug, Clone)]
@@ -43,8 +36,8 @@ pub struct Endpoint {
     pub failures: i64,
     /// Time of the first of them.
     pub failing_since: Option<Timestamp>,
-    /// The person whose authority it acts with, who must be an admin; `None` for the project.
-    pub answers_to: Option<StaffId>,
+    /// The person or API key whose authority it acts with, which must be an admin's; `None` for the project.
+    pub answers_to: Option<ActorId>,
     /// When it was created.
     pub created_at: Timestamp,
     /// Increases with each change by a person.
@@ -81,10 +74,9 @@ struct EndpointRow {
 
 impl EndpointRow {
     fn read(self) -> Result<Endpoint> {
-        let answers_to = match backing(self.handed_to.as_deref().or(self.created_by.as_deref()), None) {
-            AuthoritySource::Project => None,
-            AuthoritySource::Person(staff, _) => Some(staff),
-        };
+        let backer = self.handed_to.as_deref().or(self.created_by.as_deref()).filter(|backer| !backer.is_empty());
+        // No actor has the id of what cannot be read: nothing is done in its name.
+        let answers_to = backer.map(|backer| or_instead("actor behind a webhook", id(backer).ok(), ActorId(Uuid::nil())));
         Ok(Endpoint {
             answers_to,
             id: id(&self.id)?,
@@ -183,7 +175,7 @@ impl Tx<'_> {
         .bind(joined(&endpoint.kinds))
         .bind(endpoint.secret.0.clone())
         .bind(i64::from(endpoint.enabled))
-        .bind(scope.staff().map(|s| s.to_string()))
+        .bind(scope.actor_id().map(|actor| actor.to_string()))
         .bind(endpoint.created_at.0)
         .bind(endpoint.version)
         .execute(self.conn())
@@ -212,8 +204,8 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn endpoint_is_backed(&mut self, endpoint: &Endpoint, now: Timestamp) -> Result<bool> {
-        let Some(staff) = endpoint.answers_to else { return Ok(true) };
-        Ok(self.present_role(endpoint.project, staff, now).await?.is_some_and(|role| role >= Role::Admin))
+        let Some(who) = endpoint.answers_to else { return Ok(true) };
+        Ok(self.present_role(endpoint.project, who, now).await?.is_some_and(|role| role >= Role::Admin))
     }
 
     /// Returns an endpoint of the scope's project, locked until this transaction ends.
@@ -254,7 +246,7 @@ impl Tx<'_> {
         .bind(endpoint.failures)
         .bind(endpoint.failing_since.map(|t| t.0))
         .bind(now.0)
-        .bind(heir(endpoint.answers_to.map_or(Successor::Project, Successor::Member)))
+        .bind(endpoint.answers_to.map(|who| who.to_string()).unwrap_or_default())
         .execute(self.conn())
         .await?;
         Ok(())

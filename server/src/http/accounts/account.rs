@@ -30,7 +30,7 @@ fn this_session(console: &ConsoleRequest) -> String {
 async fn page(console: &ConsoleRequest, status: StatusCode, name: Option<&str>, errors: FieldErrors) -> Result<Response> {
     let (now, this) = (console.app.now(), this_session(console));
     let shown = |ms: i64| (Timestamp(ms).rfc3339(), UTC.ago(Timestamp(ms), now));
-    let sessions = console.app.store.sessions_of(console.actor.staff, now).await?;
+    let sessions = console.app.store.sessions_of(console.member.staff, now).await?;
     let sessions = sessions
         .into_iter()
         .map(|s| SessionView {
@@ -66,7 +66,7 @@ pub(super) async fn home() -> Redirect {
 /// `POST /account`: changes the name.
 pub(super) async fn rename(console: ConsoleRequest, form: Form) -> PageResult {
     form.idempotency_key()?;
-    match own_account::rename(&console.app, console.actor.staff, form.get("name")).await {
+    match own_account::rename(&console.app, console.member.staff, form.get("name")).await {
         Ok(()) => Ok(console.redirect_with_message("/account", "Name saved.")),
         Err(Error::Domain(domain::DomainError::Invalid(errors))) => {
             Ok(page(&console, StatusCode::UNPROCESSABLE_ENTITY, Some(form.get("name")), errors).await?)
@@ -95,7 +95,7 @@ pub(super) async fn change_password(console: ConsoleRequest, form: Form) -> Page
 /// `POST /account/theme`: from the account page or the menu of any page; redirects back to that page.
 pub(super) async fn set_theme(console: ConsoleRequest, headers: HeaderMap, form: Form) -> PageResult {
     form.idempotency_key()?;
-    own_account::set_theme(&console.app, console.actor.staff, ThemeMode::parse(form.get("theme"))).await?;
+    own_account::set_theme(&console.app, console.member.staff, ThemeMode::parse(form.get("theme"))).await?;
     let from = headers.get(header::REFERER).and_then(|h| h.to_str().ok()).and_then(|text| url::Url::parse(text).ok());
     let back =
         from.map_or_else(|| "/account".to_owned(), |url| url.query().map_or_else(|| url.path().into(), |q| format!("{}?{q}", url.path())));
@@ -110,14 +110,14 @@ pub(super) async fn end_session(console: ConsoleRequest, form: Form) -> PageResu
         console.session.flush().await?;
         return Ok(Redirect::to("/sign-in").into_response());
     }
-    own_account::end_session(&console.app, console.actor.staff, session).await?;
+    own_account::end_session(&console.app, console.member.staff, session).await?;
     Ok(console.redirect_with_message("/account", "Session signed out."))
 }
 
 /// `POST /account/sessions/end-others`.
 pub(super) async fn end_other_sessions(console: ConsoleRequest, form: Form) -> PageResult {
     form.idempotency_key()?;
-    let n = own_account::end_other_sessions(&console.app, console.actor.staff, &this_session(&console)).await?;
+    let n = own_account::end_other_sessions(&console.app, console.member.staff, &this_session(&console)).await?;
     let message = if n == 1 { "1 session signed out.".to_owned() } else { format!("{n} sessions signed out.") };
     Ok(console.redirect_with_message("/account", &message))
 }

@@ -98,7 +98,7 @@ pub(super) async fn accept(
 ) -> PageResult {
     form.idempotency_key()?;
     let joined = match &console {
-        Ok(console) => invitations::join(&app, &token, console.actor.staff).await.map(|invitation| (console.actor.staff, invitation)),
+        Ok(console) => invitations::join(&app, &token, console.member.staff).await.map(|invitation| (console.member.staff, invitation)),
         Err(_) => {
             // Rate limited: a link's holder could otherwise probe quickly which addresses have an account.
             app.limits.sign_in(&hash_token(&token), address.bucket(), None, app.now()).await?;

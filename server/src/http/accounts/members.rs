@@ -48,7 +48,7 @@ struct MembersPageState {
 }
 
 async fn page(console: &ConsoleRequest, scope: &Scope, status: StatusCode, extra: MembersPageState) -> Result<Response> {
-    let (app, me, mine) = (&console.app, console.actor.staff, scope.role());
+    let (app, me, mine) = (&console.app, console.member.staff, scope.role());
     let stored = app.store.members(scope).await?;
     let owners = stored.iter().filter(|m| m.role == Role::Owner).count();
     let members = stored
@@ -153,7 +153,7 @@ async fn leaving_page(
     form: &Form,
     errors: FieldErrors,
 ) -> PageResult {
-    let is_you = staff == console.actor.staff;
+    let is_you = staff == console.member.staff;
     let scope = console.scope(if is_you && to.is_none() { Role::Viewer } else { Role::Admin })?;
     let app = &console.app;
     let members = app.store.members(&scope).await?;
@@ -209,13 +209,13 @@ fn decisions(form: &Form) -> Result<OffboardingDecisions> {
 /// A redirect to the confirmation page if a change would end something; `None` if it ends nothing, or is already confirmed.
 async fn asks_first(console: &ConsoleRequest, scope: &Scope, form: &Form, staff: StaffId, to: Option<Role>) -> Result<Option<Response>> {
     // A higher role ends nothing that acts for the member.
-    let held = console.app.store.actor(staff).await?.role(scope.project());
+    let held = console.app.store.team_member(staff).await?.role(scope.project());
     let is_raised = to.is_some_and(|to| held.is_some_and(|held| to >= held));
     if is_raised || !form.get("confirmed").is_empty() {
         return Ok(None);
     }
     // A person who leaves needs an invitation to return, so confirm that even if nothing else ends.
-    let leaves = to.is_none() && staff == console.actor.staff;
+    let leaves = to.is_none() && staff == console.member.staff;
     if !leaves && offboarding::offboarding_items(&console.app, scope, staff, to).await?.is_empty() {
         return Ok(None);
     }
@@ -288,7 +288,7 @@ pub(super) async fn change_role(console: ConsoleRequest, form: Form) -> PageResu
 /// `POST /p/{slug}/members/remove`; also for leaving a project.
 pub(super) async fn remove(console: ConsoleRequest, form: Form) -> PageResult {
     // Anyone may leave; only people who may remove others can find out whether an ID belongs to a member.
-    let leaves = form.get("staff") == console.actor.staff.to_string();
+    let leaves = form.get("staff") == console.member.staff.to_string();
     let scope = console.scope(if leaves { Role::Viewer } else { Role::Admin })?;
     form.idempotency_key()?;
     let staff = id::<StaffId>(form.get("staff"))?;
@@ -296,7 +296,7 @@ pub(super) async fn remove(console: ConsoleRequest, form: Form) -> PageResult {
         return Ok(page);
     }
     match members::remove(&console.app, &scope, staff, decisions(&form)?).await {
-        Ok(_) if staff == console.actor.staff => Ok(console.redirect_with_message("/", &format!("You left {}.", console.project()?.name))),
+        Ok(_) if staff == console.member.staff => Ok(console.redirect_with_message("/", &format!("You left {}.", console.project()?.name))),
         Ok((role, settled)) => {
             let ended = settled.sentence();
             let limits = if ended.is_empty() { "" } else { " Undo restores only the membership." };

@@ -8,7 +8,7 @@ use axum::{
 };
 use domain::{
     DomainError as Refusal,
-    accounts::{Actor, Role, Scope},
+    accounts::{Role, Scope},
 };
 use service::{
     error::{Error, Result},
@@ -26,8 +26,6 @@ use crate::http::{address::ClientAddress, limits};
 pub struct ApiCaller {
     /// Its key.
     pub key: ApiKey,
-    /// The actor that it acts as.
-    pub actor: Actor,
 }
 
 impl ApiCaller {
@@ -36,7 +34,7 @@ impl ApiCaller {
     /// # Errors
     /// [`Refusal::Forbidden`] if the key's scope is too low.
     pub fn scope(&self, need: Role) -> Result<Scope, Refusal> {
-        self.actor.scope(self.key.project, need)
+        keys::scope(&self.key, self.key.project, need)
     }
 }
 
@@ -91,7 +89,7 @@ pub async fn identify(State(app): State<AppState>, address: ClientAddress, mut r
         // Counted like any other request: a program that ignores the error would retry forever.
         Ok(standing) if is_stopped => (standing, stopped()),
         Ok(standing) => {
-            request.extensions_mut().insert(ApiCaller { actor: keys::actor(&key), key });
+            request.extensions_mut().insert(ApiCaller { key });
             (standing, next.run(request).await)
         }
         Err(error) => {
@@ -101,7 +99,7 @@ pub async fn identify(State(app): State<AppState>, address: ClientAddress, mut r
                     return stopped();
                 }
                 // It cannot be counted because the database is not accepting writes; reading may continue.
-                request.extensions_mut().insert(ApiCaller { actor: keys::actor(&key), key });
+                request.extensions_mut().insert(ApiCaller { key });
                 let mut response = next.run(request).await;
                 tell_limits(response.headers_mut(), RateLimitStatus { limit, remaining, reset: 1 });
                 response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -3,7 +3,10 @@
 use axum::{extract::State, http::HeaderMap};
 use domain::{DomainError as Refusal, accounts::Role, ids::ProjectId, projects};
 use serde::Serialize;
-use service::state::{App, AppState};
+use service::{
+    keys,
+    state::{App, AppState},
+};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -54,7 +57,7 @@ impl From<projects::Project> for Project {
 }
 
 async fn own(app: &App, caller: &ApiCaller, id: ProjectId) -> ApiHandlerResult<Project> {
-    let scope = caller.actor.scope(id, Role::Viewer)?;
+    let scope = keys::scope(&caller.key, id, Role::Viewer)?;
     Ok(app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?.into())
 }
 

@@ -198,7 +198,7 @@ fn message(message: rules::Message) -> Message {
     Message {
         id: message.id.0,
         author: message.author.as_str().into(),
-        author_name: message.staff_name,
+        author_name: message.by_name,
         body: message.body,
         attachments: message.attachments.into_iter().map(file).collect(),
         created_at: message.created_at.rfc3339(),

@@ -208,7 +208,7 @@ async fn item_page(
                 other => (other.sentence(), None),
             };
             ItemHistoryLine {
-                who: entry.staff.unwrap_or_else(|| "Earshot".into()),
+                who: entry.by.unwrap_or_else(|| "Earshot".into()),
                 what,
                 href: feedback.map(|id| format!("/p/{slug}/feedback/{id}")),
                 at: present.moment(entry.at),

@@ -53,7 +53,7 @@ struct EventListener {
 /// `GET /p/{slug}/events`.
 pub async fn stream(State(web): State<WebState>, console: ConsoleRequest, headers: HeaderMap) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
-    let open = web.streams.open(console.actor.staff)?;
+    let open = web.streams.open(console.member.staff)?;
     // Subscribe before responding, so that no event is missed in between.
     let arrivals = console.app.search.subscribe_new_records();
     let mut clock = interval(CHECK);
@@ -63,7 +63,7 @@ pub async fn stream(State(web): State<WebState>, console: ConsoleRequest, header
     let greeting = if missed { Event::default().event("resync").data("reconnected") } else { Event::default().comment("listening") };
     let listener = EventListener {
         session: console.session.id().map(|id| session_hash(&id)),
-        staff: console.actor.staff,
+        staff: console.member.staff,
         app: console.app.clone(),
         scope,
         arrivals,
@@ -137,6 +137,6 @@ impl EventListener {
     async fn may_listen(&self) -> Result<bool> {
         let Some(session) = &self.session else { return Ok(false) };
         let alive = self.app.store.sessions_of(self.staff, self.app.now()).await?.iter().any(|s| s.id_hash == *session);
-        Ok(alive && self.app.store.actor(self.staff).await?.role(self.scope.project()).is_some())
+        Ok(alive && self.app.store.team_member(self.staff).await?.role(self.scope.project()).is_some())
     }
 }

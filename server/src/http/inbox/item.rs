@@ -126,7 +126,7 @@ pub(super) async fn view(
         known_tags,
     )?;
     let event = |entry: store::history::HistoryEntry| EventView {
-        text: format!("{} {}", entry.staff.as_deref().unwrap_or(entry.change.external_actor()), entry.change.sentence()),
+        text: format!("{} {}", entry.by.as_deref().unwrap_or(entry.change.external_actor()), entry.change.sentence()),
         age: present.ago(entry.at),
         at: entry.at.rfc3339(),
     };

@@ -57,7 +57,7 @@ pub(super) async fn view(console: &ConsoleRequest, scope: &Scope, item: &Feedbac
         id: message.id.to_string(),
         name: match message.author {
             MessageAuthor::Requester => requester.clone(),
-            MessageAuthor::Staff | MessageAuthor::Note => message.staff_name.unwrap_or_else(|| "A program".into()),
+            MessageAuthor::Staff | MessageAuthor::Note => message.by_name.unwrap_or_else(|| "A program".into()),
         },
         author: message.author,
         body: marked(&message.body),

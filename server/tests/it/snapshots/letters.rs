@@ -82,7 +82,7 @@ async fn each_kind() {
     let mut o = Office::new().await;
     let (project, owner) = o.t.owner().await;
     let staff = o.t.app.store.staff_by_email("owner@example.com").await.unwrap().unwrap().id().unwrap();
-    let team = o.t.app.store.actor(staff).await.unwrap().scope(project.id, Role::Triager).unwrap();
+    let team = o.t.app.store.team_member(staff).await.unwrap().scope(project.id, Role::Triager).unwrap();
 
     for language in ["en", "de"] {
         let location = write_ticket(&o.t, language, "Where is the <export>?", "I cannot find it.").await;

@@ -168,7 +168,7 @@ async fn inbox() {
     w.minutes(40);
     let reply = tickets::StaffReply { body: "Which browser do you use?".into(), ..tickets::StaffReply::default() };
     let staff = w.t.app.store.staff_by_email("owner@example.com").await.unwrap().unwrap().id().unwrap();
-    let team = w.t.app.store.actor(staff).await.unwrap().scope(w.project.id, Role::Triager).unwrap();
+    let team = w.t.app.store.team_member(staff).await.unwrap().scope(w.project.id, Role::Triager).unwrap();
     tickets::staff_reply(&w.t.app, &team, ticket.id, "reply-key-1", reply).await.unwrap();
     w.minutes(2);
     tickets::add_note(&w.t.app, &team, ticket.id, "note-key-01", "Probably the old <canvas> bug.", vec![]).await.unwrap();
@@ -302,7 +302,7 @@ async fn portal() {
         let ticket = ticket_at(&w.t, &w.project, &location).await;
         w.minutes(30);
         let staff = w.t.app.store.staff_by_email("owner@example.com").await.unwrap().unwrap().id().unwrap();
-        let team = w.t.app.store.actor(staff).await.unwrap().scope(w.project.id, Role::Triager).unwrap();
+        let team = w.t.app.store.team_member(staff).await.unwrap().scope(w.project.id, Role::Triager).unwrap();
         let reply = tickets::StaffReply { body: "Which browser?\nIs it <old>?".into(), ..tickets::StaffReply::default() };
         tickets::staff_reply(&w.t.app, &team, ticket.id, &format!("reply-key-{language}"), reply).await.unwrap();
         let conversation = location.split('?').next().unwrap();
