@@ -7,7 +7,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use domain::{feedback::Feedback, ids::FeedbackId, triage::HasFlag};
+use domain::{feedback::Feedback, ids::FeedbackId, triage::QueryField};
 use serde::{Deserialize, Serialize};
 use tantivy::{
     DocSet, Index, IndexReader, IndexWriter, ReloadPolicy, Searcher, TERMINATED, TantivyDocument, Term,
@@ -30,10 +30,6 @@ const WRITER_BYTES: usize = 50_000_000;
 /// Segments with fewer records than this are merged as if of equal size. With tantivy's default of ten thousand, the first records are
 /// rewritten with every few small commits until ten thousand have been added.
 const SMALLEST: u32 = 1000;
-/// Longest value of an exact-match field, in characters.
-pub(crate) const MAX_VALUE: usize = 200;
-/// The value of "assignee" for unassigned records.
-pub(crate) const NOBODY: &str = "none";
 
 /// The fields of the schema.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +59,38 @@ pub(crate) struct Fields {
     /// A hash of the words, and the stamp of the commit that last changed them; 0 if they never changed.
     words: Field,
     changed: Field,
+}
+
+impl Fields {
+    /// The columns of the fields that are compared exactly. Which values a record has in them is decided in the domain
+    /// ([`domain::triage::FeedbackFacts::values`]).
+    fn values(&self) -> [(QueryField, Field); 10] {
+        [
+            (QueryField::Status, self.status),
+            (QueryField::Kind, self.kind),
+            (QueryField::Priority, self.priority),
+            (QueryField::Tag, self.tag),
+            (QueryField::Assignee, self.assignee),
+            (QueryField::Survey, self.survey),
+            (QueryField::Lang, self.lang),
+            (QueryField::Release, self.release),
+            (QueryField::Env, self.environment),
+            (QueryField::Has, self.has),
+        ]
+    }
+}
+
+/// The column with the values of a field.
+pub(crate) fn column(field: QueryField) -> &'static str {
+    match field {
+        QueryField::Env => "environment",
+        other => other.as_str(),
+    }
+}
+
+/// A score as the index compares it: the bits of -0.0 come before those of 0.0.
+pub(crate) fn comparable_score(score: f64) -> f64 {
+    score + 0.0
 }
 
 fn schema() -> (Schema, Fields) {
@@ -226,7 +254,7 @@ impl IndexEngine {
                 if stop() {
                     return Ok(());
                 }
-                kept.values(segment, crate::column(field))?;
+                kept.values(segment, column(field))?;
             }
             kept.by_time(segment)?;
         }
@@ -294,32 +322,14 @@ impl DocumentWriter {
         doc.add_text(f.text, &said.text);
         doc.add_text(f.about, about(document));
         doc.add_text(f.stems, stems.of(&said.language, &said.text));
-        doc.add_text(f.status, said.status.as_str());
-        doc.add_text(f.kind, said.kind.as_str());
-        if let Some((_, priority)) = document.ticket {
-            doc.add_text(f.priority, priority.as_str());
-        }
-        for tag in &said.tags {
-            doc.add_text(f.tag, value(tag));
-        }
-        doc.add_text(f.assignee, said.assignee.map_or_else(|| NOBODY.to_owned(), |id| id.to_string()));
-        if let Some(survey) = said.survey {
-            doc.add_text(f.survey, survey.to_string());
-        }
-        if !said.language.is_empty() {
-            doc.add_text(f.lang, value(&said.language));
-        }
-        if let Some(release) = said.release.as_deref().filter(|r| !r.trim().is_empty()) {
-            doc.add_text(f.release, value(release));
-        }
-        if let Some(environment) = &said.environment {
-            doc.add_text(f.environment, value(environment));
+        let facts = document.facts();
+        for (field, column) in f.values() {
+            for value in facts.values(field) {
+                doc.add_text(column, value);
+            }
         }
         if let Some(score) = said.score {
-            doc.add_f64(f.score, score);
-        }
-        for flag in flags(document) {
-            doc.add_text(f.has, flag.as_str());
+            doc.add_f64(f.score, comparable_score(score));
         }
         doc
     }
@@ -330,19 +340,6 @@ fn words(said: &Feedback) -> u64 {
     let mut hasher = DefaultHasher::new();
     (&said.text, &said.language).hash(&mut hasher);
     hasher.finish() >> 32
-}
-
-fn flags(document: &IndexDocument) -> impl Iterator<Item = HasFlag> {
-    let Feedback { text, score, tags, .. } = &document.feedback;
-    let all = [
-        (HasFlag::Link, document.linked),
-        (HasFlag::Comment, document.commented),
-        (HasFlag::Contact, document.known),
-        (HasFlag::Text, !text.trim().is_empty()),
-        (HasFlag::Score, score.is_some()),
-        (HasFlag::Tag, !tags.is_empty()),
-    ];
-    all.into_iter().filter_map(|(flag, holds)| holds.then_some(flag))
 }
 
 fn about(document: &IndexDocument) -> String {
@@ -356,11 +353,6 @@ fn about(document: &IndexDocument) -> String {
         about.push_str(more);
     }
     about
-}
-
-/// The normal form of a value for comparison: white space as in the query language, cut off at `MAX_VALUE`.
-pub fn value(text: &str) -> String {
-    text.replace('"', " ").split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MAX_VALUE).collect()
 }
 
 /// The stemmers, created once for each language encountered.
@@ -416,5 +408,24 @@ impl TokenStream for WordTokenStream {
 
     fn token_mut(&mut self) -> &mut IndexToken {
         &mut self.now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_that_is_compared_exactly_has_its_column() {
+        let (schema, fields) = schema();
+        for field in QueryField::ALL {
+            let columns = fields.values().into_iter().filter(|(of, _)| of == field);
+            let names: Vec<&str> = columns.map(|(_, column)| schema.get_field_name(column)).collect();
+            match field {
+                // Numbers, and another way to write `status:`.
+                QueryField::Score | QueryField::Before | QueryField::After | QueryField::Is => assert!(names.is_empty()),
+                other => assert_eq!(names, [column(*other)]),
+            }
+        }
     }
 }

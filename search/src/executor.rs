@@ -25,8 +25,7 @@ use crate::{
     Facet, Sort,
     bit_set::DocBitSet,
     collector::{CollectedPage, PageRequest, RAREST, RelevanceStats, SortKey, TopCollector},
-    column,
-    engine::{Fields, IndexEngine},
+    engine::{Fields, IndexEngine, column},
     query::{FieldFilters, FilterLeaf, QueryPlan, TermLookup, WordMatcher},
     segment_cache::{SegmentCache, ValueCounts},
 };
@@ -270,7 +269,10 @@ fn pass(searcher: &Searcher, segment: &SegmentReader, kept: &SegmentCache, tests
         }
         Ok(set)
     };
-    let mut passing = if tests.any.is_empty() { DocBitSet::full(segment.max_doc()) } else { any(&tests.any)? };
+    let mut passing = match &tests.any {
+        Some(leaves) => any(leaves)?,
+        None => DocBitSet::full(segment.max_doc()),
+    };
     if !tests.none.is_empty() {
         passing.take_out(&any(&tests.none)?);
     }

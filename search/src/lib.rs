@@ -19,7 +19,7 @@ mod source;
 pub mod tokenizer;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     path::{Path, PathBuf},
     sync::{
         Arc, PoisonError, RwLock,
@@ -33,7 +33,7 @@ use domain::{
     accounts::Scope,
     feedback::FeedbackKind,
     ids::{FeedbackId, ProjectId},
-    triage::{Assignee, FieldFilter, QueryField, QueryTerm, TriageQuery},
+    triage::{MatchContext, QueryField},
 };
 use tokio::{
     sync::{Mutex, Notify, Semaphore, broadcast, watch},
@@ -42,10 +42,9 @@ use tokio::{
 
 use collector::{PageRequest, parse_cursor};
 use engine::IndexEngine;
-pub use engine::value;
 pub use error::{Error, Result};
 pub use highlight::{Snippet, highlight, snippet};
-pub use query::matches_nothing;
+pub use query::{is_searchable, matches_nothing};
 pub use results::{FACETS, Facet, MAX_PAGE_SIZE, SearchPage, SearchRequest, Sort};
 pub use source::{ChangePosition, DocumentSource, IndexChange, IndexDocument};
 use tantivy::TantivyError;
@@ -289,18 +288,12 @@ impl Search {
             }
             None => (None, None),
         };
-        let names = self.names(scope.project(), &ask.query).await?;
+        let names = self.inner.source.names(scope, &ask.query).await?;
         let (project, now) = (scope.project(), self.inner.clock.now());
         let _turn = self.inner.turns.acquire().await.map_err(|_| unavailable())?;
         let run = tokio::task::spawn_blocking(move || {
-            let context = query::QueryContext {
-                fields: engine.fields,
-                me: ask.me,
-                now,
-                zone: &ask.zone,
-                languages: engine.languages()?,
-                names: &names,
-            };
+            let matching = MatchContext { now, zone: &ask.zone, me: ask.me, names: &names };
+            let context = query::QueryContext { fields: engine.fields, matching, languages: engine.languages()? };
             // Counted only if the query is about tickets, so that other queries do not pay for it.
             let tickets =
                 ask.query.has(QueryField::Kind, FeedbackKind::Ticket.as_str()) || ask.query.tests(QueryField::Priority).next().is_some();
@@ -337,28 +330,6 @@ impl Search {
             *last = Some(now);
         }
         again
-    }
-
-    /// The ids of the members and surveys that a query names.
-    async fn names(&self, project: ProjectId, query: &TriageQuery) -> Result<HashMap<(QueryField, String), Vec<String>>> {
-        let mut names = HashMap::new();
-        for part in &query.parts {
-            let (field, name) = match &part.what {
-                QueryTerm::Test(FieldFilter::Assignee(Assignee::Member(who))) => (QueryField::Assignee, who),
-                QueryTerm::Test(FieldFilter::Survey(survey)) => (QueryField::Survey, survey),
-                _ => continue,
-            };
-            if names.contains_key(&(field, name.clone())) {
-                continue;
-            }
-            let mut ids: Vec<String> = uuid::Uuid::try_parse(name).ok().map(|id| id.to_string()).into_iter().collect();
-            match field {
-                QueryField::Assignee => ids.extend(self.inner.source.member(project, name).await?.map(|id| id.to_string())),
-                _ => ids.extend(self.inner.source.surveys(project, name).await?.iter().map(ToString::to_string)),
-            }
-            names.insert((field, name.clone()), ids);
-        }
-        Ok(names)
     }
 
     /// Waits until everything committed before this call is searchable, but no longer than `timeout`. Returns whether it is.
@@ -415,20 +386,6 @@ pub async fn reindex(search: &Search, mut progress: impl FnMut(IndexStatus)) -> 
     let indexed = search.inner.engine().map_or(0, |engine| engine.searcher().num_docs());
     search.stop().await;
     Ok(indexed)
-}
-
-/// The column that a facet counts.
-fn column(field: QueryField) -> &'static str {
-    match field {
-        QueryField::Status => "status",
-        QueryField::Kind => "kind",
-        QueryField::Priority => "priority",
-        QueryField::Tag => "tag",
-        QueryField::Assignee => "assignee",
-        QueryField::Survey => "survey",
-        QueryField::Lang => "lang",
-        _ => "release",
-    }
 }
 
 /// Minimum time between two rebuilds that failed searches trigger, in milliseconds.

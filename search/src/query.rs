@@ -1,38 +1,29 @@
 //! Converts a [`TriageQuery`] into lookups in the index.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    ops::Bound,
-};
+use std::{collections::BTreeSet, ops::Bound};
 
 use domain::{
-    Timestamp, Zone,
-    feedback::FeedbackStatus,
-    ids::StaffId,
-    triage::{Assignee, FieldFilter, QueryDate, QueryField, QueryTerm, ScoreFilter, TriageQuery},
+    Timestamp,
+    triage::{Condition, FieldConditions, MatchContext, QueryField, QueryTerm, ScoreFilter, TriageQuery},
 };
 use tantivy::{
     Term,
-    query::{BooleanQuery, EmptyQuery, Query, RangeQuery},
+    query::{BooleanQuery, Query, RangeQuery},
     schema::Field as Column,
 };
 
 use crate::{
-    engine::{Fields, NOBODY, value},
-    tokenizer::{LanguageStemmer, MIN_PREFIX, QueryTerms, Token, TokenForm, max_typos},
+    engine::{Fields, column, comparable_score},
+    tokenizer::{LanguageStemmer, MIN_PREFIX, QueryTerms, Token, TokenForm, max_typos, tokens},
 };
 
 /// Context for planning a query.
 pub(crate) struct QueryContext<'a> {
     pub(crate) fields: Fields,
-    pub(crate) me: Option<StaffId>,
-    pub(crate) now: Timestamp,
-    /// The zone that defines days.
-    pub(crate) zone: &'a Zone,
+    /// The context that the query's filters depend on.
+    pub(crate) matching: MatchContext<'a>,
     /// The languages in the index.
     pub(crate) languages: BTreeSet<String>,
-    /// Ids of the members and surveys named in the query.
-    pub(crate) names: &'a HashMap<(QueryField, String), Vec<String>>,
 }
 
 /// A query as parts that are looked up one by one in each segment.
@@ -77,16 +68,16 @@ pub(crate) enum TermLookup {
     Fuzzy(Term, u8),
 }
 
-/// The filters on one field.
+/// The conditions on one field.
 pub(crate) struct FieldFilters {
     pub(crate) field: QueryField,
-    /// Any of these must pass, unless empty.
-    pub(crate) any: Vec<FilterLeaf>,
-    /// None of these may pass.
+    /// At least one of them must hold, if any are required.
+    pub(crate) any: Option<Vec<FilterLeaf>>,
+    /// None of them may hold.
     pub(crate) none: Vec<FilterLeaf>,
 }
 
-/// One filter.
+/// One condition.
 pub(crate) enum FilterLeaf {
     /// A column has this value.
     Value(&'static str, String),
@@ -100,69 +91,42 @@ impl QueryContext<'_> {
             let any: Vec<WordMatcher> = asked(&part.what).iter().flat_map(|asked| self.ways(asked, part.negated)).collect();
             (!any.is_empty()).then_some(WordClause { negated: part.negated, any })
         });
-        let tests =
-            QueryField::ALL.iter().map(|field| self.tests(query, *field)).filter(|tests| !tests.any.is_empty() || !tests.none.is_empty());
+        let tests = query.conditions(&self.matching).into_iter().map(|conditions| self.filters(conditions));
         QueryPlan { words: words.collect(), is_void: matches_nothing(query), tests: tests.collect() }
     }
 
-    fn tests(&self, query: &TriageQuery, field: QueryField) -> FieldFilters {
-        let all = |negated: bool| query.tests(field).filter(move |(not, _)| *not == negated).flat_map(|(_, test)| self.test(test));
-        let any: Vec<FilterLeaf> = match field {
-            QueryField::Score => query.score_ranges().into_iter().flatten().map(|range| self.scores(&range)).collect(),
-            _ => all(false).collect(),
+    fn filters(&self, conditions: FieldConditions) -> FieldFilters {
+        let FieldConditions { field, any, none } = conditions;
+        let leaves = |conditions: Vec<Condition>| -> Vec<FilterLeaf> {
+            conditions.into_iter().map(|condition| self.leaf(field, condition)).collect()
         };
-        let mut none: Vec<FilterLeaf> = all(true).collect();
-        if field == QueryField::Status && !query.wants_spam() {
-            none.push(FilterLeaf::Value("status", FeedbackStatus::Spam.as_str().to_owned()));
-        }
-        // The name is unknown: the field is filtered, so nothing may pass.
-        let nobody = any.is_empty() && query.tests(field).any(|(negated, _)| !negated);
-        FieldFilters { field, any: if nobody { vec![FilterLeaf::Query(Box::new(EmptyQuery))] } else { any }, none }
+        FieldFilters { field, any: any.map(leaves), none: leaves(none) }
     }
 
-    fn test(&self, test: &FieldFilter) -> Vec<FilterLeaf> {
-        let f = &self.fields;
-        let is = |column: &'static str, text: &str| vec![FilterLeaf::Value(column, text.to_owned())];
-        let time = |low, high| vec![FilterLeaf::Query(Box::new(RangeQuery::new(low, high)))];
-        let at = |when: &QueryDate| Term::from_field_i64(f.created, when.at(self.now, self.zone).0);
-        match test {
-            FieldFilter::Status(status) => is("status", status.as_str()),
-            FieldFilter::Kind(kind) => is("kind", kind.as_str()),
-            FieldFilter::Priority(priority) => is("priority", priority.as_str()),
-            FieldFilter::Tag(tag) => is("tag", &value(tag)),
-            FieldFilter::Score(score) => vec![self.scores(&[*score])],
-            FieldFilter::Assignee(Assignee::Me) => self.me.iter().flat_map(|me| is("assignee", &me.to_string())).collect(),
-            FieldFilter::Assignee(Assignee::Nobody) => is("assignee", NOBODY),
-            FieldFilter::Assignee(Assignee::Member(who)) => self.named("assignee", QueryField::Assignee, who),
-            FieldFilter::Has(flag) => is("has", flag.as_str()),
-            FieldFilter::Survey(survey) => self.named("survey", QueryField::Survey, survey),
-            FieldFilter::Before(when) => time(Bound::Unbounded, Bound::Excluded(at(when))),
-            FieldFilter::After(when) => time(Bound::Included(at(when)), Bound::Unbounded),
-            FieldFilter::Release(release) => is("release", &value(release)),
-            FieldFilter::Env(environment) => is("environment", &value(environment)),
-            FieldFilter::Lang(language) => is("lang", language),
+    fn leaf(&self, field: QueryField, condition: Condition) -> FilterLeaf {
+        let time = |at: Timestamp| Term::from_field_i64(self.fields.created, at.0);
+        let query = |low, high| FilterLeaf::Query(Box::new(RangeQuery::new(low, high)));
+        match condition {
+            Condition::Value(value) => FilterLeaf::Value(column(field), value),
+            Condition::Score(range) => {
+                FilterLeaf::Query(Box::new(BooleanQuery::intersection(range.into_iter().map(|filter| self.score(filter)).collect())))
+            }
+            Condition::Before(at) => query(Bound::Unbounded, Bound::Excluded(time(at))),
+            Condition::After(at) => query(Bound::Included(time(at)), Bound::Unbounded),
         }
     }
 
-    fn named(&self, column: &'static str, field: QueryField, name: &str) -> Vec<FilterLeaf> {
-        let ids = self.names.get(&(field, name.to_owned())).map(Vec::as_slice).unwrap_or_default();
-        ids.iter().map(|id| FilterLeaf::Value(column, id.clone())).collect()
-    }
-
-    fn scores(&self, all: &[ScoreFilter]) -> FilterLeaf {
-        let term = |n: f64| Term::from_field_f64(self.fields.score, n);
-        let one = |score: &ScoreFilter| -> Box<dyn Query> {
-            let (low, high) = match *score {
-                ScoreFilter::Is(n) => (Bound::Included(term(n)), Bound::Included(term(n))),
-                ScoreFilter::Below(n) => (Bound::Unbounded, Bound::Excluded(term(n))),
-                ScoreFilter::AtMost(n) => (Bound::Unbounded, Bound::Included(term(n))),
-                ScoreFilter::Above(n) => (Bound::Excluded(term(n)), Bound::Unbounded),
-                ScoreFilter::AtLeast(n) => (Bound::Included(term(n)), Bound::Unbounded),
-                ScoreFilter::Between(low, high) => (Bound::Included(term(low)), Bound::Included(term(high))),
-            };
-            Box::new(RangeQuery::new(low, high))
+    fn score(&self, filter: ScoreFilter) -> Box<dyn Query> {
+        let term = |n: f64| Term::from_field_f64(self.fields.score, comparable_score(n));
+        let (low, high) = match filter {
+            ScoreFilter::Is(n) => (Bound::Included(term(n)), Bound::Included(term(n))),
+            ScoreFilter::Below(n) => (Bound::Unbounded, Bound::Excluded(term(n))),
+            ScoreFilter::AtMost(n) => (Bound::Unbounded, Bound::Included(term(n))),
+            ScoreFilter::Above(n) => (Bound::Excluded(term(n)), Bound::Unbounded),
+            ScoreFilter::AtLeast(n) => (Bound::Included(term(n)), Bound::Unbounded),
+            ScoreFilter::Between(low, high) => (Bound::Included(term(low)), Bound::Included(term(high))),
         };
-        FilterLeaf::Query(Box::new(BooleanQuery::intersection(all.iter().map(one).collect())))
+        Box::new(RangeQuery::new(low, high))
     }
 
     fn ways(&self, asked: &QueryTerms, negated: bool) -> Vec<WordMatcher> {
@@ -229,4 +193,10 @@ pub(crate) fn looked_up(query: &TriageQuery) -> usize {
 #[must_use]
 pub fn matches_nothing(query: &TriageQuery) -> bool {
     !query.is_empty() && query.parts.iter().all(|part| !matches!(part.what, QueryTerm::Test(_)) && asked(&part.what).is_empty())
+}
+
+/// Whether a word or phrase has anything to look up: punctuation has nothing.
+#[must_use]
+pub fn is_searchable(text: &str) -> bool {
+    !tokens(text).is_empty()
 }

@@ -2,9 +2,11 @@
 
 use async_trait::async_trait;
 use domain::{
+    accounts::Scope,
     feedback::Feedback,
-    ids::{FeedbackId, ProjectId, StaffId, SurveyId},
+    ids::{FeedbackId, ProjectId},
     tickets::Priority,
+    triage::{FeedbackFacts, ProjectNames, TriageQuery},
 };
 use tokio::sync::watch;
 
@@ -50,6 +52,20 @@ pub struct IndexDocument {
     pub ticket: Option<(i64, Priority)>,
 }
 
+impl IndexDocument {
+    /// The record's facts, as the fields of a query see them.
+    #[must_use]
+    pub fn facts(&self) -> FeedbackFacts<'_> {
+        FeedbackFacts {
+            feedback: &self.feedback,
+            priority: self.ticket.map(|(_, priority)| priority),
+            linked: self.linked,
+            commented: self.commented,
+            contact_known: self.known,
+        }
+    }
+}
+
 /// The source of the index's documents.
 #[async_trait]
 pub trait DocumentSource: Send + Sync + 'static {
@@ -71,10 +87,8 @@ pub trait DocumentSource: Send + Sync + 'static {
     async fn documents_after(&self, after: Option<FeedbackId>, limit: usize) -> Result<Vec<IndexDocument>>;
     /// The number of records.
     async fn count(&self) -> Result<usize>;
-    /// The member with an e-mail address.
-    async fn member(&self, project: ProjectId, email: &str) -> Result<Option<StaffId>>;
-    /// The project's surveys with a name.
-    async fn surveys(&self, project: ProjectId, name: &str) -> Result<Vec<SurveyId>>;
+    /// The names in the scope's project that a query can use for ids.
+    async fn names(&self, scope: &Scope, query: &TriageQuery) -> Result<ProjectNames>;
     /// Notifies after this process has committed changes.
     fn wake(&self) -> watch::Receiver<u64>;
 }

@@ -7,9 +7,8 @@ use std::collections::HashMap;
 use domain::{
     Timestamp,
     feedback::Feedback,
-    ids::{FeedbackId, ProjectId, StaffId, SurveyId},
+    ids::{FeedbackId, ProjectId},
     tickets::Priority,
-    triage::is_same_name,
 };
 use sqlx::FromRow;
 
@@ -329,31 +328,6 @@ impl Store {
     /// When the database fails.
     pub async fn feedback_total(&self) -> Result<i64> {
         Ok(sqlx::query_scalar("SELECT COUNT(*) FROM feedback").fetch_one(self.reader()).await?)
-    }
-
-    /// Returns the member of a project with an e-mail address.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn member_id_by_email(&self, project: ProjectId, email: &str) -> Result<Option<StaffId>> {
-        let found: Option<(String,)> = sqlx::query_as(
-            "SELECT s.id FROM accounts s JOIN memberships m ON m.staff_id = s.id WHERE m.project_id = $1 AND LOWER(s.email) = LOWER($2)",
-        )
-        .bind(project.to_string())
-        .bind(email.to_owned())
-        .fetch_optional(self.reader())
-        .await?;
-        found.map(|(text,)| id(&text)).transpose()
-    }
-
-    /// Returns the surveys of a project with a name, ignoring case and spacing. Compared in Rust: SQLite folds only ASCII.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn survey_ids_by_name(&self, project: ProjectId, name: &str) -> Result<Vec<SurveyId>> {
-        let rows: Vec<(String, String)> =
-            sqlx::query_as("SELECT id, name FROM surveys WHERE project_id = $1").bind(project.to_string()).fetch_all(self.reader()).await?;
-        rows.iter().filter(|(_, own)| is_same_name(own, name)).map(|(text, _)| id(text)).collect()
     }
 
     async fn with_tags(&self, rows: Vec<IndexRowColumns>) -> Result<Vec<IndexRow>> {

@@ -4,10 +4,12 @@
 //! between words or phrases matches any of them. Values with spaces need quotes. Text that is not a field is a word: `12:30`, `std::vector`
 //! and `https://…` are searched for. So are `--flag` and `-1`, which are usually pasted rather than intended as operators.
 
+mod matches;
 mod parse;
 
 use std::{fmt, ops::Range};
 
+pub use matches::{Condition, FeedbackFacts, FieldConditions, MatchContext, NOBODY, ProjectNames, QueryMatcher};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -189,7 +191,8 @@ impl ScoreFilter {
     #[must_use]
     pub fn holds(self, score: f64) -> bool {
         match self {
-            Self::Is(n) => (score - n).abs() < f64::EPSILON,
+            // Exact, as in the index.
+            Self::Is(n) => Self::Between(n, n).holds(score),
             Self::Below(n) => score < n,
             Self::AtMost(n) => score <= n,
             Self::Above(n) => score > n,
@@ -282,7 +285,7 @@ impl FieldFilter {
             Self::Tag(text) | Self::Survey(text) | Self::Release(text) | Self::Env(text) | Self::Lang(text) => text.clone(),
             Self::Score(score) => score.to_string(),
             Self::Assignee(Assignee::Me) => "me".into(),
-            Self::Assignee(Assignee::Nobody) => "none".into(),
+            Self::Assignee(Assignee::Nobody) => NOBODY.into(),
             Self::Assignee(Assignee::Member(who)) => who.clone(),
             Self::Has(flag) => flag.as_str().into(),
             Self::Before(when) | Self::After(when) => when.to_string(),

@@ -1,8 +1,8 @@
 //! The parser of [`TriageQuery`]: one pass over the characters.
 
 use super::{
-    Assignee, FieldFilter, HasFlag, MAX_PARTS, MAX_QUERY, MAX_WORDS, QueryDate, QueryError, QueryField, QueryPart, QueryTerm, ScoreFilter,
-    TriageQuery,
+    Assignee, FieldFilter, HasFlag, MAX_PARTS, MAX_QUERY, MAX_WORDS, NOBODY, QueryDate, QueryError, QueryField, QueryPart, QueryTerm,
+    ScoreFilter, TriageQuery,
 };
 use crate::{
     Day,
@@ -285,7 +285,7 @@ pub(super) fn test(field: QueryField, value: &str) -> Result<FieldFilter, String
         QueryField::Score => FieldFilter::Score(score(&value).ok_or("Write a score like score:6, score:<=6, score:>8 or score:7..8.")?),
         QueryField::Assignee => FieldFilter::Assignee(match lower.as_str() {
             "me" => Assignee::Me,
-            "none" => Assignee::Nobody,
+            NOBODY => Assignee::Nobody,
             _ => Assignee::Member(lower),
         }),
         QueryField::Has => FieldFilter::Has(

@@ -1,7 +1,11 @@
 //! Supplies the search index with documents: the store as a [`search::DocumentSource`].
 
 use async_trait::async_trait;
-use domain::ids::{FeedbackId, ProjectId, StaffId, SurveyId};
+use domain::{
+    accounts::Scope,
+    ids::FeedbackId,
+    triage::{ProjectNames, TriageQuery},
+};
 use search::{ChangePosition, DocumentSource, IndexChange, IndexDocument};
 use store::{
     Store,
@@ -9,7 +13,7 @@ use store::{
 };
 use tokio::sync::watch;
 
-use crate::error::Error;
+use crate::{error::Error, triage::list};
 
 /// The store, adapted for the search index.
 pub struct StoreDocumentSource(pub Store);
@@ -79,12 +83,8 @@ impl DocumentSource for StoreDocumentSource {
         self.0.feedback_total().await.map_err(failed).map(|n| usize::try_from(n).unwrap_or_default())
     }
 
-    async fn member(&self, project: ProjectId, email: &str) -> search::Result<Option<StaffId>> {
-        self.0.member_id_by_email(project, email).await.map_err(failed)
-    }
-
-    async fn surveys(&self, project: ProjectId, name: &str) -> search::Result<Vec<SurveyId>> {
-        self.0.survey_ids_by_name(project, name).await.map_err(failed)
+    async fn names(&self, scope: &Scope, query: &TriageQuery) -> search::Result<ProjectNames> {
+        list::names(&self.0, scope, query).await.map_err(failed)
     }
 
     fn wake(&self) -> watch::Receiver<u64> {

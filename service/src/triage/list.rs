@@ -1,16 +1,14 @@
 //! One page of the inbox: from the index, or from the database if the index is not available.
 
-use std::collections::HashMap;
+use std::{cell::LazyCell, collections::HashMap};
 
 use domain::{
-    Timestamp,
     accounts::{Role, Scope},
-    feedback::{Feedback, FeedbackStatus},
-    ids::{StaffId, SurveyId},
-    triage::{Assignee, FieldFilter, HasFlag, QueryTerm, ScoreFilter, TriageQuery, is_same_name},
+    feedback::Feedback,
+    triage::{FeedbackFacts, MatchContext, ProjectNames, QueryTerm, TriageQuery},
 };
 use search::{self, Facet, SearchRequest, Sort, tokenizer};
-use store::feedback::ListedFeedback;
+use store::{Store, feedback::ListedFeedback};
 
 use crate::{
     error::{Result, from_search},
@@ -18,7 +16,7 @@ use crate::{
 };
 
 /// One page of the inbox.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct FeedbackPage {
     /// The items in order.
     pub items: Vec<Feedback>,
@@ -49,7 +47,7 @@ const PLAIN: &str = "plain.";
 /// When the database fails.
 pub async fn list(app: &App, scope: &Scope, ask: SearchRequest) -> Result<FeedbackPage> {
     let mut ask = ask;
-    if ask.cursor.as_deref().is_some_and(|c| c.starts_with(PLAIN)) && app.search.status() == search::IndexStatus::Ready {
+    if goes_on_without_index(&ask) && app.search.status() == search::IndexStatus::Ready {
         ask.cursor = None;
     }
     match page(app, scope, ask.clone()).await {
@@ -68,52 +66,56 @@ pub async fn list(app: &App, scope: &Scope, ask: SearchRequest) -> Result<Feedba
 pub async fn page(app: &App, scope: &Scope, ask: SearchRequest) -> Result<FeedbackPage> {
     scope.require(Role::Viewer)?;
     // A listing begun without the index continues without it.
-    if ask.cursor.as_deref().is_some_and(|c| c.starts_with(PLAIN)) {
+    if goes_on_without_index(&ask) {
         return plain(app, scope, &ask).await;
     }
     match app.search.search(scope, ask.clone()).await {
         Ok(found) => {
             let items = app.store.feedback_by_ids(scope, &found.ids).await?;
-            Ok(FeedbackPage {
-                items,
-                total: Some(found.total),
-                facets: found.facets,
-                next: found.next,
-                prev: found.prev,
-                without_index: None,
-                goes_on: false,
-            })
+            let (total, facets) = (Some(found.total), found.facets);
+            Ok(FeedbackPage { items, total, facets, next: found.next, prev: found.prev, ..FeedbackPage::default() })
         }
         Err(error) if matches!(error.refusal(), Some(domain::DomainError::SearchUnavailable)) => plain(app, scope, &ask).await,
         Err(error) => Err(from_search(error)),
     }
 }
 
+/// Whether the page continues a listing begun without the index.
+fn goes_on_without_index(ask: &SearchRequest) -> bool {
+    ask.cursor.as_deref().is_some_and(|cursor| cursor.starts_with(PLAIN))
+}
+
+/// Returns the names in the scope's project that a query can use for ids; reads only the kinds that the query mentions.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn names(store: &Store, scope: &Scope, query: &TriageQuery) -> Result<ProjectNames> {
+    let mut names = ProjectNames::default();
+    if query.names_members() {
+        names.members = store.assignable(scope).await?.into_iter().map(|member| (member.id, member.email)).collect();
+    }
+    if query.names_surveys() {
+        names.surveys = store.survey_names(scope).await?.into_iter().collect();
+    }
+    Ok(names)
+}
+
 /// Builds the page by a database scan: newest first (or oldest), each record matched against the query.
 async fn plain(app: &App, scope: &Scope, ask: &SearchRequest) -> Result<FeedbackPage> {
     // A query without anything to search for has no results.
     if search::matches_nothing(&ask.query) {
-        let without_index = Some(app.search.status());
-        return Ok(FeedbackPage {
-            items: Vec::new(),
-            total: None,
-            facets: Vec::new(),
-            next: None,
-            prev: None,
-            without_index,
-            goes_on: false,
-        });
+        return Ok(FeedbackPage { without_index: Some(app.search.status()), ..FeedbackPage::default() });
     }
     let newest = ask.sort != Sort::Oldest;
-    let members = app.store.assignable(scope).await?;
-    let surveys = app.store.survey_names(scope).await?;
-    let holder =
-        RecordMatcher { ask, now: app.now(), members: members.iter().map(|m| (m.id, m.email.as_str())).collect(), surveys: &surveys };
+    let names = names(&app.store, scope, &ask.query).await?;
+    let matcher = ask.query.matcher(&MatchContext { now: app.now(), zone: &ask.zone, me: ask.me, names: &names });
+    let wanted = WantedTexts::of(&ask.query);
     let mut after = ask.cursor.as_deref().and_then(|c| c.strip_prefix(PLAIN)).and_then(|c| {
         let (at, id) = c.split_once('.')?;
         Some((at.parse::<i64>().ok()?, id.to_owned()))
     });
     let goes_on = after.is_some();
+    let cursor = |after: &Option<(i64, String)>| after.as_ref().map(|(at, id)| format!("{PLAIN}{at}.{id}"));
     let (mut items, mut next, mut read) = (Vec::new(), None, 0);
     loop {
         let batch = app.store.list_feedback(scope, newest, after.clone(), BATCH).await?;
@@ -121,11 +123,11 @@ async fn plain(app: &App, scope: &Scope, ask: &SearchRequest) -> Result<Feedback
         for listed in batch {
             read += 1;
             if items.len() == ask.limit {
-                next = after.as_ref().map(|(at, id)| format!("{PLAIN}{at}.{id}"));
+                next = cursor(&after);
                 break;
             }
             after = Some((listed.feedback.created_at.0, listed.feedback.id.to_string()));
-            if holder.holds(&listed) {
+            if matcher.matches(&facts(&listed), wanted.in_text(&listed.feedback.text)) {
                 items.push(listed.feedback);
             }
         }
@@ -133,91 +135,47 @@ async fn plain(app: &App, scope: &Scope, ask: &SearchRequest) -> Result<Feedback
             break;
         }
         if read >= MAX_SCANNED_RECORDS {
-            next = after.as_ref().map(|(at, id)| format!("{PLAIN}{at}.{id}"));
+            next = cursor(&after);
             break;
         }
     }
-    Ok(FeedbackPage { items, total: None, facets: Vec::new(), next, prev: None, without_index: Some(app.search.status()), goes_on })
+    Ok(FeedbackPage { items, next, without_index: Some(app.search.status()), goes_on, ..FeedbackPage::default() })
 }
 
-/// Matches a query against single records. Compares words as written, ignoring case, accents and Unicode form.
-struct RecordMatcher<'a> {
-    ask: &'a SearchRequest,
-    now: Timestamp,
-    members: Vec<(StaffId, &'a str)>,
-    surveys: &'a HashMap<SurveyId, String>,
+/// A record's facts, as the fields of a query see them.
+fn facts(listed: &ListedFeedback) -> FeedbackFacts<'_> {
+    let ListedFeedback { feedback, linked, commented, contact_known, priority } = listed;
+    FeedbackFacts { feedback, priority: *priority, linked: *linked, commented: *commented, contact_known: *contact_known }
 }
 
-impl RecordMatcher<'_> {
-    fn holds(&self, listed: &ListedFeedback) -> bool {
-        let item = &listed.feedback;
-        if item.status == FeedbackStatus::Spam && !self.ask.query.wants_spam() {
-            return false;
-        }
-        let said = tokenizer::normalize(&item.text);
-        let mut by_field: HashMap<&str, bool> = HashMap::new();
-        for part in &self.ask.query.parts {
-            match &part.what {
-                QueryTerm::Word(_) | QueryTerm::Phrase(_) | QueryTerm::Any(_) => {
-                    if says(&said, &part.what) == part.negated {
-                        return false;
-                    }
-                }
-                QueryTerm::Test(FieldFilter::Score(_)) if !part.negated => {}
-                QueryTerm::Test(test) => {
-                    let holds = self.passes(listed, test);
-                    if part.negated && holds {
-                        return false;
-                    }
-                    if !part.negated {
-                        *by_field.entry(test.field().as_str()).or_insert(false) |= holds;
-                    }
-                }
-            }
-        }
-        let score = |range: &Vec<ScoreFilter>| item.score.is_some_and(|n| range.iter().all(|s| s.holds(n)));
-        by_field.values().all(|any| *any) && self.ask.query.score_ranges().is_none_or(|ranges| ranges.iter().any(score))
+/// The words and phrases of a query, as they are looked for without the index: as written, but for case, accents and how characters are
+/// encoded. Those with nothing to look for are left out.
+struct WantedTexts<'a>(HashMap<&'a str, String>);
+
+impl<'a> WantedTexts<'a> {
+    fn of(query: &'a TriageQuery) -> Self {
+        let mut wanted = Self(HashMap::new());
+        query.parts.iter().for_each(|part| wanted.add(&part.what));
+        wanted
     }
 
-    fn passes(&self, listed: &ListedFeedback, test: &FieldFilter) -> bool {
-        let item = &listed.feedback;
-        // Compare values as the index does.
-        let same = |have: Option<&str>, asked: &str| have.is_some_and(|have| search::value(have) == search::value(asked));
-        match test {
-            FieldFilter::Status(status) => item.status == *status,
-            FieldFilter::Kind(kind) => item.kind == *kind,
-            FieldFilter::Priority(priority) => listed.priority == Some(*priority),
-            FieldFilter::Tag(tag) => item.tags.contains(tag),
-            FieldFilter::Score(score) => item.score.is_some_and(|n| score.holds(n)),
-            FieldFilter::Assignee(Assignee::Me) => item.assignee.is_some() && item.assignee == self.ask.me,
-            FieldFilter::Assignee(Assignee::Nobody) => item.assignee.is_none(),
-            FieldFilter::Assignee(Assignee::Member(who)) => item.assignee.is_some_and(|a| {
-                a.to_string() == *who || self.members.iter().any(|(id, email)| *id == a && email.eq_ignore_ascii_case(who))
-            }),
-            FieldFilter::Has(HasFlag::Link) => listed.linked,
-            FieldFilter::Has(HasFlag::Comment) => listed.commented,
-            FieldFilter::Has(HasFlag::Contact) => listed.contact_known,
-            FieldFilter::Has(HasFlag::Text) => !item.text.trim().is_empty(),
-            FieldFilter::Has(HasFlag::Score) => item.score.is_some(),
-            FieldFilter::Has(HasFlag::Tag) => !item.tags.is_empty(),
-            FieldFilter::Survey(asked) => {
-                item.survey.is_some_and(|s| s.to_string() == *asked || self.surveys.get(&s).is_some_and(|name| is_same_name(name, asked)))
+    fn add(&mut self, term: &'a QueryTerm) {
+        match term {
+            QueryTerm::Word(text) | QueryTerm::Phrase(text) if search::is_searchable(text) => {
+                self.0.insert(text, tokenizer::normalize(text));
             }
-            FieldFilter::Before(when) => item.created_at < when.at(self.now, &self.ask.zone),
-            FieldFilter::After(when) => item.created_at >= when.at(self.now, &self.ask.zone),
-            FieldFilter::Release(release) => same(item.release.as_deref(), release),
-            FieldFilter::Env(env) => same(item.environment.as_deref(), env),
-            FieldFilter::Lang(lang) => same(Some(&item.language), lang),
+            QueryTerm::Any(terms) => terms.iter().for_each(|term| self.add(term)),
+            QueryTerm::Word(_) | QueryTerm::Phrase(_) | QueryTerm::Test(_) => {}
         }
     }
-}
 
-/// Whether a normalized text contains a word, a phrase, or one of several.
-fn says(said: &str, what: &QueryTerm) -> bool {
-    match what {
-        QueryTerm::Word(words) | QueryTerm::Phrase(words) => said.contains(&tokenizer::normalize(words)),
-        QueryTerm::Any(any) => any.iter().any(|what| says(said, what)),
-        QueryTerm::Test(_) => false,
+    /// Whether a text contains a word or phrase; `None` for a term without letters or digits.
+    fn in_text(&self, text: &str) -> impl FnMut(&QueryTerm) -> Option<bool> {
+        let said = LazyCell::new(|| tokenizer::normalize(text));
+        move |term| match term {
+            QueryTerm::Word(words) | QueryTerm::Phrase(words) => self.0.get(words.as_str()).map(|wanted| said.contains(wanted)),
+            QueryTerm::Any(_) | QueryTerm::Test(_) => None,
+        }
     }
 }
 

@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use domain::ids::{FeedbackId, ProjectId, StaffId, SurveyId};
+use domain::{
+    accounts::Scope,
+    ids::FeedbackId,
+    triage::{ProjectNames, TriageQuery},
+};
 use search::{ChangePosition, DocumentSource, IndexChange, IndexDocument, Result, Search};
 use service::jobs::index::StoreDocumentSource;
 use tokio::sync::{Semaphore, watch};
@@ -57,12 +61,8 @@ impl DocumentSource for Waiting {
         self.store.count().await
     }
 
-    async fn member(&self, project: ProjectId, email: &str) -> Result<Option<StaffId>> {
-        self.store.member(project, email).await
-    }
-
-    async fn surveys(&self, project: ProjectId, name: &str) -> Result<Vec<SurveyId>> {
-        self.store.surveys(project, name).await
+    async fn names(&self, scope: &Scope, query: &TriageQuery) -> Result<ProjectNames> {
+        self.store.names(scope, query).await
     }
 
     fn wake(&self) -> watch::Receiver<u64> {

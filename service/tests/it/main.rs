@@ -4,6 +4,7 @@
 
 mod actors;
 mod arrivals;
+mod query_meaning;
 mod search;
 mod store;
 mod submissions;

@@ -270,15 +270,7 @@ async fn list_view(
 ) -> Result<ListView> {
     let present = console.present();
     let understood = page.is_some();
-    let page = page.unwrap_or(FeedbackPage {
-        items: vec![],
-        total: None,
-        facets: vec![],
-        next: None,
-        prev: None,
-        without_index: None,
-        goes_on: false,
-    });
+    let page = page.unwrap_or_default();
     let empty = if !understood {
         Some(EmptyReason::BadQuery)
     } else if !page.items.is_empty() {

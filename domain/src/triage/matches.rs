@@ -1,0 +1,463 @@
+//! What a query means: which feedback it matches. The search index, the list that is read from the database while there is no index, and
+//! everything else that applies a query take its meaning from here.
+//!
+//! A record has *values* in the fields that are compared exactly ([`FeedbackFacts::values`]), and a query is a list of *conditions* on fields
+//! ([`TriageQuery::conditions`]). The index stores those values and looks up those conditions; [`QueryMatcher`] applies them to one record
+//! at a time. One thing is decided elsewhere: whether a text contains a word, because only the search crate knows tokens and stems.
+
+use std::borrow::Cow;
+
+use uuid::Uuid;
+
+use super::{Assignee, FieldFilter, HasFlag, QueryDate, QueryField, QueryTerm, ScoreFilter, TriageQuery, is_same_name, parse};
+use crate::{
+    Timestamp, Zone, email,
+    feedback::{Feedback, FeedbackStatus},
+    ids::{StaffId, SurveyId},
+    tickets::Priority,
+};
+
+/// The value of `assignee:` for feedback that nobody is assigned to.
+pub const NOBODY: &str = "none";
+
+/// Longest value of a field that is compared exactly, in characters. What is longer is cut off, on both sides of the comparison.
+const MAX_VALUE: usize = 200;
+
+/// One piece of feedback with everything that the fields of a query can ask about it.
+#[derive(Debug, Clone, Copy)]
+pub struct FeedbackFacts<'a> {
+    /// The record.
+    pub feedback: &'a Feedback,
+    /// Of a ticket: how urgent it is.
+    pub priority: Option<Priority>,
+    /// Linked to the backlog.
+    pub linked: bool,
+    /// Has a comment of the team.
+    pub commented: bool,
+    /// Something is known of the contact: a name, an address or an id.
+    pub contact_known: bool,
+}
+
+impl FeedbackFacts<'_> {
+    /// The values that the record has in a field, as [`Condition::Value`] asks for them. Scores and times are compared as numbers instead, so
+    /// their fields have none.
+    #[must_use]
+    pub fn values(&self, field: QueryField) -> Vec<Cow<'_, str>> {
+        let word = |word: &'static str| vec![Cow::Borrowed(word)];
+        let Feedback { kind, survey, release, environment, language, status, assignee, tags, .. } = self.feedback;
+        match field {
+            QueryField::Status => word(status.as_str()),
+            QueryField::Kind => word(kind.as_str()),
+            QueryField::Priority => self.priority.into_iter().map(|priority| Cow::Borrowed(priority.as_str())).collect(),
+            QueryField::Tag => tags.iter().map(|tag| exact_value(tag)).collect(),
+            QueryField::Assignee => vec![assignee.map_or(Cow::Borrowed(NOBODY), |id| Cow::Owned(id.to_string()))],
+            QueryField::Has => self.flags().map(|flag| Cow::Borrowed(flag.as_str())).collect(),
+            QueryField::Survey => survey.iter().map(|id| Cow::Owned(id.to_string())).collect(),
+            QueryField::Release => optional_value(release.as_deref()),
+            QueryField::Env => optional_value(environment.as_deref()),
+            QueryField::Lang => optional_value(Some(language.as_str())),
+            // `is:` is another way to write `status:`.
+            QueryField::Score | QueryField::Before | QueryField::After | QueryField::Is => Vec::new(),
+        }
+    }
+
+    fn flags(&self) -> impl Iterator<Item = HasFlag> {
+        let Feedback { text, score, tags, .. } = self.feedback;
+        let holds = move |flag: &HasFlag| match flag {
+            HasFlag::Link => self.linked,
+            HasFlag::Comment => self.commented,
+            HasFlag::Contact => self.contact_known,
+            HasFlag::Text => !text.trim().is_empty(),
+            HasFlag::Score => score.is_some(),
+            HasFlag::Tag => !tags.is_empty(),
+        };
+        HasFlag::ALL.iter().copied().filter(holds)
+    }
+}
+
+/// A value as it is compared: white space as the query language keeps it, without quotes, and cut off where it is too long.
+fn exact_value(text: &str) -> Cow<'_, str> {
+    if text.len() <= MAX_VALUE && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"') {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(parse::spaced(&text.replace('"', " ")).chars().take(MAX_VALUE).collect())
+}
+
+/// The value of a text that may be missing or blank.
+fn optional_value(text: Option<&str>) -> Vec<Cow<'_, str>> {
+    text.map(exact_value).filter(|value| !value.is_empty()).into_iter().collect()
+}
+
+/// The names that a query may use for ids: what it does not mention can be left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProjectNames {
+    /// Members of the project with their e-mail addresses.
+    pub members: Vec<(StaffId, String)>,
+    /// Its surveys with their names.
+    pub surveys: Vec<(SurveyId, String)>,
+}
+
+impl ProjectNames {
+    /// The ids of the members that `assignee:` names by e-mail address or id. An id need not be a member's: feedback stays assigned to people
+    /// who left.
+    fn members(&self, who: &str) -> Vec<Condition> {
+        let address = email::canonical(who);
+        let by_address = self.members.iter().filter(|(_, own)| email::canonical(own) == address).map(|(id, _)| id.0);
+        id_conditions(who, by_address)
+    }
+
+    /// The ids of the surveys that `survey:` names by name or id.
+    fn surveys(&self, asked: &str) -> Vec<Condition> {
+        let by_name = self.surveys.iter().filter(|(_, own)| is_same_name(own, asked)).map(|(id, _)| id.0);
+        id_conditions(asked, by_name)
+    }
+}
+
+/// The conditions for a text that may be an id itself, and for the ids that have it as their name.
+fn id_conditions(text: &str, named: impl Iterator<Item = Uuid>) -> Vec<Condition> {
+    Uuid::try_parse(text).ok().into_iter().chain(named).map(|id| Condition::Value(id.to_string())).collect()
+}
+
+/// What the meaning of a query depends on besides its text.
+#[derive(Debug, Clone, Copy)]
+pub struct MatchContext<'a> {
+    /// What `7d` counts back from.
+    pub now: Timestamp,
+    /// The zone of the days in `before:` and `after:`: the project's.
+    pub zone: &'a Zone,
+    /// Who `assignee:me` is.
+    pub me: Option<StaffId>,
+    /// The members and surveys that the names in the query stand for.
+    pub names: &'a ProjectNames,
+}
+
+/// One condition on a field.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Condition {
+    /// The field has this value.
+    Value(String),
+    /// There is a score, and it passes all of these.
+    Score(Vec<ScoreFilter>),
+    /// Said before this time.
+    Before(Timestamp),
+    /// Said at this time or after it.
+    After(Timestamp),
+}
+
+/// The conditions of a query on one field.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldConditions {
+    /// Which field.
+    pub field: QueryField,
+    /// At least one of these must hold; `None` where the query does not require any. The list is empty where the query requires a name that
+    /// nobody has: then nothing matches.
+    pub any: Option<Vec<Condition>>,
+    /// None of these may hold.
+    pub none: Vec<Condition>,
+}
+
+impl FieldConditions {
+    /// Whether a record fulfils them.
+    #[must_use]
+    pub fn hold(&self, facts: &FeedbackFacts<'_>) -> bool {
+        let values = facts.values(self.field);
+        let Feedback { score, created_at, .. } = facts.feedback;
+        let holds = |condition: &Condition| match condition {
+            Condition::Value(asked) => values.iter().any(|value| value == asked),
+            Condition::Score(range) => score.is_some_and(|n| range.iter().all(|filter| filter.holds(n))),
+            Condition::Before(time) => created_at < time,
+            Condition::After(time) => created_at >= time,
+        };
+        self.any.as_ref().is_none_or(|any| any.iter().any(holds)) && !self.none.iter().any(holds)
+    }
+}
+
+impl FieldFilter {
+    /// The conditions of which any fulfils this filter: several where a name stands for several ids, none where it stands for nothing.
+    fn conditions(&self, context: &MatchContext<'_>) -> Vec<Condition> {
+        let value = |text: &str| vec![Condition::Value(exact_value(text).into_owned())];
+        let time = |condition: fn(Timestamp) -> Condition, date: &QueryDate| vec![condition(date.at(context.now, context.zone))];
+        match self {
+            Self::Status(status) => value(status.as_str()),
+            Self::Kind(kind) => value(kind.as_str()),
+            Self::Priority(priority) => value(priority.as_str()),
+            Self::Tag(text) | Self::Release(text) | Self::Env(text) | Self::Lang(text) => value(text),
+            Self::Score(score) => vec![Condition::Score(vec![*score])],
+            Self::Assignee(Assignee::Me) => context.me.iter().map(|me| Condition::Value(me.to_string())).collect(),
+            Self::Assignee(Assignee::Nobody) => value(NOBODY),
+            Self::Assignee(Assignee::Member(who)) => context.names.members(who),
+            Self::Has(flag) => value(flag.as_str()),
+            Self::Survey(asked) => context.names.surveys(asked),
+            Self::Before(date) => time(Condition::Before, date),
+            Self::After(date) => time(Condition::After, date),
+        }
+    }
+}
+
+impl TriageQuery {
+    /// Whether the query names a member, so that [`ProjectNames::members`] matters.
+    #[must_use]
+    pub fn names_members(&self) -> bool {
+        self.tests(QueryField::Assignee).any(|(_, filter)| matches!(filter, FieldFilter::Assignee(Assignee::Member(_))))
+    }
+
+    /// Whether the query names a survey, so that [`ProjectNames::surveys`] matters.
+    #[must_use]
+    pub fn names_surveys(&self) -> bool {
+        self.tests(QueryField::Survey).next().is_some()
+    }
+
+    /// The conditions that the query sets on fields, all of which must hold. Spam is left out unless the query asks for it.
+    #[must_use]
+    pub fn conditions(&self, context: &MatchContext<'_>) -> Vec<FieldConditions> {
+        let of_field = |field: &QueryField| {
+            let filters = |negated: bool| self.tests(*field).filter(move |(not, _)| *not == negated).map(|(_, filter)| filter);
+            let conditions = |negated: bool| -> Vec<Condition> { filters(negated).flat_map(|filter| filter.conditions(context)).collect() };
+            let any = match field {
+                QueryField::Score => self.score_ranges().map(|ranges| ranges.into_iter().map(Condition::Score).collect()),
+                _ => filters(false).next().map(|_| conditions(false)),
+            };
+            let mut none = conditions(true);
+            if *field == QueryField::Status && !self.wants_spam() {
+                none.push(Condition::Value(FeedbackStatus::Spam.as_str().to_owned()));
+            }
+            FieldConditions { field: *field, any, none }
+        };
+        QueryField::ALL.iter().map(of_field).filter(|conditions| conditions.any.is_some() || !conditions.none.is_empty()).collect()
+    }
+
+    /// The query, ready to be applied to one record after another.
+    #[must_use]
+    pub fn matcher(&self, context: &MatchContext<'_>) -> QueryMatcher<'_> {
+        QueryMatcher { query: self, fields: self.conditions(context) }
+    }
+}
+
+/// A query, ready to be applied to one record after another.
+#[derive(Debug, Clone)]
+pub struct QueryMatcher<'a> {
+    query: &'a TriageQuery,
+    fields: Vec<FieldConditions>,
+}
+
+impl QueryMatcher<'_> {
+    /// Whether the query matches a record. `contains_text` is asked about single words and phrases: whether the record contains it, or `None`
+    /// if there is nothing in it to look for, such as punctuation. The query is understood without such words; one that consists of nothing
+    /// else matches nothing.
+    #[must_use]
+    pub fn matches(&self, facts: &FeedbackFacts<'_>, mut contains_text: impl FnMut(&QueryTerm) -> Option<bool>) -> bool {
+        if !self.fields.iter().all(|conditions| conditions.hold(facts)) {
+            return false;
+        }
+        let mut asks = self.query.is_empty();
+        for part in &self.query.parts {
+            match contains(&part.what, &mut contains_text) {
+                Some(found) if found == part.negated => return false,
+                Some(_) => asks = true,
+                None => asks |= matches!(part.what, QueryTerm::Test(_)),
+            }
+        }
+        asks
+    }
+}
+
+/// Whether a record contains what a part of the query looks for in its text; `None` if the part looks for nothing there.
+fn contains<F: FnMut(&QueryTerm) -> Option<bool>>(term: &QueryTerm, contains_text: &mut F) -> Option<bool> {
+    match term {
+        QueryTerm::Word(_) | QueryTerm::Phrase(_) => contains_text(term),
+        QueryTerm::Any(terms) => terms.iter().filter_map(|term| contains(term, contains_text)).reduce(|one, other| one || other),
+        QueryTerm::Test(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{feedback::FeedbackKind, ids::FeedbackId};
+
+    const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+    fn id(n: u128) -> Uuid {
+        Uuid::from_u128(n)
+    }
+
+    fn feedback() -> Feedback {
+        Feedback {
+            id: FeedbackId(id(1)),
+            project: id(2).into(),
+            kind: FeedbackKind::Ticket,
+            text: "card lost".into(),
+            score: Some(6.0),
+            score_max: Some(10.0),
+            contact: None,
+            survey: Some(id(3).into()),
+            response: None,
+            page_url: None,
+            release: Some(" 2.4.1  \"beta\" ".into()),
+            environment: Some("production".into()),
+            language: "en".into(),
+            status: FeedbackStatus::New,
+            assignee: Some(id(4).into()),
+            tags: vec!["billing".into(), "card-arrival".into()],
+            spam_reasons: vec![],
+            created_at: NOW.plus_days(-5),
+            updated_at: NOW,
+            version: 1,
+        }
+    }
+
+    fn facts(feedback: &Feedback) -> FeedbackFacts<'_> {
+        FeedbackFacts { feedback, priority: Some(Priority::High), linked: true, commented: false, contact_known: true }
+    }
+
+    /// Whether a query matches, asked by the member 4; words are found where they stand between spaces.
+    fn matches(query: &str, feedback: &Feedback) -> bool {
+        let names = ProjectNames {
+            members: vec![(id(4).into(), "ann@bücher.example".into()), (id(5).into(), "bob@x.example".into())],
+            surveys: vec![(id(3).into(), "After  Checkout".into()), (id(6).into(), "NPS".into()), (id(7).into(), "nps".into())],
+        };
+        let context = MatchContext { now: NOW, zone: &Zone::default(), me: Some(id(4).into()), names: &names };
+        let query = TriageQuery::parse(query).unwrap_or_else(|e| panic!("{query}: {e:?}"));
+        query.matcher(&context).matches(&facts(feedback), |term| match term {
+            QueryTerm::Word(text) | QueryTerm::Phrase(text) if text.chars().any(char::is_alphanumeric) => {
+                Some(format!(" {} ", feedback.text).contains(&format!(" {text} ")))
+            }
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn each_field_has_its_condition() {
+        let feedback = feedback();
+        for yes in [
+            "status:new",
+            "is:new",
+            "kind:ticket",
+            "priority:high",
+            "tag:billing",
+            "tag:\"Card arrival\"",
+            "score:6",
+            "score:<=6",
+            "score:>=6",
+            "score:5..6",
+            "score:<6.5 score:>5.5",
+            "assignee:me",
+            "assignee:Ann@xn--bcher-kva.example",
+            "assignee:00000000-0000-0000-0000-000000000004",
+            "assignee:00000000000000000000000000000004",
+            "has:link",
+            "has:contact",
+            "has:text",
+            "has:score",
+            "has:tag",
+            "survey:\"after checkout\"",
+            "survey:00000000-0000-0000-0000-000000000003",
+            "before:4d",
+            "after:5d",
+            "after:1w before:1d",
+            "release:\"2.4.1 beta\"",
+            "env:production",
+            "lang:en",
+            "lang:en-GB",
+        ] {
+            assert!(matches(yes, &feedback), "{yes}");
+            let is_one = TriageQuery::parse(yes).is_ok_and(|query| query.parts.len() == 1);
+            assert!(!is_one || !matches(&format!("-{yes}"), &feedback), "-{yes}");
+        }
+        for no in [
+            "status:triaged",
+            "kind:api",
+            "priority:low",
+            "tag:card",
+            "score:<6",
+            "score:>6",
+            "score:7",
+            "assignee:none",
+            "assignee:bob@x.example",
+            "assignee:eve@x.example",
+            "has:comment",
+            "survey:nps",
+            "survey:\"no such\"",
+            "before:5d",
+            "after:4d",
+            "release:2.4.1",
+            "env:test",
+            "lang:de",
+        ] {
+            assert!(!matches(no, &feedback), "{no}");
+            assert!(matches(&format!("-{no}"), &feedback), "-{no}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_no_value() {
+        let bare = Feedback {
+            text: " ".into(),
+            score: None,
+            survey: None,
+            release: Some("  ".into()),
+            environment: None,
+            language: String::new(),
+            assignee: None,
+            tags: vec![],
+            ..feedback()
+        };
+        for no in ["score:>=0", "score:<0", "survey:nps", "has:text", "has:score", "has:tag", "assignee:me", "release:x", "lang:en"] {
+            assert!(!matches(no, &bare) && matches(&format!("-{no}"), &bare), "{no}");
+        }
+        assert!(matches("assignee:none", &bare) && !matches("-assignee:none", &bare));
+        let empty = [QueryField::Tag, QueryField::Survey, QueryField::Release, QueryField::Env, QueryField::Lang];
+        assert!(empty.iter().all(|field| facts(&bare).values(*field).is_empty()));
+    }
+
+    #[test]
+    fn any_within_a_field_and_all_between_fields() {
+        let feedback = feedback();
+        for yes in [
+            "status:triaged status:new",
+            "tag:none tag:billing kind:ticket",
+            "assignee:eve@x.example assignee:me",
+            "score:1 score:>5 score:2..3",
+            "-tag:other -tag:more",
+            "tag:billing -tag:other",
+        ] {
+            assert!(matches(yes, &feedback), "{yes}");
+        }
+        for no in
+            ["status:new kind:api", "tag:billing -tag:card-arrival", "-tag:other -tag:billing", "score:>=3 score:<=5", "tag:a score:6"]
+        {
+            assert!(!matches(no, &feedback), "{no}");
+        }
+    }
+
+    #[test]
+    fn spam_is_matched_only_where_it_is_asked_for() {
+        let spam = Feedback { status: FeedbackStatus::Spam, ..feedback() };
+        for yes in ["is:spam", "status:spam", "status:new status:spam card"] {
+            assert!(matches(yes, &spam), "{yes}");
+        }
+        for no in ["", "card", "kind:ticket", "-status:new", "-is:spam", "is:spam -is:spam"] {
+            assert!(!matches(no, &spam), "{no}");
+        }
+        assert!(matches("", &feedback()) && !matches("is:spam", &feedback()));
+    }
+
+    #[test]
+    fn words_are_left_to_the_caller_and_marks_mean_nothing() {
+        let feedback = feedback();
+        for yes in ["card", "\"card lost\" lost", "-cash", "cash OR card", "cash OR — OR lost", "card — …", "-— card", "— has:text"] {
+            assert!(matches(yes, &feedback), "{yes}");
+        }
+        for no in ["cash", "\"lost card\"", "-card", "cash OR coin", "cash — …", "—", "— …", "-—", "card has:comment"] {
+            assert!(!matches(no, &feedback), "{no}");
+        }
+    }
+
+    #[test]
+    fn values_are_compared_tidied_and_cut_off() {
+        assert_eq!(exact_value("2.4.1"), "2.4.1");
+        assert_eq!(exact_value(" a\t\"b\"\u{1}ä "), "a b ä");
+        assert_eq!(exact_value(&"x".repeat(300)), "x".repeat(MAX_VALUE));
+        assert_eq!(exact_value(&"ä".repeat(150)), "ä".repeat(150));
+    }
+}
