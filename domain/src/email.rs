@@ -1,8 +1,40 @@
-//! E-mail addresses in one canonical form, so that one person is one contact however their address was typed or sent.
+//! E-mail addresses: validation and normalization. In canonical form, one person is one contact however their address was typed or sent.
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::surveys::answer::is_email;
+/// Maximum length of an e-mail address, in characters (RFC 5321, 4.5.3.1.3, with its brackets).
+pub const MAX_EMAIL: usize = 254;
+/// Maximum length of the part before the `@`, in bytes (RFC 5321, 4.5.3.1.1).
+const MAX_LOCAL: usize = 64;
+/// The error message for a text that is not an address.
+pub const NO_EMAIL: &str = "Enter an e-mail address like name@example.com.";
+
+/// Returns whether a text is roughly an e-mail address as accepted by HTML's `type=email`: something, `@`, a host with no spaces.
+#[must_use]
+pub fn is_email(text: &str) -> bool {
+    let Some((local, host)) = text.rsplit_once('@') else { return false };
+    let host_ok = !host.is_empty()
+        && host.split('.').all(|label| {
+            !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+        });
+    !local.is_empty()
+        && local.len() <= MAX_LOCAL
+        && text.len() <= MAX_EMAIL
+        && !local.chars().any(|c| c.is_whitespace() || c.is_control() || c == '@')
+        && host_ok
+}
+
+/// The form in which accounts, invitations and tickets store an address: trimmed, in lower case. Contacts have the [`canonical`] form.
+#[must_use]
+pub fn lower_case(text: &str) -> String {
+    text.trim().to_lowercase()
+}
+
+/// The part before the `@`.
+#[must_use]
+pub fn local_part(address: &str) -> &str {
+    address.split('@').next().unwrap_or_default()
+}
 
 /// The form in which addresses are compared and stored: lower case, composed characters (NFC), and the domain in Unicode: browsers send
 /// `xn--bcher-kva.example` for `bücher.example`. A text that is not an address is only trimmed and normalised.
@@ -80,6 +112,19 @@ mod tests {
                 assert_ne!(canonical(one), canonical(other));
             }
         }
+    }
+
+    #[test]
+    fn accounts_are_found_in_any_case() {
+        assert_eq!(lower_case(" Ann@Mail.Example "), "ann@mail.example");
+        assert_eq!((local_part("ann@mail.example"), local_part("ann")), ("ann", "ann"));
+    }
+
+    #[test]
+    fn addresses_are_not_longer_than_servers_take() {
+        let address = |local: usize, host: usize| format!("{}@{}", "l".repeat(local), "h".repeat(host));
+        assert!(is_email(&address(MAX_LOCAL, MAX_EMAIL - MAX_LOCAL - 1)));
+        assert!(!is_email(&address(MAX_LOCAL, MAX_EMAIL - MAX_LOCAL)) && !is_email(&address(MAX_LOCAL + 1, 10)));
     }
 
     #[test]

@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 use crate::{
     Timestamp,
     clock::DAY_MS,
-    responses::{MAX_EMAIL, MAX_ID, clean_line},
+    email::MAX_EMAIL,
+    responses::MAX_ID,
+    text::clean_line,
     words::words,
 };
 

@@ -8,7 +8,7 @@ use domain::{
     feedback::{Feedback, FeedbackKind, FeedbackStatus},
     ids::{ProjectId, StaffId},
     projects::Project,
-    responses::SpamSignals,
+    spam::SpamSignals,
     tickets::NewTicket,
 };
 use futures_util::{FutureExt, future::BoxFuture};

@@ -1,6 +1,6 @@
 //! The account page: name, password, theme, sessions.
 
-use domain::FieldErrors;
+use domain::{FieldErrors, accounts::MAX_NAME};
 use leptos::prelude::*;
 
 use crate::components::{
@@ -59,7 +59,7 @@ pub fn AccountPage(
                 <h2 id="account-you">"Profile"</h2>
                 <form method="post" action="/account">
                     <IdempotencyKey key=key("name") />
-                    <TextField name="name" label="Name" value=name required=true maxlength=80 autocomplete="name" hint="Your team sees this name next to your actions." errors=errors.clone() />
+                    <TextField name="name" label="Name" value=name required=true maxlength=MAX_NAME autocomplete="name" hint="Your team sees this name next to your actions." errors=errors.clone() />
                     <div class="form-actions"><button type="submit" class="button">"Save name"</button></div>
                 </form>
             </section>

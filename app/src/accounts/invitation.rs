@@ -1,6 +1,10 @@
 //! The page behind an invitation link.
 
-use domain::{FieldErrors, accounts::Role};
+use domain::{
+    FieldErrors,
+    accounts::{MAX_NAME, Role},
+    email::MAX_EMAIL,
+};
 use leptos::prelude::*;
 
 use super::signed_out_frame::SignedOutFrame;
@@ -60,12 +64,12 @@ pub fn InvitationPage(
                 None => view! {
                     <form method="post" action=action.clone()>
                         <IdempotencyKey key=idempotency_key />
-                        <TextField name="name" label="Your name" value=name required=true autocomplete="name" maxlength=80 errors=errors.clone() />
+                        <TextField name="name" label="Your name" value=name required=true autocomplete="name" maxlength=MAX_NAME errors=errors.clone() />
                         {if bound {
                             view! { <TextField name="email" label="E-mail address" kind="email" value=email readonly=true autocomplete="username"
                                 hint="The invitation is for this address. You use it to sign in." errors=errors.clone() /> }.into_any()
                         } else {
-                            view! { <TextField name="email" label="E-mail address" kind="email" value=email required=true autocomplete="username" maxlength=254
+                            view! { <TextField name="email" label="E-mail address" kind="email" value=email required=true autocomplete="username" maxlength=MAX_EMAIL
                                 hint="You use it to sign in." errors=errors.clone() /> }.into_any()
                         }}
                         <TextField name="password" label="Password" kind="password" required=true autocomplete="new-password" minlength=10

@@ -1,6 +1,6 @@
 //! The members of a project and the open invitations.
 
-use domain::{FieldErrors, accounts::Role};
+use domain::{FieldErrors, accounts::Role, email::MAX_EMAIL};
 use leptos::prelude::*;
 
 use crate::{
@@ -169,7 +169,7 @@ pub fn MembersPage(
                     <form method="post" action=action.clone() data-enhance>
                         <IdempotencyKey key=key("invite") />
                         <SelectField name="role" label="Role" options=grantable.into_iter().map(option).collect() value=role.as_str() errors=errors.clone() />
-                        <TextField name="email" label="E-mail address (optional)" kind="email" value=email maxlength=254
+                        <TextField name="email" label="E-mail address (optional)" kind="email" value=email maxlength=MAX_EMAIL
                             hint=if mail { "We e-mail the invitation to this address. Leave empty to share the link yourself." } else { "For your reference. We don’t send e-mail; share the link yourself." } errors=errors />
                         <div class="form-actions"><button type="submit" class="button button-primary">"Create invitation link"</button></div>
                     </form>

@@ -1,6 +1,6 @@
 //! Forgotten passwords: the request for an e-mail, and the page behind its link.
 
-use domain::FieldErrors;
+use domain::{FieldErrors, email::MAX_EMAIL};
 use leptos::prelude::*;
 
 use super::signed_out_frame::SignedOutFrame;
@@ -35,7 +35,7 @@ pub fn ForgotPage(
             <ErrorSummary errors=errors.clone() />
             <form method="post" action="/forgot">
                 <IdempotencyKey key=idempotency_key />
-                <TextField name="email" label="E-mail address" kind="email" value=email required=true autocomplete="username" maxlength=254 errors=errors />
+                <TextField name="email" label="E-mail address" kind="email" value=email required=true autocomplete="username" maxlength=MAX_EMAIL errors=errors />
                 <div class="form-actions"><button type="submit" class="button button-primary">"Send the link"</button></div>
             </form>
             <p><a href="/sign-in">"Back to sign-in"</a></p>

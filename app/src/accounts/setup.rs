@@ -1,6 +1,6 @@
 //! The setup page of an empty installation.
 
-use domain::FieldErrors;
+use domain::{FieldErrors, accounts::MAX_NAME, email::MAX_EMAIL, projects};
 use leptos::prelude::*;
 
 use super::signed_out_frame::SignedOutFrame;
@@ -42,12 +42,12 @@ pub fn SetupPage(
             <form method="post" action="/setup">
                 <IdempotencyKey key=idempotency_key />
                 <input type="hidden" name="token" value=token />
-                <TextField name="name" label="Your name" value=name required=true autocomplete="name" maxlength=80 errors=errors.clone() />
-                <TextField name="email" label="E-mail address" kind="email" value=email required=true autocomplete="username" maxlength=254
+                <TextField name="name" label="Your name" value=name required=true autocomplete="name" maxlength=MAX_NAME errors=errors.clone() />
+                <TextField name="email" label="E-mail address" kind="email" value=email required=true autocomplete="username" maxlength=MAX_EMAIL
                     hint="You use it to sign in. We don’t send a confirmation e-mail." errors=errors.clone() />
                 <TextField name="password" label="Password" kind="password" required=true autocomplete="new-password" minlength=10
                     hint="10 characters or more. A few words make a good password." errors=errors.clone() />
-                <TextField name="project" label="First project" value=project required=true maxlength=80
+                <TextField name="project" label="First project" value=project required=true maxlength=projects::MAX_NAME
                     hint="The product you collect feedback about, like “Web shop”." errors=errors.clone() />
                 <TextField name="origins" label="Address of the site that will show surveys (optional)" value=origins
                     hint="Like https://www.example.com. Leave empty to allow any site." errors=errors />

@@ -1,6 +1,6 @@
 //! The sign-in page.
 
-use domain::FieldErrors;
+use domain::{FieldErrors, email::MAX_EMAIL};
 use leptos::prelude::*;
 
 use super::signed_out_frame::SignedOutFrame;
@@ -35,7 +35,7 @@ pub fn SignInPage(
             <form method="post" action="/sign-in">
                 <IdempotencyKey key=idempotency_key />
                 <input type="hidden" name="next" value=next />
-                <TextField name="email" label="E-mail address" kind="email" value=email required=true autocomplete="username" maxlength=254 />
+                <TextField name="email" label="E-mail address" kind="email" value=email required=true autocomplete="username" maxlength=MAX_EMAIL />
                 <TextField name="password" label="Password" kind="password" required=true autocomplete="current-password" />
                 <div class="form-actions"><button type="submit" class="button button-primary">"Sign in"</button></div>
             </form>

@@ -2,7 +2,7 @@
 
 use domain::{
     FieldErrors,
-    backlog::{BacklogStatus, Importance},
+    backlog::{BacklogStatus, Importance, MAX_BODY, MAX_TITLE},
     feedback::{FeedbackKind, FeedbackStatus},
 };
 use leptos::prelude::*;
@@ -164,8 +164,8 @@ fn ItemForms(edit: EditItemForm, base: String, status: BacklogStatus) -> impl In
                 <ErrorSummary errors=edit.errors.clone() />
                 <IdempotencyKey key=edit.form_key />
                 <input type="hidden" name="version" value=edit.version />
-                <TextField name="title" label="Title" value=edit.title required=true maxlength=200 errors=edit.errors.clone() />
-                <TextArea name="body" label="Description" value=edit.body rows=6 maxlength=20_000 errors=edit.errors />
+                <TextField name="title" label="Title" value=edit.title required=true maxlength=MAX_TITLE errors=edit.errors.clone() />
+                <TextArea name="body" label="Description" value=edit.body rows=6 maxlength=MAX_BODY errors=edit.errors />
                 <div class="form-actions"><button type="submit" class="button button-primary">"Save"</button></div>
             </form>
         </details>

@@ -1,6 +1,9 @@
 //! The backlog as a list, ranked by the number of people who asked.
 
-use domain::{FieldErrors, backlog::BacklogStatus};
+use domain::{
+    FieldErrors,
+    backlog::{BacklogStatus, MAX_BODY, MAX_TITLE},
+};
 use leptos::prelude::*;
 
 use super::{people, pieces, tone};
@@ -186,8 +189,8 @@ fn NewItemForm(new: NewItemInput, action: String, is_first: bool) -> impl IntoVi
             <form method="post" action=action class="stack">
                 <ErrorSummary errors=new.errors.clone() />
                 <IdempotencyKey key=new.form_key />
-                <TextField name="title" label="Title" value=new.title required=true maxlength=200 errors=new.errors.clone() />
-                <TextArea name="body" label="Description" hint="Optional." value=new.body rows=4 maxlength=20_000 errors=new.errors />
+                <TextField name="title" label="Title" value=new.title required=true maxlength=MAX_TITLE errors=new.errors.clone() />
+                <TextArea name="body" label="Description" hint="Optional." value=new.body rows=4 maxlength=MAX_BODY errors=new.errors />
                 <div class="form-actions"><button type="submit" class="button button-primary">"Create item"</button></div>
             </form>
     };

@@ -63,7 +63,7 @@ pub fn TextField(
     autocomplete: Option<String>,
     /// The maximum number of characters.
     #[prop(optional)]
-    maxlength: Option<u32>,
+    maxlength: Option<usize>,
     /// The minimum number of characters.
     #[prop(optional)]
     minlength: Option<u32>,
@@ -119,7 +119,7 @@ pub fn TextArea(
     required: bool,
     /// The maximum number of characters.
     #[prop(optional)]
-    maxlength: Option<u32>,
+    maxlength: Option<usize>,
 ) -> impl IntoView {
     let error = errors.message_for(&name).map(ToOwned::to_owned);
     let invalid = error.is_some();

@@ -2,6 +2,7 @@
 
 use domain::{
     FieldErrors,
+    feedback::MAX_TAG,
     imports::{ColumnMapping, DateOrder, Encoding, MAX_HEADER_ROWS, ProblemCounts, Target},
 };
 use leptos::prelude::*;
@@ -167,7 +168,7 @@ pub fn MappingPage(
                     </details>
                     <TextField
                         name="add_tag" label="Also tag every row" value=add_tag
-                        hint="Optional. Helps you find this import in the inbox." errors=errors.clone() maxlength=60
+                        hint="Optional. Helps you find this import in the inbox." errors=errors.clone() maxlength=MAX_TAG
                     />
                     <h2>"File"</h2>
                     <SelectField

@@ -2,7 +2,7 @@
 
 use domain::{
     FieldErrors,
-    feedback::{FeedbackStatus, MAX_TAG},
+    feedback::{FeedbackStatus, MAX_COMMENT, MAX_TAG},
 };
 use leptos::prelude::*;
 
@@ -343,7 +343,7 @@ fn Talk(view: DetailView, base: String) -> impl IntoView {
                     <div class="field" class:field-invalid=bad>
                         <label for="body">"Comment" " " <kbd>"C"</kbd></label>
                         {error.map(|message| view! { <p class="field-error" id="body-error">{message}</p> })}
-                        <textarea id="body" name="body" rows="2" maxlength="10000" aria-invalid=bad.then_some("true") aria-describedby=bad.then_some("body-error")>{crate::components::forms::textarea_text(&typed_comment)}</textarea>
+                        <textarea id="body" name="body" rows="2" maxlength=MAX_COMMENT aria-invalid=bad.then_some("true") aria-describedby=bad.then_some("body-error")>{crate::components::forms::textarea_text(&typed_comment)}</textarea>
                     </div>
                     <div><button type="submit" id="comment-send" class="button button-small" data-send aria-keyshortcuts=SEND_KEYS>"Comment"<SendKeys /></button></div>
                 </form>

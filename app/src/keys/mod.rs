@@ -1,6 +1,9 @@
 //! API keys: the list, and the form for a new key.
 
-use domain::{FieldErrors, accounts::key::Access};
+use domain::{
+    FieldErrors,
+    accounts::key::{Access, MAX_NAME},
+};
 use leptos::prelude::*;
 
 use crate::{
@@ -132,7 +135,7 @@ pub fn KeysPage(
                     <h2 id="new-key">"New key"</h2>
                     <form method="post" action=action data-enhance>
                         <IdempotencyKey key=form_key />
-                        <TextField name="name" label="Name" value=name required=true maxlength=60
+                        <TextField name="name" label="Name" value=name required=true maxlength=MAX_NAME
                             hint="The program that will use it. The history shows this name for its changes." errors=errors.clone() />
                         <SelectField name="scope" label="Scope" options=Access::ALL.iter().copied().map(option).collect() value=access.as_str() errors=errors.clone() />
                         <SelectField name="days" label="Expires" options=lifetimes value=days errors=errors />

@@ -5,6 +5,8 @@ pub mod texts;
 
 use domain::{
     FieldErrors, Zone,
+    email::MAX_EMAIL,
+    spam::HONEYPOT,
     tickets::{MAX_MESSAGE, MAX_NAME, MAX_SUBJECT, Message, MessageAuthor, NewTicket, TicketAttachment, TicketState},
 };
 use leptos::prelude::*;
@@ -13,7 +15,7 @@ pub use texts::PortalTexts;
 
 use crate::{
     components::forms::textarea_text,
-    respond::{HONEYPOT, RespondDocument, RespondentPageContext},
+    respond::{RespondDocument, RespondentPageContext},
 };
 
 /// The form for a new ticket, empty or with the submitted values.
@@ -212,7 +214,7 @@ pub fn PortalPage(
                 <label for="email">{words.email}</label>
                 <p class="hint" id="email-hint">{if mail { words.email_hint } else { words.email_hint_without_mail }}</p>
                 {error_at(errors, "email")}
-                <input type="email" id="email" name="email" value=typed.email maxlength="254" autocomplete="email" required
+                <input type="email" id="email" name="email" value=typed.email maxlength=MAX_EMAIL autocomplete="email" required
                     aria-describedby=described(errors, "email", true) aria-invalid=invalid(errors, "email") />
             </div>
             <div class="field">

@@ -1,6 +1,6 @@
 //! A new project.
 
-use domain::FieldErrors;
+use domain::{FieldErrors, projects::MAX_NAME};
 use leptos::prelude::*;
 
 use crate::components::{
@@ -37,7 +37,7 @@ pub fn NewProjectPage(
             <form method="post" action="/projects/new" class="card">
                 <IdempotencyKey key=idempotency_key />
                 <BrowserZone nonce=nonce />
-                <TextField name="name" label="Name" value=name required=true maxlength=80 errors=errors.clone() />
+                <TextField name="name" label="Name" value=name required=true maxlength=MAX_NAME errors=errors.clone() />
                 <TextArea name="origins" label="Allowed sites (optional)" value=origins rows=3
                     hint="Sites that can show its surveys, one per line, like https://www.example.com. Leave empty to allow any." errors=errors />
                 <div class="form-actions"><button type="submit" class="button button-primary">"Create project"</button></div>

@@ -1,6 +1,9 @@
 //! A project's general settings.
 
-use domain::FieldErrors;
+use domain::{
+    FieldErrors,
+    projects::{MAX_NAME, MAX_PARAMETERS},
+};
 use leptos::prelude::*;
 
 use super::{SettingsTab, SettingsTabs};
@@ -141,7 +144,7 @@ pub fn SettingsPage(
                 <input type="hidden" name="seen" value=seen />
                 <fieldset class="fieldset-plain" disabled=!may_change>
                     <legend class="visually-hidden">"General settings"</legend>
-                    <TextField name="name" label="Name" value=name required=true maxlength=80 errors=errors.clone() />
+                    <TextField name="name" label="Name" value=name required=true maxlength=MAX_NAME errors=errors.clone() />
                     <TextArea name="origins" label="Allowed sites" value=origins rows=4
                         hint="Sites that can show surveys, one per line, like https://www.example.com. Leave empty to allow any." errors=errors.clone() />
                     <SelectField name="language" label="Default language" options=languages value=language
@@ -157,7 +160,7 @@ pub fn SettingsPage(
                     <SelectField name="theme" label="Theme of survey and portal pages" options=themes.to_vec() value=theme errors=errors.clone() />
                     <SelectField name="portal" label="Ticket portal" options=portals.to_vec() value=if portal { "on" } else { "off" }
                         hint="The public page where people create tickets. When it is off, nobody can create new ones; existing conversations continue." errors=errors.clone() />
-                    <TextField name="kept_parameters" label="Query parameters to keep (optional)" value=kept_parameters maxlength=2000
+                    <TextField name="kept_parameters" label="Query parameters to keep (optional)" value=kept_parameters maxlength=MAX_PARAMETERS
                         hint="Comma-separated names, like utm_source, plan. Everything else after ? or # in a page’s URL may contain secrets, so it is not stored." errors=errors />
                     {may_change.then(|| view! {
                         <div class="form-actions"><button type="submit" class="button button-primary">"Save settings"</button></div>

@@ -172,12 +172,11 @@ pub fn ReplyPage(
 
 #[component]
 fn Fields(form: ReplyForm) -> impl IntoView {
-    let most = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     view! {
         <ErrorSummary errors=form.errors.clone() />
         <IdempotencyKey key=form.form_key />
-        <TextField name="name" label="Name" value=form.name hint="The name your team sees." required=true maxlength=most(MAX_NAME) autocomplete="off" errors=form.errors.clone() />
-        <TextArea name="body" label="Text" value=form.body rows=7 required=true maxlength=most(MAX_BODY) errors=form.errors />
+        <TextField name="name" label="Name" value=form.name hint="The name your team sees." required=true maxlength=MAX_NAME autocomplete="off" errors=form.errors.clone() />
+        <TextArea name="body" label="Text" value=form.body rows=7 required=true maxlength=MAX_BODY errors=form.errors />
         <dl class="placeholders small">
             {PLACEHOLDERS.iter().map(|(write, becomes)| view! { <dt><code>{*write}</code></dt><dd>{*becomes}</dd> }).collect_view()}
         </dl>

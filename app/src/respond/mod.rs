@@ -9,6 +9,7 @@ use domain::{
     FieldErrors,
     colour::{contrasting_text_colour, is_colour},
     projects::ThemeMode,
+    spam::HONEYPOT,
     surveys::SurveyBody,
 };
 use leptos::prelude::*;
@@ -73,9 +74,6 @@ pub struct SurveyFormContext {
     /// The origin of the embedding page, if known; the only one that gets messages.
     pub parent: Option<String>,
 }
-
-/// Name of the honeypot field, which people do not see and bots fill in.
-pub const HONEYPOT: &str = "website";
 
 /// A whole respondent document around `children`.
 #[component]

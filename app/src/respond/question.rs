@@ -5,7 +5,7 @@ use domain::{
     FieldErrors,
     surveys::{
         AnswerShape, Choice, Question, QuestionKind,
-        answer::{OTHER_CHOICE, OTHER_SUFFIX},
+        answer::{MAX_OTHER, OTHER_CHOICE, OTHER_SUFFIX},
     },
 };
 use leptos::prelude::*;
@@ -157,7 +157,7 @@ fn choose(
         let text = value_of(values, &name).to_owned();
         view! {
             {one(OTHER_CHOICE.to_owned(), texts.other.to_owned())}
-            <input class="other" type="text" name=name value=text aria-label=texts.other_text maxlength="500" dir="auto" autocomplete="off" />
+            <input class="other" type="text" name=name value=text aria-label=texts.other_text maxlength=MAX_OTHER dir="auto" autocomplete="off" />
         }
     });
     view! { <div class="choices">{list}{other}</div> }.into_any()

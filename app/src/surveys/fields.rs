@@ -12,10 +12,6 @@ use leptos::prelude::*;
 
 use crate::components::forms::{SelectField, TextArea, TextField};
 
-fn chars(n: usize) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
-}
-
 /// A button of the editor: saves the form and performs `action`.
 #[component]
 fn Tool(
@@ -115,11 +111,11 @@ pub fn QuestionFields(
             </div>
             <TextField
                 name=format!("{id}-title") label=if is_statement { "Text" } else { "Question" } value=question.title
-                maxlength=chars(MAX_QUESTION) errors=errors.clone()
+                maxlength=MAX_QUESTION errors=errors.clone()
             />
             <TextField
                 name=format!("{id}-hint") label=if is_statement { "More text (optional)" } else { "Hint (optional)" } value=question.hint
-                maxlength=chars(MAX_PROSE) errors=errors.clone()
+                maxlength=MAX_PROSE errors=errors.clone()
             />
             {kind_field}
             {settings(&id, question.kind, &errors)}
@@ -151,8 +147,8 @@ fn settings(id: &str, kind: QuestionKind, errors: &FieldErrors) -> impl IntoView
 fn ends(id: &str, low: String, high: String, from: &str, to: &str, errors: &FieldErrors) -> impl IntoView + use<> {
     view! {
         <div class="question-ends">
-            <TextField name=format!("{id}-low") label=format!("Label for {from}") value=low maxlength=chars(MAX_SCALE_LABEL) errors=errors.clone() />
-            <TextField name=format!("{id}-high") label=format!("Label for {to}") value=high maxlength=chars(MAX_SCALE_LABEL) errors=errors.clone() />
+            <TextField name=format!("{id}-low") label=format!("Label for {from}") value=low maxlength=MAX_SCALE_LABEL errors=errors.clone() />
+            <TextField name=format!("{id}-high") label=format!("Label for {to}") value=high maxlength=MAX_SCALE_LABEL errors=errors.clone() />
         </div>
     }
     .into_any()
@@ -212,8 +208,8 @@ pub fn StartFields(
     view! {
         <section class="card" aria-labelledby="start-title">
             <h2 id="start-title">"Start"</h2>
-            <TextField name="title" label="Heading" value=body.title maxlength=chars(MAX_TITLE) errors=errors.clone() />
-            <TextArea name="intro" label="Introduction (optional)" value=body.intro rows=2 maxlength=chars(MAX_PROSE) errors=errors />
+            <TextField name="title" label="Heading" value=body.title maxlength=MAX_TITLE errors=errors.clone() />
+            <TextArea name="intro" label="Introduction (optional)" value=body.intro rows=2 maxlength=MAX_PROSE errors=errors />
         </section>
     }
     .into_any()
@@ -250,18 +246,18 @@ pub fn SettingsFields(
     view! {
         <section class="card" aria-labelledby="end-title">
             <h2 id="end-title">"End"</h2>
-            <TextArea name="thanks" label="Thank-you message" value=body.thanks rows=2 maxlength=chars(MAX_PROSE) errors=errors.clone() />
+            <TextArea name="thanks" label="Thank-you message" value=body.thanks rows=2 maxlength=MAX_PROSE errors=errors.clone() />
         </section>
         <section class="card" aria-labelledby="settings-title">
             <h2 id="settings-title">"Settings"</h2>
-            <TextField name="name" label="Name" hint="For your team only." value=name maxlength=chars(MAX_TITLE) errors=errors.clone() />
+            <TextField name="name" label="Name" hint="For your team only." value=name maxlength=MAX_TITLE errors=errors.clone() />
             <TextField name="language" label="Language" hint="A language tag such as en, de or pt-BR." value=body.language maxlength=35 errors=errors.clone() />
             <fieldset class="fieldset launch">
                 <legend>"How it opens on your site"</legend>
                 <div class="launch-option">
                     {radio("button", "A button at the edge of the page")}
                     {button_note.map(|text| view! { <p class="hint" id="button-note">{text}</p> })}
-                    <TextField name="launch-label" label="Button label" value=label maxlength=chars(MAX_BUTTON) errors=errors.clone() />
+                    <TextField name="launch-label" label="Button label" value=label maxlength=MAX_BUTTON errors=errors.clone() />
                 </div>
                 <div class="launch-option">
                     {radio("delay", "Automatically after a delay")}
@@ -276,7 +272,7 @@ pub fn SettingsFields(
                 </div>
                 <div class="launch-option">
                     {radio("event", "When your site calls earshot.track(name)")}
-                    <TextField name="launch-event" label="Event name" value=event maxlength=chars(MAX_EVENT) errors=errors />
+                    <TextField name="launch-event" label="Event name" value=event maxlength=MAX_EVENT errors=errors />
                 </div>
                 <div class="launch-option">{radio("code", "Manually (code, inline or link)")}</div>
             </fieldset>

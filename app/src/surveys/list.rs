@@ -2,7 +2,7 @@
 
 use domain::{
     FieldErrors,
-    surveys::{SurveyStatus, templates::TEMPLATES},
+    surveys::{SurveyStatus, draft::MAX_TITLE, templates::TEMPLATES},
 };
 use leptos::prelude::*;
 
@@ -138,7 +138,7 @@ pub fn NewSurveyPage(
         <form method="post" action=format!("/p/{slug}/surveys/new")>
             <IdempotencyKey key=key />
             <TextField
-                name="name" label="Name" value=name maxlength=120 errors=errors
+                name="name" label="Name" value=name maxlength=MAX_TITLE errors=errors
                 hint="For your team only; respondents don’t see it. Defaults to the template name."
             />
             <ul class="templates">

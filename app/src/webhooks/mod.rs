@@ -1,6 +1,9 @@
 //! Webhooks and their deliveries.
 
-use domain::{FieldErrors, webhooks::DeliveryState};
+use domain::{
+    FieldErrors,
+    webhooks::{DeliveryState, MAX_NOTE, MAX_URL},
+};
 use leptos::prelude::*;
 
 use crate::{
@@ -192,9 +195,9 @@ fn tone(state: DeliveryState) -> &'static str {
 fn Fields(form: WebhookForm) -> impl IntoView {
     let kinds_error = form.errors.message_for("kinds").map(ToOwned::to_owned);
     view! {
-        <TextField name="url" label="URL" value=form.url kind="url" required=true maxlength=2000
+        <TextField name="url" label="URL" value=form.url kind="url" required=true maxlength=MAX_URL
             hint="Where events are sent. Must begin with https://." errors=form.errors.clone() />
-        <TextField name="note" label="Name" value=form.note maxlength=200 hint="Optional. For your team only." errors=form.errors.clone() />
+        <TextField name="note" label="Name" value=form.note maxlength=MAX_NOTE hint="Optional. For your team only." errors=form.errors.clone() />
         <fieldset class="fieldset" id="kinds">
             <legend>"Events"</legend>
             {kinds_error.map(|error| view! { <p class="field-error">{error}</p> })}

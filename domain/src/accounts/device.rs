@@ -1,5 +1,7 @@
 //! A browser's user-agent header in plain words, for the list of sessions.
 
+use crate::text::cut;
+
 const BROWSERS: [(&str, &str); 8] = [
     // The order matters: most browsers also claim to be those below them.
     ("Edg", "Edge"),
@@ -31,7 +33,7 @@ pub fn device_name(user_agent: Option<&str>) -> String {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(browser), None) => browser.into(),
         (None, Some(system)) => format!("Program on {system}"),
-        (None, None) => agent.split(['/', ' ']).next().unwrap_or_default().chars().take(40).collect(),
+        (None, None) => cut(agent.split(['/', ' ']).next().unwrap_or_default(), 40).to_owned(),
     }
 }
 

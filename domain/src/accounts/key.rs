@@ -1,7 +1,11 @@
 //! API keys: access levels, format and names.
 
 use super::Role;
-use crate::{DomainError, words::words};
+use crate::{
+    DomainError, FieldErrors,
+    text::{require, spaced},
+    words::words,
+};
 
 words! {
     /// The access level of a key; each includes those before it.
@@ -34,19 +38,15 @@ pub const VISIBLE_KEY_LENGTH: usize = 12;
 /// Longest name, in characters.
 pub const MAX_NAME: usize = 60;
 
-/// A key's name as stored: on one line, trimmed.
+/// A key's name as stored, on one line.
 ///
 /// # Errors
 /// Returns an error if the name is empty or too long.
 pub fn check_name(name: &str) -> Result<String, DomainError> {
-    let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
-    if name.is_empty() || name.chars().any(char::is_control) {
-        return Err(DomainError::field("name", "required", "Enter the name of the program that will use the key."));
-    }
-    if name.chars().count() > MAX_NAME {
-        return Err(DomainError::field("name", "too_long", format!("Names can be up to {MAX_NAME} characters.")));
-    }
-    Ok(name)
+    let mut errors = FieldErrors::default();
+    let name = spaced(name);
+    require(&mut errors, "name", &name, MAX_NAME, "Enter the name of the program that will use the key.");
+    errors.into_result(name)
 }
 
 #[cfg(test)]
@@ -55,8 +55,8 @@ mod tests {
 
     #[test]
     fn names_are_one_line_and_short() {
-        assert_eq!(check_name("  Nightly \n export ").unwrap(), "Nightly export");
-        for bad in ["", "  ", "a\u{7}b", &"x".repeat(61)] {
+        assert_eq!(check_name("  Nightly \n export\u{7}").unwrap(), "Nightly export");
+        for bad in ["", " \u{7} ", &"x".repeat(61)] {
             assert!(check_name(bad).is_err(), "{bad:?}");
         }
     }

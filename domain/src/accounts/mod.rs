@@ -18,6 +18,9 @@ use crate::{
     ids::{ActorId, ProjectId, StaffId},
 };
 
+/// Maximum length of a team member's name, in characters.
+pub const MAX_NAME: usize = 80;
+
 /// The permissions of a team member in one project; each role includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

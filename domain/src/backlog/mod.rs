@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::{
     DomainError, FieldErrors, Timestamp,
     ids::{BacklogItemId, ProjectId},
+    text::{cut, is_blank, limit, multiline, require, spaced, too_long},
     words::words,
 };
 
@@ -74,28 +75,22 @@ pub const MAX_BODY: usize = 20_000;
 /// Longest quote, in characters.
 pub const MAX_QUOTE: usize = 2_000;
 
-/// Title and body as stored: trimmed, the title on one line.
+/// Title and body as stored, the title on one line.
 ///
 /// # Errors
 /// A message for each field that is invalid.
 pub fn check_item(title: &str, body: &str) -> Result<(String, String), DomainError> {
     let mut errors = FieldErrors::default();
-    let title = title.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    let body = body.trim().to_owned();
-    if title.is_empty() {
-        errors.add("title", "required", "Enter a title for the item.");
-    } else if title.chars().count() > MAX_TITLE {
-        errors.add("title", "too_long", format!("Titles can be up to {MAX_TITLE} characters."));
-    }
-    if body.chars().count() > MAX_BODY {
-        errors.add("body", "too_long", format!("Descriptions can be up to {MAX_BODY} characters."));
-    }
+    let (title, body) = (spaced(title), multiline(body));
+    require(&mut errors, "title", &title, MAX_TITLE, "Enter a title for the item.");
+    limit(&mut errors, "body", &body, MAX_BODY);
     errors.into_result((title, body))
 }
 
 /// Finds `quote` in `text`. White space of any kind and length counts as one space, because selecting text in a browser changes it.
 #[must_use]
 pub fn find_quote(text: &str, quote: &str) -> Option<Range<usize>> {
+    // Not `spaced`: the text may contain control characters, and so may a quote of it.
     let wanted = quote.split_whitespace().collect::<Vec<_>>().join(" ");
     if wanted.is_empty() {
         return None;
@@ -125,11 +120,11 @@ pub fn find_quote(text: &str, quote: &str) -> Option<Range<usize>> {
 /// # Errors
 /// Returns an error if the text does not contain the quote, or the quote is too long.
 pub fn check_quote(text: &str, quote: &str) -> Result<Option<String>, DomainError> {
-    if quote.trim().is_empty() {
+    if is_blank(quote) {
         return Ok(None);
     }
-    if quote.chars().count() > MAX_QUOTE {
-        return Err(DomainError::field("quote", "too_long", format!("Quotes can be up to {MAX_QUOTE} characters.")));
+    if let Some(message) = too_long(quote, MAX_QUOTE) {
+        return Err(DomainError::field("quote", "too_long", message));
     }
     match find_quote(text, quote) {
         Some(at) => Ok(Some(text[at].to_owned())),
@@ -152,12 +147,12 @@ pub fn suggest_title(text: &str) -> String {
             break;
         }
     }
-    let sentence = line[..end].split_whitespace().collect::<Vec<_>>().join(" ");
-    if sentence.chars().count() <= LONGEST {
+    let sentence = spaced(&line[..end]);
+    let start = cut(&sentence, LONGEST);
+    if start == sentence {
         return sentence;
     }
-    let cut: String = sentence.chars().take(LONGEST).collect();
-    let at_word = cut.rsplit_once(' ').map_or(cut.as_str(), |(head, _)| head);
+    let at_word = start.rsplit_once(' ').map_or(start, |(head, _)| head);
     format!("{}…", at_word.trim_end_matches([',', ';', ':', '-']))
 }
 

@@ -91,6 +91,8 @@ pub struct Feedback {
     pub version: i64,
 }
 
+/// Maximum comment length, in characters.
+pub const MAX_COMMENT: usize = 10_000;
 /// Longest tag, in characters.
 pub const MAX_TAG: usize = 60;
 
@@ -100,4 +102,10 @@ pub fn normalize_tag(text: &str) -> Option<String> {
     let tag = text.split_whitespace().collect::<Vec<_>>().join("-").to_lowercase();
     let fits = !tag.is_empty() && tag.chars().count() <= MAX_TAG && tag.chars().all(|c| !c.is_control() && !matches!(c, '"' | ',' | ':'));
     fits.then_some(tag)
+}
+
+/// The rules for tags, as an error message.
+#[must_use]
+pub fn tag_rule() -> String {
+    format!("Tags can be up to {MAX_TAG} characters, without commas, colons or quotation marks.")
 }

@@ -73,11 +73,7 @@ impl ColumnMapping {
             if name == "add_tag" && !value.trim().is_empty() {
                 mapping.add_tag = feedback::normalize_tag(value);
                 if mapping.add_tag.is_none() {
-                    errors.add(
-                        "add_tag",
-                        "tag",
-                        format!("Tags can be up to {} characters, without commas, colons or quotation marks.", feedback::MAX_TAG),
-                    );
+                    errors.add("add_tag", "tag", feedback::tag_rule());
                 }
             } else if name == "encoding" && !value.is_empty() {
                 mapping.encoding = Encoding::parse(value);

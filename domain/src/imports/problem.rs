@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::words::words;
+use crate::{text::shorten, words::words};
 
 words! {
     /// The kind of problem; problems are grouped by it.
@@ -129,8 +129,7 @@ impl RowProblem {
 
 /// The beginning of a value, for messages.
 pub(super) fn brief(text: &str) -> String {
-    let start: String = text.chars().take(40).collect();
-    if start.len() < text.len() { format!("{start}…") } else { start }
+    shorten(text, 40)
 }
 
 /// Rows with the same kind of problem.

@@ -3,7 +3,8 @@
 use crate::{
     Timestamp,
     clock::DAY_MS,
-    feedback::{FeedbackKind, FeedbackStatus, MAX_TAG, normalize_tag},
+    feedback::{FeedbackKind, FeedbackStatus, normalize_tag, tag_rule},
+    text::{line, multiline},
 };
 
 use super::{
@@ -78,7 +79,7 @@ impl BoundMapping {
     /// The reason why the row cannot be imported.
     pub fn row(&self, fields: &[&str], now: Timestamp) -> Result<ImportedRow, RowProblem> {
         self.check_width(fields)?;
-        let text = clean(self.get(fields, Target::Text), true);
+        let text = multiline(self.get(fields, Target::Text));
         let length = text.chars().count();
         if text.is_empty() {
             return Err(RowProblem::new(ProblemKind::NoText, "", "The text is empty."));
@@ -161,15 +162,11 @@ impl BoundMapping {
     fn tags(&self, fields: &[&str], left: &mut SkippedCells) -> Vec<String> {
         let cells = self.columns.iter().filter(|(t, _)| *t == Target::Tag).filter_map(|(_, i)| fields.get(*i));
         let mut tags: Vec<String> = Vec::new();
-        for one in cells.flat_map(|cell| cell.split([',', ';'])).map(|t| clean(t, false)).filter(|t| !is_blank_value(t)) {
+        for one in cells.flat_map(|cell| cell.split([',', ';'])).filter_map(line).filter(|t| !is_blank_value(t)) {
             match normalize_tag(&one).filter(|t| !t.contains(UNREADABLE)) {
                 Some(tag) => tags.push(tag),
                 None => {
-                    let message = format!(
-                        "“{}” is not a valid tag. Tags can be up to {MAX_TAG} characters, without colons or quotation marks.",
-                        brief(&one)
-                    );
-                    left.add(ProblemKind::Tag, &one, message);
+                    left.add(ProblemKind::Tag, &one, format!("“{}” is not a valid tag. {}", brief(&one), tag_rule()));
                 }
             }
         }
@@ -277,7 +274,7 @@ impl SkippedCells {
 
     /// The cleaned cell of an optional column; `None` if it has no value.
     fn value(&mut self, cell: &str) -> Option<String> {
-        let cell = clean(cell, false);
+        let cell = line(cell)?;
         if cell.contains(UNREADABLE) {
             let message = "A cell contains bytes that are invalid in the chosen encoding.";
             self.add(ProblemKind::Bytes, &cell.replace(UNREADABLE, "\u{FFFD}"), message);
@@ -294,18 +291,6 @@ impl SkippedCells {
         }
         Some(cell)
     }
-}
-
-/// Removes control characters and outer white space; line breaks and tabs stay if `lines` is set, and become spaces otherwise.
-fn clean(text: &str, lines: bool) -> String {
-    let text = text.replace("\r\n", "\n").replace('\r', "\n");
-    let kept = text.chars().filter_map(|c| match c {
-        '\n' | '\t' if lines => Some(c),
-        '\n' | '\t' => Some(' '),
-        c if c.is_control() => None,
-        c => Some(c),
-    });
-    kept.collect::<String>().trim().to_owned()
 }
 
 /// A cell in the form of a stored word: `In progress` becomes `in_progress`.

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::{FieldErrors, Timestamp, Zone, colour::is_colour, identity::UnsignedClaimPolicy, ids::ProjectId, language::is_language_tag};
+use crate::{
+    FieldErrors, Timestamp, Zone, colour::is_colour, identity::UnsignedClaimPolicy, ids::ProjectId, language::is_language_tag, text::too_long,
+};
 
 /// Light, dark, or the setting of the person's system.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +82,13 @@ fn has_portal() -> bool {
     true
 }
 
+/// Maximum length of a project's name, in characters.
+pub const MAX_NAME: usize = 80;
+/// Maximum length of a list of origins, in characters.
+const MAX_ORIGINS: usize = 4_000;
+/// Maximum length of a list of query parameters, in characters.
+pub const MAX_PARAMETERS: usize = 2_000;
+
 /// The accent colour of a new project; contrast of at least 4.5:1 against white, and 3:1 against the background of dark respondent pages.
 pub const DEFAULT_ACCENT: &str = "#3868d8";
 
@@ -106,10 +115,13 @@ pub fn slug(name: &str) -> String {
 /// without the scheme's default port.
 ///
 /// # Errors
-/// A message per word that is not an origin.
+/// A message per word that is not an origin, or one for a list that is too long.
 pub fn parse_origins(text: &str) -> Result<Vec<String>, FieldErrors> {
     let mut errors = FieldErrors::default();
     let mut out: Vec<String> = Vec::new();
+    if too_long(text, MAX_ORIGINS).is_some() {
+        return Err(FieldErrors::one("origins", "length", "This list is too long. Enter fewer origins."));
+    }
     for word in text.split_whitespace() {
         match parse_origin(word) {
             Ok(origin) if out.contains(&origin) => {}
@@ -168,6 +180,9 @@ const MAX_KEPT: usize = 30;
 pub fn parse_parameters(text: &str) -> Result<Vec<String>, FieldErrors> {
     let mut errors = FieldErrors::default();
     let mut out: Vec<String> = Vec::new();
+    if too_long(text, MAX_PARAMETERS).is_some() {
+        return Err(FieldErrors::one("kept_parameters", "length", "This list is too long. Enter fewer parameters."));
+    }
     for word in text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty()) {
         // Only characters that URLs carry unescaped, so that names can be compared as they are written.
         let fits = word.len() <= 50 && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~'));
@@ -277,6 +292,9 @@ mod tests {
         }
         assert_eq!(parse_origins("https://a.example:443\nhttps://A.example/ https://b.example").unwrap().len(), 2);
         assert_eq!(parse_origins(" \n ").unwrap(), Vec::<String>::new());
+        let long = "https://a.example ".repeat(MAX_ORIGINS / 18 + 1);
+        assert_eq!(parse_origins(&long).unwrap_err().0[0].code, "length");
+        assert_eq!(parse_parameters(&"p ".repeat(MAX_PARAMETERS / 2 + 1)).unwrap_err().0[0].code, "length");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::{
     DomainError, FieldErrors, Timestamp,
     ids::{CannedReplyId, ProjectId},
+    text::{is_blank, multiline, require, spaced},
 };
 
 /// A prepared text with a name.
@@ -71,7 +72,7 @@ impl PlaceholderValues<'_> {
                 continue;
             };
             match *placeholder {
-                "{name}" => out.push_str(self.name.filter(|n| !n.trim().is_empty()).unwrap_or("there")),
+                "{name}" => out.push_str(self.name.filter(|n| !is_blank(n)).unwrap_or("there")),
                 "{number}" => out.push_str(&self.number.to_string()),
                 "{subject}" => out.push_str(self.subject),
                 "{link}" => out.push_str(self.link),
@@ -99,24 +100,15 @@ pub fn unknown_placeholders(body: &str) -> Vec<String> {
     found
 }
 
-/// Name and text as stored: trimmed, the name on one line.
+/// Name and text as stored, the name on one line.
 ///
 /// # Errors
 /// A message for each field that is invalid.
 pub fn check_reply(name: &str, body: &str) -> Result<(String, String), DomainError> {
     let mut errors = FieldErrors::default();
-    let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
-    let body = body.trim().to_owned();
-    if name.is_empty() {
-        errors.add("name", "required", "Enter a name for the reply.");
-    } else if name.chars().count() > MAX_NAME {
-        errors.add("name", "too_long", format!("Names can be up to {MAX_NAME} characters."));
-    }
-    if body.is_empty() {
-        errors.add("body", "required", "Enter the text of the reply.");
-    } else if body.chars().count() > MAX_BODY {
-        errors.add("body", "too_long", format!("Replies can be up to {MAX_BODY} characters."));
-    }
+    let (name, body) = (spaced(name), multiline(body));
+    require(&mut errors, "name", &name, MAX_NAME, "Enter a name for the reply.");
+    require(&mut errors, "body", &body, MAX_BODY, "Enter the text of the reply.");
     errors.into_result((name, body))
 }
 

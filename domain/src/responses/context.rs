@@ -12,17 +12,6 @@ use crate::{
 
 /// Longest external id of a person, in characters.
 pub const MAX_ID: usize = 200;
-/// Longest e-mail address, in characters (RFC 5321, 4.5.3.1.3, with its brackets).
-pub const MAX_EMAIL: usize = 254;
-
-/// Normalises a short text from a page: without control characters and surrounding spaces, cut off after `max` characters; `None` if
-/// nothing is left.
-#[must_use]
-pub fn clean_line(text: &str, max: usize) -> Option<String> {
-    let text: String = text.chars().filter(|c| !c.is_control()).take(max).collect();
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
-}
 
 /// Origin of a response. All values are unverified claims of the page, cut to size; none is required.
 #[derive(Debug, Clone, Default)]
@@ -91,16 +80,4 @@ pub struct ResponseReceipt {
     pub id: ResponseId,
     /// Whether it is finished.
     pub finished: bool,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::clean_line;
-
-    #[test]
-    fn texts_from_outside_are_tidied() {
-        assert_eq!(clean_line(" a\0b\n ", 10).as_deref(), Some("ab"));
-        assert_eq!(clean_line("äöü", 2).as_deref(), Some("äö"));
-        assert_eq!(clean_line("\0", 2), None);
-    }
 }

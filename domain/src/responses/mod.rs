@@ -1,10 +1,13 @@
-//! A response's summary for the inbox, and its spam signals.
+//! A response's summary for the inbox, and its context.
 
 mod context;
 
-pub use context::{ClaimedContact, MAX_EMAIL, MAX_ID, ResponseContext, ResponseReceipt, clean_line};
+pub use context::{ClaimedContact, MAX_ID, ResponseContext, ResponseReceipt};
 
-use crate::surveys::{Answer, AnswerShape, Question, SurveyBody};
+use crate::{
+    email::lower_case,
+    surveys::{Answer, AnswerShape, Question, SurveyBody},
+};
 
 /// A response as the inbox shows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,41 +40,8 @@ pub fn digest(body: &SurveyBody, answers: &[(String, Answer)]) -> ResponseSummar
         text,
         score: score.map(|(n, _)| f64::from(n)),
         score_max: score.map(|(_, max)| f64::from(max)),
-        email: asked.iter().find(|(q, _)| is_email(q)).and_then(|(_, a)| a.text()).map(str::to_lowercase),
+        email: asked.iter().find(|(q, _)| is_email(q)).and_then(|(_, a)| a.text()).map(lower_case),
     }
-}
-
-/// Evidence about the submission of a response.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SpamSignals {
-    /// The hidden field was filled in.
-    pub honeypot: bool,
-    /// The page's signed render time was tampered with.
-    pub forged_start: bool,
-    /// Milliseconds between the page and this submission.
-    pub elapsed_ms: Option<i64>,
-}
-
-/// No person finishes two questions faster than this, in milliseconds.
-pub const MIN_COMPLETION_MS: i64 = 2_000;
-/// More links than this in one response count as a flood.
-pub const MAX_LINKS: usize = 3;
-
-/// Counts the web addresses in a text.
-#[must_use]
-pub fn count_links(text: &str) -> usize {
-    let text = text.to_lowercase();
-    text.matches("://").count() + text.matches("www.").count().saturating_sub(text.matches("://www.").count())
-}
-
-/// Reasons to suspect that a response is spam; stored words, empty if there are none.
-#[must_use]
-pub fn spam_reasons(signals: SpamSignals, answers: &[(String, Answer)], finished: bool) -> Vec<String> {
-    let links: usize = answers.iter().filter_map(|(_, a)| a.text()).map(count_links).sum();
-    let too_fast = finished && answers.len() >= 2 && signals.elapsed_ms.is_some_and(|ms| ms < MIN_COMPLETION_MS);
-    let found =
-        [(signals.honeypot, "honeypot"), (signals.forged_start, "forged_start"), (too_fast, "too_fast"), (links > MAX_LINKS, "links")];
-    found.iter().filter(|(is, _)| *is).map(|(_, word)| (*word).to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -113,18 +83,5 @@ mod tests {
         let scored = digest(&body(), &answers(&[("q1", "0")]));
         assert_eq!((scored.text.as_str(), scored.score, scored.score_max), ("", Some(0.0), Some(10.0)));
         assert_eq!(digest(&body(), &answers(&[("q3", "a@b.example")])).text, "");
-    }
-
-    #[test]
-    fn signals_are_named() {
-        let links = "http://a https://b www.c https://www.d";
-        let two = answers(&[("q1", "9"), ("q2", links)]);
-        assert_eq!(
-            spam_reasons(SpamSignals { honeypot: true, elapsed_ms: Some(500), ..SpamSignals::default() }, &two, true),
-            ["honeypot", "too_fast", "links"]
-        );
-        let calm = SpamSignals { elapsed_ms: Some(500), ..SpamSignals::default() };
-        assert!(spam_reasons(calm, &answers(&[("q1", "9")]), true).is_empty());
-        assert!(spam_reasons(calm, &answers(&[("q1", "9"), ("q2", "see https://a.example")]), false).is_empty());
     }
 }

@@ -3,7 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::{AnswerShape, Choice, Question, SurveyBody};
-use crate::{FieldErrors, language::primary, responses::MAX_EMAIL};
+use crate::{
+    FieldErrors,
+    email::{MAX_EMAIL, NO_EMAIL, is_email},
+    language::primary,
+    text::too_long,
+};
 
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,21 +79,6 @@ pub fn other_label(language: &str) -> &'static str {
     }
 }
 
-/// Returns whether a text is roughly an e-mail address as accepted by HTML's `type=email`: something, `@`, a host with no spaces.
-#[must_use]
-pub fn is_email(text: &str) -> bool {
-    let Some((local, host)) = text.rsplit_once('@') else { return false };
-    let host_ok = !host.is_empty()
-        && host.split('.').all(|label| {
-            !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.chars().all(|c| c.is_alphanumeric() || c == '-')
-        });
-    !local.is_empty()
-        && local.len() <= 64
-        && text.len() <= 254
-        && !local.chars().any(|c| c.is_whitespace() || c.is_control() || c == '@')
-        && host_ok
-}
-
 impl SurveyBody {
     /// Parses answers from form pairs (`q1=9`, `q2=c1`, `q2=c3`, `q2_other=…`). Fields that match no question are ignored; unanswered
     /// questions are left out. `finished` also requires an answer to every required question.
@@ -153,16 +143,15 @@ fn read_choices(values: &[&str], choices: &[Choice], other: Option<&str>, multip
 }
 
 fn read_text(text: &str, max_chars: usize) -> Result<Answer, Misfit> {
-    let count = text.chars().count();
-    if count > max_chars {
-        return Err(("too_long", format!("Use at most {max_chars} characters; this has {count}.")));
+    match too_long(text, max_chars) {
+        Some(message) => Err(("too_long", message)),
+        None => Ok(Answer::Text(text.to_owned())),
     }
-    Ok(Answer::Text(text.to_owned()))
 }
 
 fn read_email(text: &str) -> Result<Answer, Misfit> {
     let answer = read_text(text, MAX_EMAIL)?;
-    if is_email(text) { Ok(answer) } else { Err(("email", "Enter an e-mail address like name@example.com.".into())) }
+    if is_email(text) { Ok(answer) } else { Err(("email", NO_EMAIL.into())) }
 }
 
 #[cfg(test)]

@@ -3,7 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FieldErrors, responses::MAX_EMAIL, words::words};
+use crate::{
+    FieldErrors,
+    email::MAX_EMAIL,
+    text::{is_blank, limit},
+    words::words,
+};
 
 /// One question.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -334,14 +339,6 @@ pub const MAX_LABEL: usize = 200;
 /// Most choices of one question.
 pub const MAX_CHOICES: usize = 50;
 
-/// Adds an error if a text has more than `max` characters.
-pub(super) fn limit(errors: &mut FieldErrors, field: &str, text: &str, max: usize) {
-    let count = text.chars().count();
-    if count > max {
-        errors.add(field, "too_long", format!("Use at most {max} characters; this has {count}."));
-    }
-}
-
 fn check_choices(choices: &[Choice], id: &str, errors: &mut FieldErrors) {
     let all = format!("{id}-choices");
     if choices.len() < 2 {
@@ -353,7 +350,7 @@ fn check_choices(choices: &[Choice], id: &str, errors: &mut FieldErrors) {
     for (at, choice) in choices.iter().enumerate() {
         let field = format!("{id}-{}", choice.id);
         let label = choice.label.trim();
-        if label.is_empty() {
+        if is_blank(label) {
             errors.add(&field, "required", format!("Enter choice {} or delete it.", at + 1));
         } else if choices[..at].iter().any(|c| c.label.trim().eq_ignore_ascii_case(label)) {
             errors.add(&field, "duplicate", "This choice already exists.");

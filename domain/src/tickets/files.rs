@@ -1,5 +1,7 @@
 //! Attached files: limits, names and types. Neither the name nor the header that the client sends is trusted.
 
+use crate::text::{cut, is_invisible, spaced};
+
 /// Most bytes of all files of one message together, as sent.
 pub const MAX_BYTES: usize = 10 << 20;
 /// Most files of one message.
@@ -90,11 +92,6 @@ fn is_text(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(is_readable) && std::str::from_utf8(bytes).is_ok()
 }
 
-/// Characters that change the direction of a text or are invisible: they make `gnp.exe` look like `exe.png`.
-fn is_hidden(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
 /// A safe name for a file of this type: the last part of any path, without characters that cause problems. Images get the extension of
 /// their type.
 #[must_use]
@@ -102,18 +99,18 @@ pub fn sanitize_file_name(name: &str, kind: FileType) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let visible: String = last
         .chars()
-        .filter(|c| !is_hidden(*c))
+        .filter(|c| !c.is_control() && !is_invisible(*c))
         .map(|c| if matches!(c, '"' | '<' | '>' | ':' | '|' | '?' | '*') { '_' } else { c })
         .collect();
-    let name = visible.split_whitespace().collect::<Vec<_>>().join(" ");
+    let name = spaced(&visible);
     let name = name.trim_matches(['.', ' ']);
     let (stem, ending) = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()).unwrap_or((name, ""));
     let ending = match kind.endings() {
-        [] => ending.chars().take(16).collect(),
+        [] => cut(ending, 16).to_owned(),
         fit if fit.contains(&ending.to_ascii_lowercase().as_str()) => ending.to_owned(),
         fit => fit.first().copied().unwrap_or_default().to_owned(),
     };
-    let stem: String = stem.chars().take(MAX_FILE_NAME - 17).collect();
+    let stem = cut(stem, MAX_FILE_NAME - 17);
     let stem = if stem.is_empty() { "file" } else { stem.trim_end() };
     if ending.is_empty() { stem.to_owned() } else { format!("{stem}.{ending}") }
 }

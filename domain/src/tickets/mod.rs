@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     DomainError, FieldErrors, Timestamp,
+    email::{NO_EMAIL, is_email, lower_case},
     feedback::FeedbackStatus,
     ids::{ActorId, AttachmentId, FeedbackId, MessageId, ProjectId, TicketId},
-    responses::{MAX_LINKS, MIN_COMPLETION_MS, SpamSignals, count_links},
-    surveys::answer::is_email,
+    text::{limit, multiline, require, spaced},
     words::words,
 };
 
@@ -167,26 +167,6 @@ pub struct NewTicket {
     pub name: String,
 }
 
-/// Text on one line, without control characters.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().filter(|c| !c.is_control()).collect()
-}
-
-/// A multi-line text without control characters except line breaks and tabs.
-fn lines(text: &str) -> String {
-    text.replace("\r\n", "\n").chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).collect::<String>().trim().to_owned()
-}
-
-fn measure(errors: &mut FieldErrors, field: &str, text: &str, max: usize, missing: Option<&str>) {
-    if text.is_empty() {
-        if let Some(missing) = missing {
-            errors.add(field, "required", missing);
-        }
-    } else if text.chars().count() > max {
-        errors.add(field, "too_long", format!("Use at most {max} characters."));
-    }
-}
-
 impl NewTicket {
     /// Normalises the form: trimmed, the address in lower case.
     ///
@@ -194,20 +174,20 @@ impl NewTicket {
     /// A message for each field that is invalid.
     pub fn checked(self) -> Result<Self, FieldErrors> {
         let ticket = Self {
-            subject: one_line(&self.subject),
-            message: lines(&self.message),
-            email: self.email.trim().to_lowercase(),
-            name: one_line(&self.name),
+            subject: spaced(&self.subject),
+            message: multiline(&self.message),
+            email: lower_case(&self.email),
+            name: spaced(&self.name),
         };
         let mut errors = FieldErrors::default();
-        measure(&mut errors, "subject", &ticket.subject, MAX_SUBJECT, Some("Describe in a few words what this is about."));
-        measure(&mut errors, "message", &ticket.message, MAX_MESSAGE, Some(NO_MESSAGE));
+        require(&mut errors, "subject", &ticket.subject, MAX_SUBJECT, "Describe in a few words what this is about.");
+        require(&mut errors, "message", &ticket.message, MAX_MESSAGE, NO_MESSAGE);
         if ticket.email.is_empty() {
             errors.add("email", "required", "Enter your e-mail address so that we can reply.");
         } else if !is_email(&ticket.email) {
-            errors.add("email", "email", "Enter an e-mail address like name@example.com.");
+            errors.add("email", "email", NO_EMAIL);
         }
-        measure(&mut errors, "name", &ticket.name, MAX_NAME, None);
+        limit(&mut errors, "name", &ticket.name, MAX_NAME);
         if errors.is_empty() { Ok(ticket) } else { Err(errors) }
     }
 
@@ -226,9 +206,13 @@ const NO_MESSAGE: &str = "Enter a message.";
 /// # Errors
 /// Returns an error if there is neither text nor file, or the text is too long.
 pub fn check_message(body: &str, has_files: bool) -> Result<String, DomainError> {
-    let body = lines(body);
+    let body = multiline(body);
     let mut errors = FieldErrors::default();
-    measure(&mut errors, "message", &body, MAX_MESSAGE, (!has_files).then_some(NO_MESSAGE));
+    if has_files {
+        limit(&mut errors, "message", &body, MAX_MESSAGE);
+    } else {
+        require(&mut errors, "message", &body, MAX_MESSAGE, NO_MESSAGE);
+    }
     errors.into_result(body)
 }
 
@@ -236,16 +220,6 @@ pub fn check_message(body: &str, has_files: bool) -> Result<String, DomainError>
 #[must_use]
 pub fn empty_message() -> DomainError {
     DomainError::field("message", "required", NO_MESSAGE)
-}
-
-/// Reasons to suspect that a new ticket is spam; the same words as for responses.
-#[must_use]
-pub fn spam_reasons(signals: SpamSignals, ticket: &NewTicket) -> Vec<String> {
-    let too_fast = signals.elapsed_ms.is_some_and(|ms| ms < MIN_COMPLETION_MS);
-    let links = count_links(&ticket.subject) + count_links(&ticket.message) + count_links(&ticket.name);
-    let found =
-        [(signals.honeypot, "honeypot"), (signals.forged_start, "forged_start"), (too_fast, "too_fast"), (links > MAX_LINKS, "links")];
-    found.iter().filter(|(is, _)| *is).map(|(_, word)| (*word).to_owned()).collect()
 }
 
 /// The feedback's status after the team acted for the requester: at least triaged, whatever it was before.
@@ -305,15 +279,6 @@ mod tests {
         assert_eq!(check_message(" ", true).unwrap(), "");
         assert!(check_message("\n", false).is_err());
         assert!(check_message(&"x".repeat(MAX_MESSAGE + 1), true).is_err());
-    }
-
-    #[test]
-    fn spam_is_suspected_for_reasons() {
-        let calm = SpamSignals { elapsed_ms: Some(9_000), ..SpamSignals::default() };
-        assert!(spam_reasons(calm, &ticket()).is_empty());
-        assert_eq!(spam_reasons(SpamSignals { elapsed_ms: Some(10), ..calm }, &ticket()), ["too_fast"]);
-        let links = NewTicket { message: "http://a http://b http://c www.d".into(), ..ticket() };
-        assert_eq!(spam_reasons(SpamSignals { honeypot: true, ..calm }, &links), ["honeypot", "links"]);
     }
 
     #[test]

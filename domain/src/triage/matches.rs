@@ -9,11 +9,12 @@ use std::borrow::Cow;
 
 use uuid::Uuid;
 
-use super::{Assignee, FieldFilter, HasFlag, QueryDate, QueryField, QueryTerm, ScoreFilter, TriageQuery, is_same_name, parse};
+use super::{Assignee, FieldFilter, HasFlag, QueryDate, QueryField, QueryTerm, ScoreFilter, TriageQuery};
 use crate::{
     Timestamp, Zone, email,
     feedback::{Feedback, FeedbackStatus},
     ids::{StaffId, SurveyId},
+    text::{cut, is_same_name, spaced},
     tickets::Priority,
 };
 
@@ -80,7 +81,7 @@ fn exact_value(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_VALUE && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"') {
         return Cow::Borrowed(text);
     }
-    Cow::Owned(parse::spaced(&text.replace('"', " ")).chars().take(MAX_VALUE).collect())
+    Cow::Owned(cut(&spaced(&text.replace('"', " ")), MAX_VALUE).to_owned())
 }
 
 /// The value of a text that may be missing or blank.

@@ -437,15 +437,6 @@ impl TriageQuery {
     }
 }
 
-/// Returns whether two names are equal except for case and spaces, independently of the database: databases differ in case folding.
-#[must_use]
-pub fn is_same_name(a: &str, b: &str) -> bool {
-    let folded = |name: &str| {
-        parse::spaced(&name.replace('"', " ")).chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect::<String>()
-    };
-    folded(a) == folded(b)
-}
-
 /// Splits a text into parts, each with whether it is to be highlighted.
 #[must_use]
 pub fn highlight_spans<'t>(text: &'t str, ranges: &[Range<usize>]) -> Vec<(bool, &'t str)> {

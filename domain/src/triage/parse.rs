@@ -7,6 +7,7 @@ use super::{
 use crate::{
     Day,
     feedback::{self, FeedbackKind, FeedbackStatus},
+    text::{is_space, spaced},
     tickets::Priority,
 };
 
@@ -225,15 +226,6 @@ fn is_typing_error(name: &str, field: &str) -> bool {
         ([_], [_]) => name.len() > 3,
         _ => false,
     }
-}
-
-/// Control characters separate too: some databases do not accept all of them.
-fn is_space(c: char) -> bool {
-    c.is_whitespace() || c.is_control()
-}
-
-pub(super) fn spaced(text: &str) -> String {
-    text.split(is_space).filter(|s| !s.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// A quotation mark of any language. Phones and word processors insert these in place of `"`.

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use domain::{
     accounts::{Scope, key::Access},
     projects::{Project, parse_origins},
+    text::is_same_name,
 };
 use serde_json::json;
 use service::{
@@ -87,7 +88,7 @@ async fn project(app: &App, wanted: &str) -> Result<Project> {
     if let Some(at) = all.iter().position(|p| p.slug == wanted || p.id.to_string() == wanted) {
         return Ok(all.swap_remove(at));
     }
-    let mut named = all.into_iter().filter(|p| p.name == wanted);
+    let mut named = all.into_iter().filter(|p| is_same_name(&p.name, wanted));
     match (named.next(), named.next()) {
         (Some(one), None) => Ok(one),
         (Some(_), Some(_)) => Err(Error::Internal(format!("several projects are named “{wanted}”; use the ID or the name in URLs"))),

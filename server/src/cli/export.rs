@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use domain::{DomainError as Refusal, accounts::Scope, ids::SurveyId};
+use domain::{DomainError as Refusal, accounts::Scope, ids::SurveyId, text::is_same_name};
 use futures_util::StreamExt;
 use service::{
     error::{Error, Result},
@@ -80,7 +80,7 @@ fn beside(file: &Path) -> PathBuf {
 
 async fn survey(app: &AppState, scope: &Scope, text: &str) -> Result<SurveyId> {
     let all = app.store.export_surveys(scope).await?;
-    let mut found = all.iter().filter(|(id, name)| id.to_string() == text || name.to_lowercase() == text.trim().to_lowercase());
+    let mut found = all.iter().filter(|(id, name)| id.to_string() == text || is_same_name(name, text));
     match (found.next(), found.next()) {
         (Some((id, _)), None) => Ok(*id),
         (None, _) => Err(Error::Internal(format!("there is no survey “{text}” in this project"))),

@@ -121,13 +121,7 @@ pub async fn import(app: &AppState, args: &ImportArgs) -> Result<ImportSummary> 
     let project = by_name_or_id(app, &args.project).await?;
     let mut mapping = ColumnMapping::parse(&args.map.join(","))?;
     if let Some(tag) = &args.tag {
-        let wrong = || {
-            Refusal::field(
-                "tag",
-                "tag",
-                format!("“{tag}” is not a valid tag. Tags can be up to {} characters, without colons or commas.", feedback::MAX_TAG),
-            )
-        };
+        let wrong = || Refusal::field("tag", "tag", format!("“{tag}” is not a valid tag. {}", feedback::tag_rule()));
         mapping.add_tag = Some(feedback::normalize_tag(tag).ok_or_else(wrong)?);
     }
     (mapping.dates, mapping.header_rows) = (args.dates, args.header_rows);

@@ -4,7 +4,7 @@ use domain::{
     Timestamp,
     accounts::Scope,
     projects::Project,
-    responses::SpamSignals,
+    spam::SpamSignals,
     tickets::{NewTicket, Priority},
 };
 use service::{

@@ -17,6 +17,7 @@ use domain::{
     accounts::{Role, Scope, TeamMember},
     ids::{StaffId, UndoId},
     projects::Project,
+    text::shorten,
 };
 use leptos::prelude::*;
 use service::{
@@ -269,10 +270,7 @@ const FLASH_PLACE: usize = 1200;
 /// Shortens the flash to fit its cookie: a truncated message, or an undo that returns elsewhere, is better than none.
 fn fitted(flash: &Flash) -> Flash {
     let mut flash = flash.clone();
-    if let Some((end, _)) = flash.message.char_indices().nth(FLASH_MESSAGE) {
-        flash.message.truncate(end);
-        flash.message.push('…');
-    }
+    flash.message = shorten(&flash.message, FLASH_MESSAGE);
     if let Some(undo) = &mut flash.undo {
         undo.fields.retain(|(name, value)| name != "return_to" || value.len() <= FLASH_PLACE);
     }

@@ -16,6 +16,7 @@ use domain::{
     accounts::Role,
     ids::ImportId,
     imports::{ColumnMapping, DateOrder, DateOrderEvidence, ImportStatus, ImportedRow, read_date},
+    text::shorten,
 };
 use leptos::prelude::*;
 use service::{
@@ -231,7 +232,7 @@ fn preview_row(line: u64, row: Result<ImportedRow, domain::imports::RowProblem>,
 /// The preview's cells of a row: text, tags, score, person, the rest.
 fn cells(row: ImportedRow, zone: &Zone) -> [String; 5] {
     let row = row.feedback;
-    let text: String = if row.text.chars().count() > 300 { row.text.chars().take(300).chain(['…']).collect() } else { row.text };
+    let text = shorten(&row.text, 300);
     let score = match (row.score, row.score_max) {
         (Some(score), Some(max)) => format!("{score} of {max}"),
         (Some(score), None) => score.to_string(),

@@ -13,8 +13,8 @@ use axum::{
 };
 use domain::{
     projects::Project,
-    responses::clean_line,
     surveys::{MAX_QUESTIONS, SurveyBody, question::MAX_ANSWER},
+    text::clean_line,
 };
 use service::state::App;
 use tower_http::catch_panic::CatchPanicLayer;

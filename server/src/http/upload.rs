@@ -20,6 +20,7 @@ use axum::{
     },
 };
 use bytes::Bytes;
+use domain::text::cut;
 use futures_util::Stream;
 
 /// Size in bytes of a piece for the parser.
@@ -69,7 +70,7 @@ impl MultipartField<'_> {
     /// Its name, truncated if longer than any of our names.
     #[must_use]
     pub fn name(&self) -> String {
-        self.field.name().unwrap_or_default().chars().take(100).collect()
+        cut(self.field.name().unwrap_or_default(), 100).to_owned()
     }
 
     /// The name of its file; empty if there is none.

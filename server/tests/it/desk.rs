@@ -387,7 +387,7 @@ async fn letters(database: Database) {
 
     // Suspected spam gets no e-mail: its sender address is probably forged.
     let mut spam = submission("Buy", "Cheap");
-    spam.signals = Some(domain::responses::SpamSignals { honeypot: true, ..Default::default() });
+    spam.signals = Some(domain::spam::SpamSignals { honeypot: true, ..Default::default() });
     let spam = tickets::submit(&t.app, &project, "key-spam-0001", spam).await.unwrap();
     assert!(t.app.store.mail_messages_about(&scope, spam.ticket.0).await.unwrap().is_empty());
 }

@@ -21,7 +21,7 @@ use domain::{
     feedback::{Feedback, FeedbackStatus},
     ids::{EndpointId, EventId},
     projects::Project,
-    responses::SpamSignals,
+    spam::SpamSignals,
     tickets::NewTicket,
     webhooks::{DeliveryState, EventKind, address::IpNetwork},
 };

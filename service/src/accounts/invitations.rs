@@ -6,12 +6,12 @@ use domain::{
         Role, Scope,
         rules::{joined_role, may_grant},
     },
+    email::{is_email, lower_case},
     ids::{InvitationId, StaffId},
-    surveys::answer::is_email,
 };
 use store::{Fingerprint, IdempotentWrite, Tx, hash::hash_token, invitations::Invitation};
 
-use super::NewStaff;
+use super::{NewStaff, require_name};
 use crate::{error::Result, mail, state::App};
 
 /// Days that a link is valid.
@@ -36,7 +36,7 @@ pub struct CreatedInvitation {
 pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str) -> Result<CreatedInvitation> {
     may_grant(scope.role(), role)?;
     let by = scope.actor_id().ok_or(Refusal::Forbidden)?;
-    let email = email.trim().to_lowercase();
+    let email = lower_case(email);
     if !email.is_empty() && !is_email(&email) {
         return Err(Refusal::field("email", "email", "Enter an e-mail address like name@example.com, or leave it empty.").into());
     }
@@ -124,9 +124,7 @@ pub async fn join(app: &App, token: &str, staff: StaffId) -> Result<Invitation> 
 /// The problems in the input; [`Refusal::NotFound`] if the invitation is not valid (any more).
 pub async fn join_as_new(app: &App, token: &str, name: &str, email: &str, password: &str) -> Result<(StaffId, Invitation)> {
     let invitation = find(app, token).await?;
-    if name.trim().is_empty() {
-        return Err(Refusal::field("name", "required", "Enter your name.").into());
-    }
+    require_name(name).map_err(Refusal::Invalid)?;
     let email = invitation.email.as_deref().unwrap_or(email);
     let person = NewStaff::check(app, email, name, password, Some(&invitation.project_name)).await?;
     let now = app.now();

@@ -11,7 +11,13 @@ pub mod reset;
 pub mod setup;
 pub mod sign_in;
 
-use domain::{DomainError as Refusal, FieldErrors, Timestamp, ids::StaffId, surveys::answer::is_email};
+use domain::{
+    DomainError as Refusal, FieldErrors, Timestamp,
+    accounts::MAX_NAME,
+    email::{NO_EMAIL, is_email, local_part, lower_case},
+    ids::StaffId,
+    text::{self, is_blank},
+};
 use store::Tx;
 
 use crate::{error::Result, state::App};
@@ -35,18 +41,15 @@ impl NewStaff {
     /// # Errors
     /// Returns an error if the address, name or password is not acceptable.
     pub async fn check(app: &App, email: &str, name: &str, password: &str, project: Option<&str>) -> Result<Self> {
-        let email = email.trim().to_lowercase();
+        let email = lower_case(email);
         let mut errors = FieldErrors::default();
         if !is_email(&email) {
-            errors.add("email", "email", "Enter an e-mail address like name@example.com.");
+            errors.add("email", "email", NO_EMAIL);
         }
-        let name = match name.trim() {
-            "" => email.split('@').next().unwrap_or_default().to_owned(),
-            name => name.to_owned(),
-        };
-        if let Err(message) = check_name(&name) {
-            errors.add("name", "length", message);
-        }
+        let name = checked_name(if is_blank(name) { local_part(&email) } else { name }).unwrap_or_else(|found| {
+            errors.0.extend(found.0);
+            String::new()
+        });
         let known = password::PasswordContext::new([email.as_str(), &name].into_iter().chain(project));
         if let Err(Refusal::Invalid(found)) = password::check(password, &known) {
             errors.0.extend(found.0);
@@ -69,12 +72,14 @@ impl NewStaff {
     }
 }
 
-/// Checks whether a person's name is acceptable.
-///
-/// # Errors
-/// A message that says how to correct it.
-pub fn check_name(name: &str) -> Result<(), &'static str> {
-    if (1..=80).contains(&name.trim().chars().count()) { Ok(()) } else { Err("Enter a name of 1 to 80 characters.") }
+/// Normalizes and checks a person's name.
+fn checked_name(name: &str) -> Result<String, FieldErrors> {
+    text::name("name", name, MAX_NAME, "name")
+}
+
+/// Requires a name in a form; only the command line derives it from the address.
+fn require_name(name: &str) -> Result<(), FieldErrors> {
+    if is_blank(name) { Err(FieldErrors::one("name", "required", "Enter your name.")) } else { Ok(()) }
 }
 
 /// Creates a staff account without any membership.

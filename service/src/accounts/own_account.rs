@@ -3,7 +3,7 @@
 use domain::{DomainError as Refusal, FieldErrors, ids::StaffId, projects::ThemeMode};
 use store::staff::StaffRow;
 
-use super::{check_name, password};
+use super::{checked_name, password};
 use crate::{error::Result, mail, state::App};
 
 /// Changes a person's name.
@@ -11,8 +11,7 @@ use crate::{error::Result, mail, state::App};
 /// # Errors
 /// Returns an error if it is empty or too long.
 pub async fn rename(app: &App, staff: StaffId, name: &str) -> Result<()> {
-    check_name(name).map_err(|message| Refusal::field("name", "length", message))?;
-    let name = name.trim().to_owned();
+    let name = checked_name(name).map_err(Refusal::Invalid)?;
     app.store.write(move |tx| Box::pin(async move { tx.set_staff_name(staff, &name).await })).await
 }
 

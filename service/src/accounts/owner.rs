@@ -1,6 +1,6 @@
 //! Operators of the installation, created from the command line.
 
-use domain::{DomainError as Refusal, accounts::Role, ids::StaffId};
+use domain::{DomainError as Refusal, accounts::Role, email::lower_case, ids::StaffId};
 
 use super::{NewStaff, password};
 use crate::{error::Result, state::App};
@@ -60,7 +60,7 @@ pub async fn create(app: &App, email: &str, name: &str, password: &str, promote:
 /// # Errors
 /// Returns an error if there is no such account or the password is not acceptable.
 pub async fn set_password(app: &App, email: &str, password: &str) -> Result<StaffId> {
-    let email = email.trim().to_lowercase();
+    let email = lower_case(email);
     let known = match app.store.staff_by_email(&email).await? {
         Some(row) => password::password_context(app, &row).await?,
         None => password::PasswordContext::default(),

@@ -2,7 +2,11 @@
 
 use std::net::IpAddr;
 
-use domain::{DomainError as Refusal, ids::StaffId, surveys::answer::is_email};
+use domain::{
+    DomainError as Refusal,
+    email::{NO_EMAIL, is_email, lower_case},
+    ids::StaffId,
+};
 use store::{Fingerprint, IdempotentWrite, hash::hash_token, staff::StaffRow};
 
 use super::password;
@@ -14,9 +18,9 @@ use crate::{error::Result, mail, state::App};
 /// # Errors
 /// Returns an error if the address is invalid, or there were too many requests; [`Refusal::NotFound`] while mail is off.
 pub async fn ask(app: &App, email: &str, address: IpAddr, key: &str) -> Result<()> {
-    let email = email.trim().to_lowercase();
+    let email = lower_case(email);
     if !is_email(&email) {
-        return Err(Refusal::field("email", "email", "Enter an e-mail address like name@example.com.").into());
+        return Err(Refusal::field("email", "email", NO_EMAIL).into());
     }
     let now = app.now();
     let whose = hash_token(&format!("forgot:{email}"));

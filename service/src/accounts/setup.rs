@@ -8,34 +8,27 @@ use domain::{
 use serde::Deserialize;
 use store::hash::hash_token;
 use subtle::ConstantTimeEq;
-use validator::Validate;
 
-use super::NewStaff;
+use super::{NewStaff, require_name};
 use crate::{
-    error::{Error, Result, field_errors, not_blank},
+    error::{Error, Result},
     projects,
     state::App,
 };
 
 /// The set-up form.
-#[derive(Debug, Clone, Default, Deserialize, Validate)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct SetupInput {
     /// The owner's name.
-    #[validate(
-        custom(function = "not_blank", message = "Enter your name."),
-        length(max = 80, message = "Your name can be up to 80 characters.")
-    )]
     pub name: String,
     /// The owner's e-mail address.
-    #[validate(length(max = 254, message = "E-mail addresses can be up to 254 characters."))]
     pub email: String,
     /// The owner's password.
     pub password: String,
     /// The first project's name.
     pub project: String,
     /// Origins that may embed its surveys; empty allows any.
-    #[validate(length(max = 4000, message = "This list is too long. Enter fewer origins."))]
     pub origins: String,
     /// The time zone of the owner's browser, the project's initial zone; an unknown zone counts as UTC.
     #[serde(default)]
@@ -93,7 +86,7 @@ pub async fn run(app: &App, token: &str, input: SetupInput) -> Result<(StaffId, 
         }
         other => Err(other),
     };
-    collect(Refusal::Invalid(field_errors(&input)).into(), None)?;
+    require_name(&input.name).or_else(|e| collect(Refusal::Invalid(e).into(), None))?;
     let staff = NewStaff::check(app, &input.email, &input.name, &input.password, Some(&input.project))
         .await
         .map_or_else(|e| collect(e, None).map(|()| None), |s| Ok(Some(s)))?;

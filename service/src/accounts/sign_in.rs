@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use domain::{DomainError as Refusal, ids::StaffId};
+use domain::{DomainError as Refusal, email::lower_case, ids::StaffId};
 use store::hash::hash_token;
 
 use super::password;
@@ -23,7 +23,7 @@ fn wrong_credentials() -> Refusal {
 /// # Errors
 /// Never in practice.
 pub fn new_device(app: &App, email: &str) -> Result<String> {
-    let (nonce, account) = (app.token(), hash_token(&email.trim().to_lowercase()));
+    let (nonce, account) = (app.token(), hash_token(&lower_case(email)));
     Ok(format!("{nonce}.{}", app.sign(DEVICE, &format!("{account} {nonce}"))?))
 }
 
@@ -39,7 +39,7 @@ fn known_device<'d>(app: &App, account: &str, device: &'d str) -> Option<&'d str
 /// # Errors
 /// [`Refusal::Invalid`] if the credentials are wrong, [`Refusal::RateLimited`] after too many attempts.
 pub async fn sign_in(app: &App, email: &str, password: &str, address: IpAddr, device: Option<&str>) -> Result<StaffId> {
-    let email = email.trim().to_lowercase();
+    let email = lower_case(email);
     let account = hash_token(&email);
     let device = device.and_then(|device| known_device(app, &account, device));
     let attempt = app.limits.sign_in(&account, address, device, app.now()).await?;

@@ -1,6 +1,5 @@
 //! Use cases of the backlog: items, and their links to feedback.
 
-pub mod case_folding;
 pub mod patch;
 
 use domain::{
@@ -10,6 +9,7 @@ use domain::{
     feedback::FeedbackStatus,
     history::HistoryChange,
     ids::{FeedbackId, UndoId},
+    text::{cut, fold, is_blank},
     webhooks::EventKind,
     zone::UTC,
 };
@@ -21,7 +21,6 @@ use store::{
     numbers::NumberSequence,
 };
 
-use self::case_folding::fold;
 use crate::{
     error::Result,
     state::App,
@@ -37,7 +36,7 @@ pub fn filter(text: &str, status: Option<BacklogStatus>) -> BacklogFilter {
     let text = text.trim();
     let number = text.strip_prefix('#').unwrap_or(text).parse().ok().filter(|n| *n > 0);
     // Longer than any title: a longer pattern finds nothing more, and databases limit patterns.
-    let folded = fold(&text.chars().take(300).collect::<String>());
+    let folded = fold(cut(text, 300));
     BacklogFilter { status, only_active: false, folded, number, not_linked_to: None }
 }
 
@@ -146,7 +145,7 @@ pub async fn create_from(
             Box::pin(async move {
                 let project = act.project();
                 let (_, text) = act.lock_feedback_for_link(project, feedback).await?.ok_or(Refusal::NotFound)?;
-                let title = if title.trim().is_empty() { suggest_title(&text) } else { title };
+                let title = if is_blank(&title) { suggest_title(&text) } else { title };
                 let (title, body) = check_item(&title, "")?;
                 // Reject before writing anything.
                 check_quote(&text, &quoting.quote)?;

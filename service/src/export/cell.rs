@@ -1,5 +1,7 @@
 //! Escaping of texts in files that spreadsheets open.
 
+use domain::text::{is_invisible, is_space};
+
 /// Characters that make a spreadsheet treat a cell as a formula (OWASP: CSV Injection), in ASCII and full-width.
 const RISKY: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 /// Characters that may begin a new cell. A spreadsheet splits a file at its own separator, regardless of which program wrote it: in locales
@@ -7,8 +9,10 @@ const RISKY: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 /// The comma is not included: cells that contain one are quoted.
 const SEPARATORS: [char; 5] = [';', '\t', '\r', '\n', '|'];
 
-/// Zero-width characters that a spreadsheet may skip before it looks for a formula.
-const INVISIBLE: [char; 6] = ['\u{feff}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{200e}', '\u{2060}'];
+/// Whether a spreadsheet may skip a character before it looks for a formula.
+fn is_skipped(c: char) -> bool {
+    is_space(c) || is_invisible(c) || c == '"'
+}
 
 /// Adds a `'` before anything a spreadsheet could treat as a formula: formulas can send the content of other cells to strangers.
 #[must_use]
@@ -22,7 +26,7 @@ pub fn spreadsheet_text(text: &str) -> String {
             out.push('\'');
         }
         out.push(c);
-        begins_cell = is_separator || (begins_cell && (c.is_whitespace() || c == '"' || c.is_control() || INVISIBLE.contains(&c)));
+        begins_cell = is_separator || (begins_cell && is_skipped(c));
     }
     out
 }
@@ -43,6 +47,7 @@ mod tests {
             ("＝1", "'＝1"),
             ("\u{feff}=1", "\u{feff}'=1"),
             ("a;\u{200b}@x", "a;\u{200b}'@x"),
+            ("\u{202e}=1", "\u{202e}'=1"),
             ("\t=1", "'\t'=1"),
             (" =1", " '=1"),
             ("x;=cmd|' /C calc'!A0;", "x;'=cmd|' /C calc'!A0;"),
@@ -61,7 +66,7 @@ mod tests {
 
     /// Whether a spreadsheet could treat a cell as a formula.
     fn is_risky(cell: &str) -> bool {
-        cell.trim_start_matches(|c: char| c.is_whitespace() || c == '"' || c.is_control() || INVISIBLE.contains(&c)).starts_with(RISKY)
+        cell.trim_start_matches(is_skipped).starts_with(RISKY)
     }
 
     fn cells(file: &[u8], delimiter: u8) -> Vec<String> {

@@ -21,6 +21,7 @@ use domain::{
     feedback,
     ids::{ImportId, JobId},
     imports::{ColumnMapping, ImportStatus},
+    text::{clean_line, cut},
 };
 use sha2::{Digest, Sha256};
 use store::{
@@ -80,11 +81,11 @@ pub async fn begin_upload(app: &App, scope: &Scope, name: &str, key: &str) -> Re
 }
 
 fn new_import(app: &App, scope: &Scope, name: &str, source: ImportSource, file_hash: String) -> Import {
-    let name = name.rsplit(['/', '\\']).next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(120).collect::<String>();
+    let name = clean_line(name.rsplit(['/', '\\']).next().unwrap_or_default(), 120);
     Import {
         id: app.id(),
         project: scope.project(),
-        name: if name.trim().is_empty() { "file.csv".into() } else { name },
+        name: name.unwrap_or_else(|| "file.csv".into()),
         source,
         file_hash,
         encoding: None,
@@ -201,9 +202,7 @@ pub async fn find(app: &App, scope: &Scope, import: ImportId) -> Result<Import> 
 /// Derives a tag from the file's name, so that the imported rows can be found.
 fn guessed_tag(name: &str) -> Option<String> {
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
-    let clean: String =
-        stem.chars().map(|c| if matches!(c, '"' | ',' | ':' | ';' | '_') { '-' } else { c }).take(feedback::MAX_TAG).collect();
-    feedback::normalize_tag(&clean)
+    feedback::normalize_tag(cut(&stem.replace(['"', ',', ':', ';', '_'], "-"), feedback::MAX_TAG))
 }
 
 /// Starts an uploaded import with a mapping. Does nothing if it was already started.

@@ -5,6 +5,7 @@ use domain::{
     accounts::Role,
     ids::{EndpointId, InvitationId, MailId},
     projects::Project,
+    text::{cut, is_blank, spaced},
     zone::UTC,
 };
 use uuid::Uuid;
@@ -55,9 +56,7 @@ fn fill(text: &str, values: &[(&str, &str)]) -> String {
 
 /// Returns one line of limited length, without characters that could end a header.
 pub(super) fn line(text: &str) -> String {
-    let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let words: Vec<&str> = flat.split_whitespace().collect();
-    words.join(" ").chars().take(150).collect()
+    cut(&spaced(text), 150).to_owned()
 }
 
 /// Data for building an e-mail about a ticket inside the transaction that assigns the ticket's number.
@@ -168,7 +167,7 @@ pub fn ticket_reply(post: &TicketMailBuilder, about: TicketMailDetails<'_>, by: 
         TicketMailText {
             subject: fill(texts.reply_subject, &values),
             lead: vec![fill(texts.reply, &values)],
-            quote: (!body.trim().is_empty()).then(|| body.to_owned()),
+            quote: (!is_blank(body)).then(|| body.to_owned()),
             after: if closed { vec![texts.closed.to_owned()] } else { Vec::new() },
         }
     })

@@ -5,23 +5,22 @@ use domain::{
     accounts::{Role, Scope, TeamMember},
     identity::UnsignedClaimPolicy,
     ids::{ProjectId, StaffId},
-    projects::{DEFAULT_ACCENT, Project, ThemeMode, parse_accent, parse_language, parse_origins, parse_parameters, parse_zone, slug},
+    projects::{
+        DEFAULT_ACCENT, MAX_NAME, Project, ThemeMode, parse_accent, parse_language, parse_origins, parse_parameters, parse_zone, slug,
+    },
+    text::{self, is_same_name},
 };
 use serde::Deserialize;
 use store::{Fingerprint, IdempotentWrite, Tx, hash::hash_token};
-use validator::Validate;
 
-use crate::{
-    error::{Result, field_errors, not_blank},
-    state::App,
-};
+use crate::{error::Result, state::App};
 
 /// Creates a project without storing it.
 ///
 /// # Errors
 /// Returns an error if the name is empty or too long.
 pub fn new_project(app: &App, name: &str, origins: Vec<String>) -> Result<Project> {
-    let name = checked_name(name)?;
+    let name = checked_name(name).map_err(Refusal::Invalid)?;
     let mut key = app.token();
     key.truncate(20);
     Ok(Project {
@@ -41,12 +40,8 @@ pub fn new_project(app: &App, name: &str, origins: Vec<String>) -> Result<Projec
     })
 }
 
-fn checked_name(name: &str) -> Result<String, Refusal> {
-    let name = name.trim();
-    if name.is_empty() || name.chars().count() > 80 {
-        return Err(Refusal::field("name", "length", "Enter a project name of 1 to 80 characters."));
-    }
-    Ok(name.to_owned())
+fn checked_name(name: &str) -> Result<String, FieldErrors> {
+    text::name("name", name, MAX_NAME, "project name")
 }
 
 /// Stores a new project with its owners, under an unused slug.
@@ -86,7 +81,7 @@ pub async fn create_once(app: &App, name: &str, origins: &str, zone: &str, membe
     }
     let owner = member.staff;
     let mut errors = FieldErrors::default();
-    if let Err(Refusal::Invalid(found)) = checked_name(name) {
+    if let Err(found) = checked_name(name) {
         errors.0.extend(found.0);
     }
     let origins = parse_origins(origins).unwrap_or_else(|found| {
@@ -111,17 +106,12 @@ pub async fn may_create(app: &App, member: &TeamMember) -> Result<bool> {
 }
 
 /// Project settings that people can change, as typed.
-#[derive(Debug, Clone, Default, Deserialize, Validate)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct ProjectSettings {
     /// The display name; the slug stays.
-    #[validate(
-        custom(function = "not_blank", message = "Enter a project name."),
-        length(max = 80, message = "Names can be up to 80 characters.")
-    )]
     pub name: String,
     /// Origins that may embed, one per line.
-    #[validate(length(max = 4000, message = "This list is too long. Enter fewer origins."))]
     pub origins: String,
     /// Default language of texts.
     pub language: String,
@@ -134,7 +124,6 @@ pub struct ProjectSettings {
     /// Whether people may write tickets: `on` or `off`; any other value changes nothing.
     pub portal: String,
     /// Names of query parameters to keep in page addresses.
-    #[validate(length(max = 2000, message = "This list is too long. Enter fewer parameters."))]
     pub kept_parameters: String,
     /// The [`settings_fingerprint`] from when the form was rendered.
     pub seen: String,
@@ -179,12 +168,12 @@ fn changed_meanwhile(now: &Project, wanted: &Project) -> FieldErrors {
 pub async fn change(app: &App, scope: &Scope, input: ProjectSettings) -> Result<Project> {
     scope.require(Role::Admin)?;
     let mut project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
-    let mut errors = field_errors(&input);
-    input.name.trim().clone_into(&mut project.name);
+    let mut errors = FieldErrors::default();
     let mut take = |read: Result<String, FieldErrors>, into: &mut String| match read {
         Ok(value) => *into = value,
         Err(found) => errors.0.extend(found.0),
     };
+    take(checked_name(&input.name), &mut project.name);
     take(parse_language(&input.language), &mut project.language);
     take(parse_accent(&input.accent), &mut project.accent);
     // A form without this field leaves it unchanged.
@@ -252,7 +241,7 @@ pub async fn by_name_or_id(app: &App, text: &str) -> Result<Project> {
     if let Some(at) = all.iter().position(|p| p.slug == text) {
         return Ok(all.swap_remove(at));
     }
-    all.retain(|p| p.name.to_lowercase() == text.trim().to_lowercase());
+    all.retain(|p| is_same_name(&p.name, text));
     match all.len() {
         0 => Err(Refusal::field("project", "unknown", format!("There is no project “{text}”.")).into()),
         1 => Ok(all.swap_remove(0)),

@@ -15,7 +15,8 @@ use domain::{
     identity::{Claim, UnsignedClaimPolicy},
     ids::{ContactId, FeedbackId, HistoryId, ProjectId, ResponseId, SurveyId, VersionId},
     projects::Project,
-    responses::{ClaimedContact, ResponseContext, ResponseReceipt, ResponseSummary, SpamSignals, digest, spam_reasons},
+    responses::{ClaimedContact, ResponseContext, ResponseReceipt, ResponseSummary, digest},
+    spam::{SpamSignals, spam_reasons},
     surveys::{Answer, SurveyBody, SurveyStatus},
 };
 use search::language;

@@ -8,6 +8,7 @@ use domain::{
         SurveyBody,
         draft::{DraftEdit, EditorAction, MAX_TITLE},
     },
+    text::{cut, spaced},
     zone::UTC,
 };
 use serde::{Deserialize, Serialize};
@@ -73,11 +74,11 @@ pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: EditorSubm
                 }
                 let mut steps = DraftHistory::default();
                 if whole
-                    && let Some((_, name)) = posted.pairs.iter().find(|(n, _)| n == "name")
-                    && !name.trim().is_empty()
-                    && name.trim() != row.name
+                    && let Some(name) = posted.pairs.iter().find(|(n, _)| n == "name").map(|(_, name)| spaced(name))
+                    && !name.is_empty()
+                    && name != row.name
                 {
-                    row.name = name.trim().chars().take(MAX_TITLE).collect();
+                    row.name = cut(&name, MAX_TITLE).to_owned();
                     steps.changed = true;
                 }
                 if whole {

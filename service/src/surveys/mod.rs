@@ -9,6 +9,7 @@ use domain::{
     accounts::{Role, Scope},
     ids::{SurveyId, VersionId},
     surveys::{SurveyBody, SurveyStatus, draft::MAX_TITLE, templates},
+    text::{self, cut, is_blank},
 };
 use serde::{Deserialize, Serialize};
 
@@ -29,12 +30,9 @@ pub struct PublishOutcome {
     pub is_new: bool,
 }
 
+/// Normalizes and checks a survey's name.
 fn check_name(name: &str) -> Result<String> {
-    let name = name.trim();
-    if name.is_empty() || name.chars().count() > MAX_TITLE {
-        return Err(Refusal::field("name", "length", format!("Enter a survey name of 1 to {MAX_TITLE} characters.")).into());
-    }
-    Ok(name.to_owned())
+    text::name("name", name, MAX_TITLE, "survey name").map_err(|found| Refusal::Invalid(found).into())
 }
 
 async fn load(tx: &mut Tx<'_>, scope: &Scope, survey: SurveyId) -> Result<Survey> {
@@ -58,12 +56,10 @@ async fn store(tx: &mut Tx<'_>, survey: &Survey, seen: i64) -> Result<()> {
 pub async fn create(app: &App, scope: &Scope, template: &str, name: &str, key: &str) -> Result<SurveyId> {
     let template = templates::find(template)
         .ok_or_else(|| Refusal::field("template", "unknown", "Choose one of the templates or the blank survey."))?;
-    let name = if name.trim().is_empty() && template.key == "blank" {
-        "Untitled survey"
-    } else if name.trim().is_empty() {
-        template.name
-    } else {
-        name
+    let name = match template.key {
+        _ if !is_blank(name) => name,
+        "blank" => "Untitled survey",
+        _ => template.name,
     };
     // Templates are written in English; the survey gets the project's language, and so do our texts around it.
     let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
@@ -116,7 +112,7 @@ async fn make(app: &App, scope: &Scope, name: &str, draft: SurveyBody, (key, con
 pub async fn duplicate(app: &App, scope: &Scope, survey: SurveyId, key: &str) -> Result<SurveyId> {
     scope.require(Role::Admin)?;
     let original = app.store.survey(scope, survey).await?.ok_or(Refusal::NotFound)?;
-    let name: String = format!("{} (copy)", original.name.chars().take(MAX_TITLE - 7).collect::<String>());
+    let name = format!("{} (copy)", cut(&original.name, MAX_TITLE - 7));
     // Excludes the copied content: it may have changed between an attempt and its retry.
     let content = Fingerprint::of(["copy", &survey.to_string()]);
     make(app, scope, &name, original.draft, (key, content)).await

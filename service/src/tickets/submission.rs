@@ -7,8 +7,9 @@ use domain::{
     history::HistoryChange,
     ids::{AttachmentId, FeedbackId, TicketId},
     projects::Project,
-    responses::{ClaimedContact, SpamSignals},
-    tickets::{MessageAuthor, NewTicket, Priority, Ticket, TicketState, spam_reasons},
+    responses::ClaimedContact,
+    spam::{SpamSignals, ticket_spam_reasons},
+    tickets::{MessageAuthor, NewTicket, Priority, Ticket, TicketState},
     webhooks::EventKind,
 };
 use search::language;
@@ -94,7 +95,7 @@ pub fn signals(app: &App, project: &Project, start: &str, honeypot: bool) -> Spa
 pub async fn submit(app: &App, project: &Project, key: &str, submission: TicketSubmission) -> Result<TicketReceipt> {
     let TicketSubmission { ticket, files, kept, signals, context, without_letter } = submission;
     let new = ticket.checked().map_err(Refusal::Invalid)?;
-    let reasons = signals.map(|signals| spam_reasons(signals, &new)).unwrap_or_default();
+    let reasons = signals.map(|signals| ticket_spam_reasons(signals, &new)).unwrap_or_default();
     let place = [&context.page_url, &context.release, &context.environment].map(|of| of.clone().unwrap_or_default());
     let words = [&new.subject, &new.message, &new.email, &new.name].map(Clone::clone);
     let content = fingerprint([words.to_vec(), place.to_vec()].concat(), &kept, &files).await?;

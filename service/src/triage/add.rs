@@ -8,6 +8,7 @@ use domain::{
     ids::FeedbackId,
     imports::MAX_TEXT,
     responses::ClaimedContact,
+    text::{limit, multiline},
 };
 use search::language;
 use store::{Fingerprint, IdempotentWrite};
@@ -75,10 +76,7 @@ pub fn tags(typed: &[String]) -> Result<Vec<String>, FieldErrors> {
         let is_plain = text.chars().count() <= feedback::MAX_TAG && !text.chars().any(char::is_control);
         match feedback::normalize_tag(text).filter(|_| is_plain) {
             Some(tag) => tags.push(tag),
-            None => {
-                let most = feedback::MAX_TAG;
-                errors.add(&format!("tags/{at}"), "tag", format!("Tags have 1 to {most} characters and cannot contain \" , or :."));
-            }
+            None => errors.add(&format!("tags/{at}"), "tag", feedback::tag_rule()),
         }
     }
     if typed.len() > MAX_TAGS {
@@ -103,13 +101,11 @@ pub fn source_key(external_id: &str) -> String {
 pub async fn add(app: &App, scope: &Scope, key: &str, new: FeedbackInput) -> Result<FeedbackId> {
     scope.require(Role::Triager)?;
     let mut errors = FieldErrors::default();
-    let text: String = new.text.trim().to_owned();
+    let text = multiline(&new.text);
     if text.is_empty() && new.score.is_none() {
         errors.add("text", "required", "Provide a text or a score.");
     }
-    if text.chars().count() > MAX_TEXT {
-        errors.add("text", "too_long", format!("Texts can be up to {MAX_TEXT} characters."));
-    }
+    limit(&mut errors, "text", &text, MAX_TEXT);
     if new.score.is_some_and(|(value, max)| !(0.0..=max).contains(&value)) {
         errors.add("score/value", "range", "The score must be between 0 and the scale maximum.");
     }

@@ -8,11 +8,12 @@ pub mod list;
 pub mod patch;
 
 use domain::{
-    DomainError as Refusal, Timestamp,
+    DomainError as Refusal, FieldErrors, Timestamp,
     accounts::{Role, Scope},
     feedback::{self, Feedback, FeedbackChange, FeedbackStatus},
     history,
     ids::{ActorId, CommentId, FeedbackId, StaffId, UndoId},
+    text::{is_blank, multiline, require},
     triage::{MAX_MATCHING, TriageQuery},
     zone::UTC,
 };
@@ -31,8 +32,6 @@ pub(crate) const UNDO: UndoHandler = UndoHandler { kind: "feedback", run: undo }
 
 /// Maximum items in one change.
 pub const MAX_BULK: usize = 500;
-/// Maximum comment length, in characters.
-pub const MAX_COMMENT: usize = 10_000;
 
 /// An item at the version that the person saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,13 +205,10 @@ async fn apply(
 pub async fn comment(app: &App, scope: &Scope, feedback: FeedbackId, body: &str, key: &str) -> Result<CommentId> {
     scope.require(Role::Triager)?;
     let by = scope.actor_id().ok_or(Refusal::Forbidden)?;
-    let body = body.trim().to_owned();
-    if body.is_empty() {
-        return Err(Refusal::field("body", "required", "Enter a comment first.").into());
-    }
-    if body.chars().count() > MAX_COMMENT {
-        return Err(Refusal::field("body", "too_long", format!("Comments can be up to {MAX_COMMENT} characters.")).into());
-    }
+    let body = multiline(body);
+    let mut errors = FieldErrors::default();
+    require(&mut errors, "body", &body, feedback::MAX_COMMENT, "Enter a comment first.");
+    errors.into_result(())?;
     let once = IdempotentWrite::form(format!("comment:{by}"), key, Fingerprint::of([feedback.to_string().as_str(), &body]));
     app.store
         .act_once(app.context(scope), once, move |act| {
@@ -257,12 +253,9 @@ fn checked(edit: FeedbackEdit) -> Result<FeedbackEdit> {
         }
         FeedbackEdit::Tags { add, remove } => {
             let mut tags = Vec::new();
-            for typed in add.iter().flat_map(|t| t.split(',')).filter(|t| !t.trim().is_empty()) {
-                let tag = feedback::normalize_tag(typed).ok_or_else(|| {
-                    let most = feedback::MAX_TAG;
-                    Refusal::field("add", "tag", format!("Tags can be up to {most} characters and cannot contain \" or :."))
-                })?;
-                tags.push(tag);
+            for typed in add.iter().flat_map(|t| t.split(',')).filter(|t| !is_blank(t)) {
+                let tag = feedback::normalize_tag(typed);
+                tags.push(tag.ok_or_else(|| Refusal::field("add", "tag", feedback::tag_rule()))?);
             }
             if tags.is_empty() && remove.is_empty() {
                 return Err(Refusal::field("add", "required", "Enter a tag first.").into());

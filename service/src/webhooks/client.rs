@@ -7,9 +7,12 @@
 use std::{error::Error as StdError, fmt, io, net::IpAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use domain::webhooks::{
-    MAX_URL,
-    address::{IpNetwork, is_allowed, is_public, is_web_port},
+use domain::{
+    text::cut,
+    webhooks::{
+        MAX_URL,
+        address::{IpNetwork, is_allowed, is_public, is_web_port},
+    },
 };
 use reqwest::{
     Certificate, Client,
@@ -232,7 +235,8 @@ fn explain(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "No response within 10 seconds.".into();
     }
-    let why: String = last.unwrap_or_else(|| "unknown reason".into()).chars().take(300).collect();
+    let why = last.unwrap_or_else(|| "unknown reason".into());
+    let why = cut(&why, 300);
     if error.is_connect() { format!("Could not connect: {why}.") } else { format!("Invalid response: {why}.") }
 }
 

@@ -10,6 +10,7 @@ use domain::{
     DomainError as Refusal, FieldErrors, Secret, Timestamp,
     accounts::{Role, Scope},
     ids::{ActorId, EndpointId, EventId},
+    text::{limit, spaced},
     webhooks::{EventKind, MAX_ENDPOINTS, MAX_NOTE},
 };
 use serde_json::json;
@@ -47,10 +48,8 @@ fn check(app: &App, input: &EndpointInput) -> Result<ValidEndpoint> {
             String::new()
         }
     };
-    let note = input.note.trim().to_owned();
-    if note.chars().count() > MAX_NOTE {
-        errors.add("note", "too_long", format!("Names can be up to {MAX_NOTE} characters."));
-    }
+    let note = spaced(&input.note);
+    limit(&mut errors, "note", &note, MAX_NOTE);
     let wanted = |kind: &EventKind| kind.is_offered() && input.kinds.iter().any(|word| word == kind.as_str());
     let kinds: Vec<EventKind> = EventKind::ALL.iter().copied().filter(wanted).collect();
     if kinds.is_empty() {

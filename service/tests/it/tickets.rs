@@ -6,7 +6,7 @@ use domain::{
     feedback::FeedbackStatus,
     ids::{FeedbackId, StaffId, TicketId},
     projects::Project,
-    responses::SpamSignals,
+    spam::SpamSignals,
     tickets::{MessageAuthor, Priority, Ticket, TicketState},
 };
 use service::{

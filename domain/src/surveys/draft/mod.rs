@@ -7,8 +7,12 @@ mod edits;
 mod form;
 mod numbered;
 
-use super::{LaunchTrigger, MAX_QUESTIONS, QuestionType, SurveyBody, question::limit};
-use crate::{FieldErrors, language::is_language_tag};
+use super::{LaunchTrigger, MAX_QUESTIONS, QuestionType, SurveyBody};
+use crate::{
+    FieldErrors,
+    language::is_language_tag,
+    text::{limit, require},
+};
 
 pub use edits::{DraftEdit, EditorAction, MoveTarget};
 
@@ -69,10 +73,7 @@ impl SurveyBody {
     #[must_use]
     pub fn check(&self) -> FieldErrors {
         let mut errors = FieldErrors::default();
-        if self.title.trim().is_empty() {
-            errors.add("title", "required", "Enter a heading for the survey.");
-        }
-        limit(&mut errors, "title", &self.title, MAX_TITLE);
+        require(&mut errors, "title", &self.title, MAX_TITLE, "Enter a heading for the survey.");
         limit(&mut errors, "intro", &self.intro, MAX_PROSE);
         if !self.questions.iter().any(|q| q.kind.takes_answer()) {
             errors.add("add-question", "no_questions", "Add at least one question that people can answer.");
@@ -82,10 +83,8 @@ impl SurveyBody {
         }
         for (at, question) in self.questions.iter().enumerate() {
             let id = &question.id;
-            if question.title.trim().is_empty() {
-                errors.add(&format!("{id}-title"), "required", format!("Enter the text of question {}.", at + 1));
-            }
-            limit(&mut errors, &format!("{id}-title"), &question.title, MAX_QUESTION);
+            let missing = format!("Enter the text of question {}.", at + 1);
+            require(&mut errors, &format!("{id}-title"), &question.title, MAX_QUESTION, &missing);
             limit(&mut errors, &format!("{id}-hint"), &question.hint, MAX_PROSE);
             question.kind.check(id, &mut errors);
         }
@@ -95,10 +94,7 @@ impl SurveyBody {
         }
         match &self.launch {
             LaunchTrigger::Button { label } => {
-                if label.trim().is_empty() {
-                    errors.add("launch-label", "required", "Enter a button label such as Feedback.");
-                }
-                limit(&mut errors, "launch-label", label, MAX_BUTTON);
+                require(&mut errors, "launch-label", label, MAX_BUTTON, "Enter a button label such as Feedback.");
             }
             LaunchTrigger::Delay { seconds } => {
                 if *seconds > MAX_DELAY {
@@ -106,10 +102,8 @@ impl SurveyBody {
                 }
             }
             LaunchTrigger::Event { name } => {
-                if name.trim().is_empty() {
-                    errors.add("launch-event", "required", "Enter the event name that your site passes to earshot.track().");
-                }
-                limit(&mut errors, "launch-event", name, MAX_EVENT);
+                let missing = "Enter the event name that your site passes to earshot.track().";
+                require(&mut errors, "launch-event", name, MAX_EVENT, missing);
             }
             LaunchTrigger::Code => {}
         }

@@ -23,6 +23,7 @@ use super::super::{
     cookies,
     error::{PageError, PageResult},
     forms::Form,
+    respond::user_agent,
     security::Nonce,
 };
 
@@ -115,15 +116,7 @@ pub async fn begin_session(app: &AppState, session: &Session, staff: StaffId, he
     app.store.write(move |tx| Box::pin(async move { tx.delete_ended_sessions(now).await })).await?;
     session.clear().await;
     session.cycle_id().await?;
-    let agent: String = headers
-        .get(header::USER_AGENT)
-        .and_then(|h| h.to_str().ok())
-        .unwrap_or_default()
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(300)
-        .collect();
-    session.insert(USER_AGENT_KEY, agent).await?;
+    session.insert(USER_AGENT_KEY, user_agent(headers).unwrap_or_default()).await?;
     session.insert(ADDRESS, address.0.to_canonical().to_string()).await?;
     session.insert(RENEWED_AT_KEY, now.0).await?;
     Ok(session.insert(STAFF, staff).await?)

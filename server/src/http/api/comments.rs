@@ -5,6 +5,7 @@ use domain::{
     DomainError as Refusal,
     accounts::{Role, Scope},
     ids::FeedbackId,
+    text::is_blank,
 };
 use serde::{Deserialize, Serialize};
 use service::{
@@ -97,11 +98,6 @@ pub async fn read_comment(
     write_outcome::conditional_response(&headers, &one(&app, &caller.scope(Role::Viewer)?, feedback, id).await?)
 }
 
-/// The text, or an empty one if it has no visible character.
-pub(super) fn visible(text: &str) -> &str {
-    if text.chars().all(|c| c.is_whitespace() || c.is_control()) { "" } else { text }
-}
-
 /// A comment to write.
 #[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
@@ -124,7 +120,7 @@ pub async fn create_comment(
     let (sent, body) = sent.open();
     let (scope, key) = (sent.caller.scope(Role::Triager)?, use_case_key(&sent)?);
     write_outcome::idempotent(&app, &sent, async {
-        if visible(&body.body).is_empty() {
+        if is_blank(&body.body) {
             return Err(Refusal::field("body", "required", "Write the comment.").into());
         }
         let comment = triage::comment(&app, &scope, FeedbackId(id), &body.body, &key).await?;

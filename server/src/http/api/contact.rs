@@ -2,7 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use domain::{DomainError as Refusal, FieldErrors, email, feedback::Feedback, identity::Claim, responses::ClaimedContact};
+use domain::{
+    DomainError as Refusal, FieldErrors, email,
+    feedback::Feedback,
+    identity::Claim,
+    responses::ClaimedContact,
+    text::{line, too_long},
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -33,13 +39,6 @@ pub struct NewContact {
     attributes: BTreeMap<String, Value>,
 }
 
-/// A text as it is stored, if it has any visible characters. Its length was checked during deserialization.
-pub fn text(text: Option<&str>) -> Option<String> {
-    let text: String = text?.chars().filter(|c| !c.is_control()).collect();
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
 /// A web address without a password; anything other than http(s) is refused at its place.
 pub fn address(errors: &mut FieldErrors, field: &str, text: Option<&str>) -> Option<String> {
     let text = text?;
@@ -54,15 +53,15 @@ impl NewContact {
     /// The person; errors are reported at `place/…`.
     pub fn read(self, place: &str, errors: &mut FieldErrors) -> Option<ClaimedContact> {
         let Self { id, email, name, attributes } = self;
-        let email = text(email.as_deref());
-        let external_id = text(id.as_deref());
+        let email = email.as_deref().and_then(line);
+        let external_id = id.as_deref().and_then(line);
         if id.is_some() && external_id.is_none() {
             errors.add(&format!("{place}/id"), "required", "Omit the ID, or use one with visible characters.");
         }
         let person = ClaimedContact {
             external_id,
             email: email.as_deref().and_then(email::read),
-            name: text(name.as_deref()),
+            name: name.as_deref().and_then(line),
             attributes: (!attributes.is_empty()).then(|| serde_json::to_string(&attributes).unwrap_or_default()),
             claim: Claim::Team,
         };
@@ -71,7 +70,7 @@ impl NewContact {
         }
         let fits = |(name, value): (&String, &Value)| {
             let value = match value {
-                Value::String(text) => text.chars().count() <= 500,
+                Value::String(text) => too_long(text, 500).is_none(),
                 Value::Number(_) | Value::Bool(_) => true,
                 _ => false,
             };

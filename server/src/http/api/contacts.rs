@@ -115,7 +115,7 @@ pub async fn list_contacts(
     let filter = ContactFilter {
         words: asked.q.clone(),
         // Normalized like stored addresses.
-        email: email::read(&asked.email).unwrap_or_else(|| asked.email.trim().to_lowercase()),
+        email: email::read(&asked.email).unwrap_or_else(|| email::lower_case(&asked.email)),
         external_id: asked.external_id.trim().to_owned(),
     };
     let mut contacts = app.store.contacts_page(&scope, &filter, after, page::fetch_limit(asked.limit)).await?;

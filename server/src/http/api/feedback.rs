@@ -8,6 +8,7 @@ use domain::{
     accounts::{Role, Scope},
     feedback::{self, FeedbackStatus},
     ids::{FeedbackId, StaffId},
+    text::{is_blank, line},
     triage::TriageQuery,
 };
 use search::{SearchRequest, Sort};
@@ -27,7 +28,7 @@ use validator::Validate;
 
 use super::{
     caller::ApiCaller,
-    contact::{Contact, NewContact, address, all_fits, text},
+    contact::{Contact, NewContact, address, all_fits},
     page,
     problem::{ApiHandlerResult, ApiRejection, FieldProblem},
     request::{self, PathIds, QueryParams, WriteRequest},
@@ -354,8 +355,8 @@ pub async fn create_feedback(State(app): State<AppState>, sent: WriteRequest<Cre
         let mut errors = FieldErrors::default();
         let new = FeedbackInput {
             page_url: address(&mut errors, "page_url", body.page_url.as_deref()),
-            release: text(body.release.as_deref()),
-            environment: text(body.environment.as_deref()),
+            release: body.release.as_deref().and_then(line),
+            environment: body.environment.as_deref().and_then(line),
             person: body.contact.and_then(|contact| contact.read("contact", &mut errors)),
             score: body.score.map(|score| (score.value, score.max)),
             language: body.language,
@@ -370,7 +371,7 @@ pub async fn create_feedback(State(app): State<AppState>, sent: WriteRequest<Cre
         if new.score.is_some_and(|(_, max)| !SCALES.contains(&max)) {
             errors.add("score/max", "range", "The maximum of a scale must be a whole number from 1 to 10, or 100.");
         }
-        if new.text.chars().all(|c| c.is_whitespace() || c.is_control()) {
+        if is_blank(&new.text) {
             errors.add("text", "required", "Provide the text.");
         }
         all_fits(errors)?;

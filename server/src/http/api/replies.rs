@@ -19,8 +19,6 @@ use validator::Validate;
 
 use super::{
     caller::ApiCaller,
-    comments::visible,
-    contact,
     lists::{self, PageParams},
     problem::{ApiHandlerResult, ApiRejection},
     request::{EmptyBody, PathIds, QueryParams, WriteRequest},
@@ -114,8 +112,7 @@ pub async fn create_reply(State(app): State<AppState>, sent: WriteRequest<NewCan
     let (sent, body) = sent.open();
     let (scope, key) = (sent.caller.scope(Role::Triager)?, use_case_key(&sent)?);
     write_outcome::idempotent(&app, &sent, async {
-        let name = contact::text(Some(&body.name)).unwrap_or_default();
-        let id = replies::create(&app, &scope, &key, &name, visible(&body.body)).await?;
+        let id = replies::create(&app, &scope, &key, &body.name, &body.body).await?;
         Ok(WriteOutcome::created(format!("/api/v1/replies/{id}"), &one(&app, &scope, id).await?)?)
     })
     .await
@@ -150,12 +147,12 @@ pub async fn update_reply(
     let (scope, id) = (sent.caller.scope(Role::Triager)?, CannedReplyId(id));
     write_outcome::idempotent(&app, &sent, async {
         let current = one(&app, &scope, id).await?;
-        let name = body.name.map_or_else(|| current.name.clone(), |name| contact::text(Some(&name)).unwrap_or_default());
-        let text = body.body.as_deref().map_or(current.body.as_str(), visible);
+        let name = body.name.as_deref().unwrap_or(&current.name);
+        let text = body.body.as_deref().unwrap_or(&current.body);
         // An invalid request is refused regardless of the resource's state (RFC 9110, section 13.2.1).
-        check_reply(&name, text)?;
+        check_reply(name, text)?;
         write_outcome::require_if_match(&sent.headers, &current)?;
-        let changed = replies::edit(&app, &scope, id, current.version, &name, text).await;
+        let changed = replies::edit(&app, &scope, id, current.version, name, text).await;
         changed.map_err(|error: Error| ApiRejection::from(error).stale())?;
         Ok(WriteOutcome::changed(&one(&app, &scope, id).await?)?)
     })

@@ -7,7 +7,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, RawPathParams, RawQuery, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
-use domain::{DomainError as Refusal, accounts::Role};
+use domain::{DomainError as Refusal, accounts::Role, text::too_long};
 use serde::de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer};
 use serde_path_to_error::Segment;
 use store::hash::hash_token;
@@ -202,13 +202,12 @@ fn code_of(error: &ValidationError) -> &str {
 /// The rule's own message, or for a text that is too long its limit and its length: both in characters as they were sent, because the document
 /// cannot describe the length of a text after it is trimmed.
 fn message_of(error: &ValidationError) -> String {
-    match (&error.message, error.params.get("max"), error.params.get("value")) {
-        (Some(message), ..) => message.to_string(),
-        (None, Some(max), Some(serde_json::Value::String(text))) => {
-            format!("Use at most {max} characters; this has {}.", text.chars().count())
-        }
-        _ => "Invalid value.".into(),
+    if let Some(message) = &error.message {
+        return message.to_string();
     }
+    let max = error.params.get("max").and_then(|max| usize::try_from(max.as_u64()?).ok());
+    let text = error.params.get("value").and_then(|value| value.as_str());
+    max.zip(text).and_then(|(max, text)| too_long(text, max)).unwrap_or_else(|| "Invalid value.".into())
 }
 
 /// Escapes a name for use in a JSON pointer.

@@ -12,6 +12,7 @@ use domain::{
         self, AnswerShape,
         answer::{OTHER_CHOICE, OTHER_SUFFIX},
     },
+    text::line,
 };
 use serde::{Deserialize, Serialize};
 use service::{
@@ -26,7 +27,7 @@ use validator::Validate;
 
 use super::{
     caller::ApiCaller,
-    contact::{NewContact, address, all_fits, text},
+    contact::{NewContact, address, all_fits},
     page,
     problem::{ApiHandlerResult, ApiRejection},
     request::{self, PathIds, QueryParams, WriteRequest},
@@ -325,8 +326,8 @@ pub async fn create_response(
         let context = ResponseContext {
             source: "api".into(),
             page_url: address(&mut errors, "page_url", page_url.as_deref()),
-            release: text(release.as_deref()),
-            environment: text(environment.as_deref()),
+            release: release.as_deref().and_then(line),
+            environment: environment.as_deref().and_then(line),
             contact: contact.and_then(|contact| contact.read("contact", &mut errors)).unwrap_or_default(),
             ..ResponseContext::default()
         };

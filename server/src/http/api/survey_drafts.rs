@@ -6,6 +6,7 @@ use domain::{
     accounts::{Role, Scope},
     ids::SurveyId,
     surveys::SurveyStatus,
+    text::spaced,
 };
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use service::{
@@ -20,7 +21,6 @@ use validator::Validate;
 
 use super::{
     caller::ApiCaller,
-    contact,
     draft::{DraftLaunch, DraftQuestion, place, whole},
     problem::{ApiHandlerResult, ApiRejection},
     request::{EmptyBody, PathIds, WriteRequest},
@@ -73,9 +73,9 @@ async fn view(app: &App, scope: &Scope, survey: Stored) -> ApiHandlerResult<Surv
     })
 }
 
-/// The trimmed name of a survey; an error if it has no visible character.
+/// The name of a survey as stored; an error if it has no visible character.
 fn name(sent: &str) -> Result<String, Refusal> {
-    contact::text(Some(sent)).ok_or_else(|| Refusal::field("name", "required", "Enter a name for the survey."))
+    Some(spaced(sent)).filter(|name| !name.is_empty()).ok_or_else(|| Refusal::field("name", "required", "Enter a name for the survey."))
 }
 
 /// What a new survey starts from.

@@ -22,7 +22,6 @@ use validator::Validate;
 
 use super::{
     caller::ApiCaller,
-    contact,
     lists::{self, PageParams},
     problem::{ApiHandlerResult, ApiRejection},
     request::{EmptyBody, PathIds, QueryParams, WriteRequest},
@@ -242,7 +241,7 @@ pub async fn create_webhook(State(app): State<AppState>, sent: WriteRequest<NewW
     write_outcome::idempotent(&app, &sent, async {
         let input = EndpointInput {
             url: body.url,
-            note: contact::text(Some(&body.name)).unwrap_or_default(),
+            note: body.name,
             kinds: body.events.into_iter().map(|event| EventKind::from(event).as_str().to_owned()).collect(),
         };
         let id = webhooks::create(&app, &scope, &key, &input).await.map_err(renamed)?;
@@ -295,7 +294,7 @@ pub async fn update_webhook(
         write_outcome::require_if_match(&sent.headers, &view(&current, app.now()))?;
         let wanted = EndpointUpdate {
             url: body.url,
-            note: body.name.map(|name| contact::text(Some(&name)).unwrap_or_default()),
+            note: body.name,
             kinds: body.events.map(|events| events.into_iter().map(EventKind::from).collect()),
             enabled: body.enabled,
         };

@@ -22,6 +22,7 @@ use domain::{
     backlog::{BacklogItem, BacklogStatus, find_quote},
     feedback::Feedback,
     history::HistoryChange,
+    text::{shorten, shorten_start},
 };
 use leptos::prelude::*;
 use serde::Deserialize;
@@ -249,9 +250,13 @@ fn said(feedback: &Feedback, link: &LinkedFeedback, present: &ZonedNow) -> Linke
     let place = link.quote.as_deref().and_then(|q| find_quote(&feedback.text, q));
     let text = match &place {
         Some(at) => {
-            (ending(&feedback.text[..at.start], AROUND), feedback.text[at.clone()].to_owned(), beginning(&feedback.text[at.end..], AROUND))
+            (
+                shorten_start(&feedback.text[..at.start], AROUND),
+                feedback.text[at.clone()].to_owned(),
+                shorten(&feedback.text[at.end..], AROUND),
+            )
         }
-        None => (beginning(&feedback.text, 2 * AROUND), String::new(), String::new()),
+        None => (shorten(&feedback.text, 2 * AROUND), String::new(), String::new()),
     };
     let score = feedback.score.map(|score| match feedback.score_max {
         Some(max) => format!("{score} of {max}"),
@@ -267,20 +272,6 @@ fn said(feedback: &Feedback, link: &LinkedFeedback, present: &ZonedNow) -> Linke
         status: feedback.status,
         score,
         at: present.moment(feedback.created_at),
-    }
-}
-
-fn beginning(text: &str, chars: usize) -> String {
-    match text.char_indices().nth(chars) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.to_owned(),
-    }
-}
-
-fn ending(text: &str, chars: usize) -> String {
-    match text.char_indices().rev().nth(chars) {
-        Some((at, c)) => format!("…{}", &text[at + c.len_utf8()..]),
-        None => text.to_owned(),
     }
 }
 

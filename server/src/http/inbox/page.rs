@@ -16,7 +16,8 @@ use domain::{
     feedback::{Feedback, FeedbackKind, FeedbackStatus},
     ids::{StaffId, SurveyId},
     tickets::Priority,
-    triage::{QueryError, QueryField, TriageQuery, highlight_spans, is_same_name},
+    text::is_same_name,
+    triage::{QueryError, QueryField, TriageQuery, highlight_spans},
 };
 use leptos::prelude::*;
 use search::{self, Facet, SearchRequest, Sort, highlight, snippet};

@@ -2,14 +2,14 @@
 
 use app::{
     portal::{PortalPage, TicketForm, texts},
-    respond::{HONEYPOT, NoticePage},
+    respond::NoticePage,
 };
 use axum::{
     extract::{Path, State},
     http::StatusCode,
     response::{IntoResponse, Redirect, Response},
 };
-use domain::{DomainError as Refusal, projects::Project, responses::clean_line, tickets::NewTicket};
+use domain::{DomainError as Refusal, projects::Project, spam::HONEYPOT, text::clean_line, tickets::NewTicket};
 use leptos::prelude::*;
 use service::{
     error::Result,

@@ -3,7 +3,7 @@
 use app::{
     render,
     respond::{
-        DisplayMode, HONEYPOT, NoticePage, RespondentPageContext, RespondentTexts, SurveyFormContext, SurveyPage, ThanksPage, texts,
+        DisplayMode, NoticePage, RespondentPageContext, RespondentTexts, SurveyFormContext, SurveyPage, ThanksPage, texts,
     },
 };
 use axum::{
@@ -17,6 +17,7 @@ use domain::{
     ids::SurveyId,
     projects::{DEFAULT_ACCENT, ThemeMode},
     responses::ResponseContext,
+    spam::HONEYPOT,
     surveys::SurveyStatus,
 };
 use leptos::prelude::*;

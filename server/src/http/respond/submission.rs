@@ -2,10 +2,12 @@
 
 use axum::http::HeaderMap;
 use domain::{
-    DomainError as Refusal, FieldErrors, email,
+    DomainError as Refusal, FieldErrors,
+    email::{self, MAX_EMAIL},
     identity::{Claim, SignedClaim},
     ids::{SurveyId, VersionId},
-    responses::{ClaimedContact, MAX_EMAIL, MAX_ID, ResponseContext, clean_line},
+    responses::{ClaimedContact, MAX_ID, ResponseContext},
+    text::clean_line,
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Map, Value};
