@@ -1,40 +1,10 @@
 //! The TOML file of settings.
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
-use serde::Deserialize;
 use service::error::{Error, Result};
 
-use super::{Hsts, LogFormat, TrustedProxies};
-
-/// The settings in the file. Unknown names are refused: a misspelt setting must not silently fall back to its default.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ConfigFile {
-    pub data: Option<PathBuf>,
-    pub database_url: Option<String>,
-    pub listen: Option<SocketAddr>,
-    pub public_url: Option<String>,
-    pub trusted_proxies: Option<TrustedProxies>,
-    pub hsts: Option<Hsts>,
-    pub rate_per_address: Option<u32>,
-    pub rate_per_key: Option<u32>,
-    pub rate_per_api_key: Option<u32>,
-    pub connections_per_address: Option<usize>,
-    pub files_per_project: Option<u64>,
-    pub files_in_all: Option<u64>,
-    pub keep_free: Option<u64>,
-    pub smtp_url: Option<String>,
-    pub mail_from: Option<String>,
-    pub metrics_token: Option<String>,
-    pub webhook_allow: Option<String>,
-    pub secret_file: Option<PathBuf>,
-    pub log: Option<String>,
-    pub log_format: Option<LogFormat>,
-}
+use super::ConfigFile;
 
 pub(super) fn read(path: &Path) -> Result<ConfigFile> {
     let shown = path.display();

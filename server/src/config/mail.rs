@@ -17,13 +17,13 @@ use super::wrong;
 pub(super) fn read(smtp_url: Option<String>, from: Option<String>, public_url: Option<&str>) -> Result<Option<MailSettings>> {
     let Some(smtp_url) = smtp_url.filter(|url| !url.is_empty()) else { return Ok(None) };
     let (server, exposed) = server(&smtp_url)?;
-    let wrong_from = |why: &str| wrong("mail_from", "EARSHOT_MAIL_FROM", why);
+    let wrong_from = |why: &str| wrong("mail_from", why);
     let from = from
         .filter(|text| !text.is_empty())
         .ok_or_else(|| wrong_from("it is required for e-mail: set a sender like feedback@example.com"))?;
     let from = from.parse().map_err(|_| wrong_from("write it like feedback@example.com or Earshot <feedback@example.com>"))?;
     let base = public_url
-        .ok_or_else(|| wrong("public_url", "EARSHOT_PUBLIC_URL", "it is required for e-mail: links in e-mails start with it"))?
+        .ok_or_else(|| wrong("public_url", "it is required for e-mail: links in e-mails start with it"))?
         .to_owned();
     Ok(Some(MailSettings { server: Secret(server), from, base, exposed, authorities: Vec::new() }))
 }
@@ -31,7 +31,7 @@ pub(super) fn read(smtp_url: Option<String>, from: Option<String>, public_url: O
 /// The URL with its required encryption: `smtps` encrypts from the start; `smtp` uses STARTTLS unless the server is this machine or
 /// `?tls=` says `none` or `opportunistic`.
 fn server(text: &str) -> Result<(String, bool)> {
-    let refuse = |why: &str| wrong("smtp_url", "EARSHOT_SMTP_URL", why);
+    let refuse = |why: &str| wrong("smtp_url", why);
     let form = "write it like smtp://user:password@mail.example.com:587 (special characters percent-encoded)";
     let mut url = Url::parse(text).map_err(|_| refuse(form))?;
     if !matches!(url.scheme(), "smtp" | "smtps") || url.host().is_none() {

@@ -2,6 +2,7 @@
 //!
 //! Flags override variables, variables override the file, the file overrides the defaults.
 
+mod declare;
 mod file;
 mod mail;
 mod proxies;
@@ -10,11 +11,13 @@ pub use mail::{mail_for_tests, mail_for_tests_at};
 pub use proxies::TrustedProxies;
 
 use std::{
+    fmt::Display,
     net::SocketAddr,
     path::{Path, PathBuf},
+    str::FromStr,
 };
 
-use clap::{Args, ValueEnum};
+use clap::{Arg, Args, Command, ValueEnum};
 use domain::{Secret, projects::parse_origin, webhooks::address::IpNetwork};
 use serde::Deserialize;
 use service::{
@@ -23,6 +26,8 @@ use service::{
     settings::{Settings, megabytes, own_program},
 };
 use tracing_subscriber::EnvFilter;
+
+use self::declare::settings;
 
 /// All settings of `earshot serve`, validated.
 #[derive(Debug, Clone)]
@@ -65,6 +70,14 @@ pub enum LogFormat {
     Json,
 }
 
+impl FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        ValueEnum::from_str(text, false)
+    }
+}
+
 /// The `Strict-Transport-Security` header (RFC 6797).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -76,6 +89,14 @@ pub enum Hsts {
     Host,
     /// Not sent: the proxy does.
     Off,
+}
+
+impl FromStr for Hsts {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        ValueEnum::from_str(text, false)
+    }
 }
 
 impl Hsts {
@@ -90,86 +111,155 @@ impl Hsts {
     }
 }
 
-/// The settings that every subcommand takes.
-#[derive(Debug, Clone, Default, Args)]
-pub struct StoreArgs {
-    /// Directory for the database and the search index; created if missing [default: ./data]
-    #[arg(long, env = "EARSHOT_DATA", value_name = "DIR", global = true)]
-    pub data: Option<PathBuf>,
-    /// PostgreSQL instead of the embedded SQLite: postgres://user:password@host/database
-    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true, global = true)]
-    pub database_url: Option<String>,
-    /// TOML file with any of these settings, named like the flags with _ instead of -
-    #[arg(long, env = "EARSHOT_CONFIG", value_name = "FILE", global = true)]
-    pub config: Option<PathBuf>,
-    /// File with a secret of at least 32 characters that signs links together with the database's own; keep it out of database backups
-    #[arg(long, env = "EARSHOT_SECRET_FILE", value_name = "FILE", global = true)]
-    pub secret_file: Option<PathBuf>,
-    /// What to log: error, warn, info, debug, or a filter like info,server=debug [default: info]
-    #[arg(long, env = "EARSHOT_LOG", value_name = "FILTER", global = true)]
-    pub log: Option<String>,
-    /// Log format: plain text or JSON [default: text]
-    #[arg(long, env = "EARSHOT_LOG_FORMAT", value_name = "FORMAT", global = true)]
-    pub log_format: Option<LogFormat>,
-}
+settings! {
+    /// The settings that every subcommand takes.
+    store: StoreArgs {
+        data: PathBuf {
+            variable: "EARSHOT_DATA",
+            value: "DIR",
+            default: "./data",
+            help: "Directory for the database and the search index; created if missing",
+            global: true,
+        }
+        database_url: String {
+            variable: "DATABASE_URL",
+            value: "URL",
+            help: "PostgreSQL instead of the embedded SQLite: postgres://user:password@host/database",
+            secret: true,
+            global: true,
+            check: |url| is_postgres(url),
+        }
+        config: PathBuf {
+            variable: "EARSHOT_CONFIG",
+            value: "FILE",
+            help: "TOML file with any of these settings, named like the flags with _ instead of -",
+            global: true,
+            file: skip,
+        }
+        secret_file: PathBuf {
+            variable: "EARSHOT_SECRET_FILE",
+            value: "FILE",
+            help: "File with a secret of at least 32 characters that signs links together with the database's own; keep it out of database backups",
+            global: true,
+        }
+        log: String {
+            variable: "EARSHOT_LOG",
+            value: "FILTER",
+            default: "info",
+            help: "What to log: error, warn, info, debug, or a filter like info,server=debug",
+            global: true,
+            check: |filter| is_filter(filter),
+        }
+        log_format: LogFormat {
+            variable: "EARSHOT_LOG_FORMAT",
+            value: "FORMAT",
+            default: "text",
+            help: "Log format: plain text or JSON",
+            global: true,
+        }
+    } with {}
 
-/// The settings of serving.
-#[derive(Debug, Clone, Default, Args)]
-pub struct ServeArgs {
-    /// Address and port to listen on [default: 127.0.0.1:3000]
-    #[arg(long, env = "EARSHOT_LISTEN", value_name = "ADDR")]
-    pub listen: Option<SocketAddr>,
-    /// The URL of this installation, for example `https://feedback.example.com`; with https, cookies are Secure
-    #[arg(long, env = "EARSHOT_PUBLIC_URL", value_name = "URL")]
-    pub public_url: Option<String>,
-    /// Reverse proxies whose X-Forwarded-For is trusted: their addresses (127.0.0.1,10.1.0.0/16), or the number of proxies
-    /// in a row if this port is reachable only through them [default: none]
-    #[arg(long, env = "EARSHOT_TRUSTED_PROXIES", value_name = "CIDR,…|N")]
-    pub trusted_proxies: Option<TrustedProxies>,
-    /// Strict-Transport-Security, sent if the public URL is https: for this host and its subdomains, this host only, or not at all
-    /// [default: subdomains]
-    #[arg(long, env = "EARSHOT_HSTS", value_name = "WHAT")]
-    pub hsts: Option<Hsts>,
-    /// Maximum submissions per minute from one network address [default: 60]
-    #[arg(long, env = "EARSHOT_RATE_PER_ADDRESS", value_name = "N")]
-    pub rate_per_address: Option<u32>,
-    /// Maximum submissions per minute that one project stores, counted separately for surveys and the portal [default: 600]
-    #[arg(long, env = "EARSHOT_RATE_PER_KEY", value_name = "N")]
-    pub rate_per_key: Option<u32>,
-    /// Maximum requests per minute with one API key [default: 600]
-    #[arg(long, env = "EARSHOT_RATE_PER_API_KEY", value_name = "N")]
-    pub rate_per_api_key: Option<u32>,
-    /// Maximum simultaneous connections from one network address, without a proxy; connections of signed-in people do not
-    /// count [default: 64]
-    #[arg(long, env = "EARSHOT_CONNECTIONS_PER_ADDRESS", value_name = "N")]
-    pub connections_per_address: Option<usize>,
-    /// Megabytes of stored files in one project above which visitors cannot attach more [default: 5000]
-    #[arg(long, env = "EARSHOT_FILES_PER_PROJECT", value_name = "MB")]
-    pub files_per_project: Option<u64>,
-    /// Megabytes of stored files in all projects above which visitors cannot attach more [default: 20000]
-    #[arg(long, env = "EARSHOT_FILES_IN_ALL", value_name = "MB")]
-    pub files_in_all: Option<u64>,
-    /// Megabytes of disk space that attached files must leave free [default: 500]
-    #[arg(long, env = "EARSHOT_KEEP_FREE", value_name = "MB")]
-    pub keep_free: Option<u64>,
-    /// Mail server: `smtp://user:password@host:587` (STARTTLS) or `smtps://…`; without it, no e-mail is sent
-    #[arg(long, env = "EARSHOT_SMTP_URL", value_name = "URL", hide_env_values = true)]
-    pub smtp_url: Option<String>,
-    /// Sender of e-mails: `feedback@example.com` or `Earshot <feedback@example.com>`
-    #[arg(long, env = "EARSHOT_MAIL_FROM", value_name = "ADDRESS")]
-    pub mail_from: Option<String>,
-    /// Bearer token that grants access to /metrics; without it, /metrics does not exist
-    #[arg(long, env = "EARSHOT_METRICS_TOKEN", value_name = "TOKEN", hide_env_values = true)]
-    pub metrics_token: Option<String>,
-    /// Private addresses that webhooks may call, also without https: 10.1.0.0/16,192.168.1.5 [default: none]
-    #[arg(long, env = "EARSHOT_WEBHOOK_ALLOW", value_name = "CIDR,…")]
-    pub webhook_allow: Option<String>,
-    /// Fill an empty installation with demo data and serve a demo site that embeds its widget
-    #[arg(long)]
-    pub demo: bool,
-    /// Address of the demo site; another free port if this one is in use [default: 127.0.0.1:3001]
-    #[arg(long, value_name = "ADDR", requires = "demo")]
-    pub demo_listen: Option<SocketAddr>,
+    /// The settings of serving.
+    serve: ServeArgs {
+        listen: SocketAddr {
+            variable: "EARSHOT_LISTEN",
+            value: "ADDR",
+            default: "127.0.0.1:3000",
+            help: "Address and port to listen on",
+        }
+        public_url: String {
+            variable: "EARSHOT_PUBLIC_URL",
+            value: "URL",
+            help: "The URL of this installation, for example `https://feedback.example.com`; with https, cookies are Secure",
+        }
+        trusted_proxies: TrustedProxies {
+            variable: "EARSHOT_TRUSTED_PROXIES",
+            value: "CIDR,…|N",
+            help: "Reverse proxies whose X-Forwarded-For is trusted: their addresses (127.0.0.1,10.1.0.0/16), or the number of proxies in a row if this port is reachable only through them [default: none]",
+        }
+        hsts: Hsts {
+            variable: "EARSHOT_HSTS",
+            value: "WHAT",
+            default: "subdomains",
+            help: "Strict-Transport-Security, sent if the public URL is https: for this host and its subdomains, this host only, or not at all",
+        }
+        rate_per_address: u32 {
+            variable: "EARSHOT_RATE_PER_ADDRESS",
+            value: "N",
+            default: "60",
+            help: "Maximum submissions per minute from one network address",
+            check: |n| at_least_one(*n, "everything"),
+        }
+        rate_per_key: u32 {
+            variable: "EARSHOT_RATE_PER_KEY",
+            value: "N",
+            default: "600",
+            help: "Maximum submissions per minute that one project stores, counted separately for surveys and the portal",
+            check: |n| at_least_one(*n, "everything"),
+        }
+        rate_per_api_key: u32 {
+            variable: "EARSHOT_RATE_PER_API_KEY",
+            value: "N",
+            default: "600",
+            help: "Maximum requests per minute with one API key",
+            check: |n| at_least_one(*n, "everything"),
+        }
+        connections_per_address: usize {
+            variable: "EARSHOT_CONNECTIONS_PER_ADDRESS",
+            value: "N",
+            default: "64",
+            help: "Maximum simultaneous connections from one network address, without a proxy; connections of signed-in people do not count",
+            check: |n| at_least_one(*n, "everyone"),
+        }
+        files_per_project: u64 {
+            variable: "EARSHOT_FILES_PER_PROJECT",
+            value: "MB",
+            default: "5000",
+            help: "Megabytes of stored files in one project above which visitors cannot attach more",
+        }
+        files_in_all: u64 {
+            variable: "EARSHOT_FILES_IN_ALL",
+            value: "MB",
+            default: "20000",
+            help: "Megabytes of stored files in all projects above which visitors cannot attach more",
+        }
+        keep_free: u64 {
+            variable: "EARSHOT_KEEP_FREE",
+            value: "MB",
+            default: "500",
+            help: "Megabytes of disk space that attached files must leave free",
+        }
+        smtp_url: String {
+            variable: "EARSHOT_SMTP_URL",
+            value: "URL",
+            help: "Mail server: `smtp://user:password@host:587` (STARTTLS) or `smtps://…`; without it, no e-mail is sent",
+            secret: true,
+        }
+        mail_from: String {
+            variable: "EARSHOT_MAIL_FROM",
+            value: "ADDRESS",
+            help: "Sender of e-mails: `feedback@example.com` or `Earshot <feedback@example.com>`",
+        }
+        metrics_token: String {
+            variable: "EARSHOT_METRICS_TOKEN",
+            value: "TOKEN",
+            help: "Bearer token that grants access to /metrics; without it, /metrics does not exist",
+            secret: true,
+            check: |token| is_long_enough(token),
+        }
+        webhook_allow: String {
+            variable: "EARSHOT_WEBHOOK_ALLOW",
+            value: "CIDR,…",
+            help: "Private addresses that webhooks may call, also without https: 10.1.0.0/16,192.168.1.5 [default: none]",
+        }
+    } with {
+        /// Fill an empty installation with demo data and serve a demo site that embeds its widget
+        #[arg(long)]
+        pub demo: bool,
+        /// Address of the demo site; another free port if this one is in use [default: 127.0.0.1:3001]
+        #[arg(long, value_name = "ADDR", requires = "demo")]
+        pub demo_listen: Option<SocketAddr>,
+    }
 }
 
 impl Config {
@@ -178,77 +268,36 @@ impl Config {
     /// # Errors
     /// Returns an error that names the wrong setting and how to fix it.
     pub fn load(store: StoreArgs, serve: ServeArgs) -> Result<Self> {
-        let file = match &store.config {
-            Some(path) => file::read(path)?,
-            None => file::ConfigFile::default(),
-        };
-        let public_url = serve.public_url.or(file.public_url).map(|url| public_url(&url)).transpose()?;
-        let mail = mail::read(serve.smtp_url.or(file.smtp_url), serve.mail_from.or(file.mail_from), public_url.as_deref())?;
-        let config = Self {
+        let file = store.config.as_deref().map(file::read).transpose()?.unwrap_or_default();
+        let values = Values::merge(store, serve, file)?;
+        let public_url = values.public_url.map(|url| public_url(&url)).transpose()?;
+        Ok(Self {
             settings: Settings {
-                mail,
+                mail: mail::read(values.smtp_url, values.mail_from, public_url.as_deref())?,
                 program: own_program(),
-                data: store.data.or(file.data).unwrap_or_else(|| Path::new("data").to_owned()),
+                data: values.data,
                 public_url,
-                rate_per_address: serve.rate_per_address.or(file.rate_per_address).unwrap_or(60),
-                rate_per_key: serve.rate_per_key.or(file.rate_per_key).unwrap_or(600),
-                rate_per_api_key: serve.rate_per_api_key.or(file.rate_per_api_key).unwrap_or(600),
-                files_per_project: megabytes(serve.files_per_project.or(file.files_per_project).unwrap_or(5_000)),
-                files_in_all: megabytes(serve.files_in_all.or(file.files_in_all).unwrap_or(20_000)),
-                keep_free: megabytes(serve.keep_free.or(file.keep_free).unwrap_or(500)),
-                webhook_allow: blocks(&serve.webhook_allow.or(file.webhook_allow).unwrap_or_default())?,
-                secret: store.secret_file.or(file.secret_file).map(|path| secret(&path)).transpose()?,
+                rate_per_address: values.rate_per_address,
+                rate_per_key: values.rate_per_key,
+                rate_per_api_key: values.rate_per_api_key,
+                files_per_project: megabytes(values.files_per_project),
+                files_in_all: megabytes(values.files_in_all),
+                keep_free: megabytes(values.keep_free),
+                webhook_allow: blocks(&values.webhook_allow.unwrap_or_default())?,
+                secret: values.secret_file.map(|path| secret(&path)).transpose()?,
                 password_cost: PasswordCost::OWASP,
             },
-            database_url: store.database_url.or(file.database_url).map(Secret),
+            database_url: values.database_url.map(Secret),
             http: HttpConfig {
-                listen: serve.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 3000))),
-                trusted_proxies: serve.trusted_proxies.or(file.trusted_proxies).unwrap_or_default(),
-                hsts: serve.hsts.or(file.hsts).unwrap_or_default(),
-                connections_per_address: serve.connections_per_address.or(file.connections_per_address).unwrap_or(64),
-                metrics_token: serve.metrics_token.or(file.metrics_token).map(Secret),
+                listen: values.listen,
+                trusted_proxies: values.trusted_proxies.unwrap_or_default(),
+                hsts: values.hsts,
+                connections_per_address: values.connections_per_address,
+                metrics_token: values.metrics_token.map(Secret),
             },
-            log: store.log.or(file.log).unwrap_or_else(|| "info".into()),
-            log_format: store.log_format.or(file.log_format).unwrap_or_default(),
-        };
-        config.check()?;
-        Ok(config)
-    }
-
-    fn check(&self) -> Result<()> {
-        if let Some(Secret(url)) = &self.database_url
-            && !url.starts_with("postgres://")
-            && !url.starts_with("postgresql://")
-        {
-            return Err(wrong("database_url", "DATABASE_URL", "it must begin with postgres:// (omit it to use the embedded SQLite)"));
-        }
-        for (name, variable, rate) in [
-            ("rate_per_address", "EARSHOT_RATE_PER_ADDRESS", self.settings.rate_per_address),
-            ("rate_per_key", "EARSHOT_RATE_PER_KEY", self.settings.rate_per_key),
-            ("rate_per_api_key", "EARSHOT_RATE_PER_API_KEY", self.settings.rate_per_api_key),
-        ] {
-            if rate == 0 {
-                return Err(wrong(name, variable, "it must be at least 1: 0 would refuse everything"));
-            }
-        }
-        if self.http.connections_per_address == 0 {
-            return Err(wrong(
-                "connections_per_address",
-                "EARSHOT_CONNECTIONS_PER_ADDRESS",
-                "it must be at least 1: 0 would refuse everyone",
-            ));
-        }
-        if self.http.metrics_token.as_ref().is_some_and(|Secret(token)| token.chars().count() < 16) {
-            return Err(wrong(
-                "metrics_token",
-                "EARSHOT_METRICS_TOKEN",
-                "it must have at least 16 characters so that it cannot be guessed",
-            ));
-        }
-        if let Err(error) = EnvFilter::try_new(&self.log) {
-            return Err(wrong("log", "EARSHOT_LOG", &format!("{error}; write it like info or info,server=debug")));
-        }
-        Ok(())
+            log: values.log,
+            log_format: values.log_format,
+        })
     }
 
     /// Starts the log as configured, on standard error. Calls after the first have no effect.
@@ -283,15 +332,51 @@ impl Config {
     }
 }
 
+/// All settings as clap knows them.
+fn arguments() -> Command {
+    ServeArgs::augment_args(StoreArgs::augment_args(Command::new("earshot")))
+}
+
 /// An error that names a wrong setting as it is written in the file, as a flag and as a variable.
-fn wrong(name: &str, variable: &str, why: &str) -> Error {
+fn wrong(name: &str, why: &str) -> Error {
     let flag = name.replace('_', "-");
-    Error::Internal(format!("the setting {name} (--{flag}, {variable}) is wrong: {why}"))
+    let arguments = arguments();
+    let variable = arguments.get_arguments().find(|argument| argument.get_id() == name).and_then(Arg::get_env).unwrap_or_default();
+    Error::Internal(format!("the setting {name} (--{flag}, {}) is wrong: {why}", variable.to_string_lossy()))
+}
+
+/// Whether a setting, if it is set, fulfils its rule.
+fn check<T>(name: &str, value: Option<&T>, rule: impl Fn(&T) -> Result<(), String>) -> Result<()> {
+    value.map_or(Ok(()), rule).map_err(|why| wrong(name, &why))
+}
+
+/// The default of a setting, as it is declared.
+fn read_default<T: FromStr<Err: Display>>(name: &str, default: &str) -> Result<T> {
+    default.parse().map_err(|error| wrong(name, &format!("its default {default} cannot be read: {error}")))
+}
+
+fn is_postgres(url: &str) -> Result<(), String> {
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        return Ok(());
+    }
+    Err("it must begin with postgres:// (omit it to use the embedded SQLite)".into())
+}
+
+fn is_filter(text: &str) -> Result<(), String> {
+    EnvFilter::try_new(text).map(drop).map_err(|error| format!("{error}; write it like info or info,server=debug"))
+}
+
+fn at_least_one<N: PartialEq + Default>(n: N, refused: &str) -> Result<(), String> {
+    if n == N::default() { Err(format!("it must be at least 1: 0 would refuse {refused}")) } else { Ok(()) }
+}
+
+fn is_long_enough(token: &str) -> Result<(), String> {
+    if token.chars().count() < 16 { Err("it must have at least 16 characters so that it cannot be guessed".into()) } else { Ok(()) }
 }
 
 /// Reads the secret in a file, without surrounding white space.
 fn secret(path: &Path) -> Result<Secret<Vec<u8>>> {
-    let why = |why: &str| wrong("secret_file", "EARSHOT_SECRET_FILE", &format!("{} {why}", path.display()));
+    let why = |why: &str| wrong("secret_file", &format!("{} {why}", path.display()));
     let bytes = std::fs::read(path).map_err(|e| why(&format!("cannot be read: {e}")))?;
     let bytes = bytes.trim_ascii();
     if bytes.len() < 32 {
@@ -301,13 +386,13 @@ fn secret(path: &Path) -> Result<Secret<Vec<u8>>> {
 }
 
 fn blocks(text: &str) -> Result<Vec<IpNetwork>> {
-    proxies::blocks(text).map_err(|e| wrong("webhook_allow", "EARSHOT_WEBHOOK_ALLOW", &e.to_string()))
+    proxies::blocks(text).map_err(|e| wrong("webhook_allow", &e.to_string()))
 }
 
 /// The URL as browsers write an origin: without the scheme's default port, and with host names in ASCII.
 fn public_url(text: &str) -> Result<String> {
     parse_origin(text.trim_end_matches('/'))
-        .map_err(|_| wrong("public_url", "EARSHOT_PUBLIC_URL", "write it like https://feedback.example.com, without a path"))
+        .map_err(|_| wrong("public_url", "write it like https://feedback.example.com, without a path"))
 }
 
 /// `EARSHOT_*` variables of this process that are not settings, most likely misspelt.
@@ -319,29 +404,9 @@ pub fn unknown_variables() -> Vec<String> {
 }
 
 fn unknown_among(names: impl Iterator<Item = String>) -> Vec<String> {
-    const KNOWN: &[&str] = &[
-        "EARSHOT_DATA",
-        "EARSHOT_CONFIG",
-        "EARSHOT_LOG",
-        "EARSHOT_LOG_FORMAT",
-        "EARSHOT_LISTEN",
-        "EARSHOT_PUBLIC_URL",
-        "EARSHOT_TRUSTED_PROXIES",
-        "EARSHOT_HSTS",
-        "EARSHOT_RATE_PER_ADDRESS",
-        "EARSHOT_RATE_PER_KEY",
-        "EARSHOT_RATE_PER_API_KEY",
-        "EARSHOT_CONNECTIONS_PER_ADDRESS",
-        "EARSHOT_FILES_PER_PROJECT",
-        "EARSHOT_FILES_IN_ALL",
-        "EARSHOT_KEEP_FREE",
-        "EARSHOT_SMTP_URL",
-        "EARSHOT_MAIL_FROM",
-        "EARSHOT_METRICS_TOKEN",
-        "EARSHOT_WEBHOOK_ALLOW",
-        "EARSHOT_SECRET_FILE",
-    ];
-    names.filter(|n| n.starts_with("EARSHOT_") && !n.starts_with("EARSHOT_TEST_") && !KNOWN.contains(&n.as_str())).collect()
+    let arguments = arguments();
+    let is_known = |name: &str| arguments.get_arguments().any(|argument| argument.get_env().is_some_and(|variable| variable == name));
+    names.filter(|n| n.starts_with("EARSHOT_") && !n.starts_with("EARSHOT_TEST_") && !is_known(n)).collect()
 }
 
 #[cfg(test)]
@@ -430,6 +495,42 @@ mod tests {
         let text = refusal(&["--secret-file", &path]);
         assert!(text.contains("EARSHOT_SECRET_FILE") && text.contains("32") && !text.contains("hunter2"), "{text}");
         assert!(refusal(&["--secret-file", "/nowhere/secret"]).contains("/nowhere/secret"));
+    }
+
+    #[test]
+    fn defaults_can_be_read_and_are_those_of_the_help() {
+        let config = load(&[]).unwrap();
+        assert_eq!(config.settings.data, Path::new("./data"));
+        assert_eq!((config.http.listen.to_string().as_str(), config.http.hsts), ("127.0.0.1:3000", Hsts::Subdomains));
+        assert_eq!((config.log.as_str(), config.log_format), ("info", LogFormat::Text));
+        assert_eq!((config.settings.rate_per_api_key, config.http.connections_per_address), (600, 64));
+        assert_eq!((config.settings.files_per_project, config.settings.keep_free), (megabytes(5000), megabytes(500)));
+        assert!(config.http.trusted_proxies.is_none() && config.settings.webhook_allow.is_empty());
+    }
+
+    #[test]
+    fn each_setting_has_a_variable_and_a_place_in_the_file() {
+        let arguments = arguments();
+        let only_flags = ["demo", "demo_listen"];
+        for argument in arguments.get_arguments().filter(|argument| !only_flags.contains(&argument.get_id().as_str())) {
+            let name = argument.get_id().as_str();
+            let variable = argument.get_env().and_then(|variable| variable.to_str()).unwrap();
+            assert_eq!(argument.get_long(), Some(name.replace('_', "-").as_str()));
+            let expected = if name == "database_url" { "DATABASE_URL".into() } else { format!("EARSHOT_{}", name.to_uppercase()) };
+            assert_eq!(variable, expected);
+            assert_eq!(refusal_of(name).contains("unknown field"), name == "config", "{name}");
+            assert!(wrong(name, "it is").to_string().ends_with(&format!("({}, {variable}) is wrong: it is", flag(name))));
+        }
+    }
+
+    fn flag(name: &str) -> String {
+        format!("--{}", name.replace('_', "-"))
+    }
+
+    /// What is said of a file with a value of a kind that no setting has.
+    fn refusal_of(name: &str) -> String {
+        let (_dir, path) = file(&format!("{name} = []\n"));
+        refusal(&["--config", &path])
     }
 
     #[test]

@@ -6,10 +6,17 @@ mod html;
 mod letters;
 mod openapi;
 mod pages;
+mod settings;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 pub use openapi::document;
+
+/// Whether to overwrite files outside the snapshots with the program's current output; the same environment variable as for the snapshots.
+fn accepts_changes() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "whether to accept a change is told by the environment")]
+    std::env::var("INSTA_UPDATE").is_ok_and(|update| matches!(update.as_str(), "always" | "force"))
+}
 
 /// Compares texts with their snapshots in a directory next to this file; compares all of them, so that one run reports every change.
 #[derive(Default)]

@@ -1,9 +1,10 @@
 //! The API's OpenAPI document, as it is in `docs/openapi.json`.
 
-use std::{env, fs, path::Path};
+use std::{fs, path::Path};
 
 use serde_json::Value;
 
+use super::accepts_changes;
 use crate::support::{Database, TestApp};
 
 /// The document without the URL of this installation, with sorted keys.
@@ -23,10 +24,7 @@ async fn the_document_of_the_api() {
     if now == kept {
         return;
     }
-    // The same environment variable as for the other snapshots.
-    #[expect(clippy::disallowed_methods, reason = "whether to accept a change is told by the environment")]
-    let accept = env::var("INSTA_UPDATE").is_ok_and(|update| matches!(update.as_str(), "always" | "force"));
-    if accept {
+    if accepts_changes() {
         return fs::write(&file, now).unwrap();
     }
     let differs =
