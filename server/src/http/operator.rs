@@ -11,6 +11,7 @@ use axum::{
 use domain::{
     Timestamp,
     ids::{JobId, MailId},
+    jobs::Job,
     zone::UTC,
 };
 use leptos::prelude::*;
@@ -107,7 +108,7 @@ async fn given_up(console: ConsoleRequest) -> PageResult {
     let jobs = rows
         .into_iter()
         .map(|row| JobView {
-            kind: jobs::label(&row.kind).to_owned(),
+            kind: Job::label(&row.kind).to_owned(),
             why: row.last_error.unwrap_or_default(),
             attempts: row.attempts,
             at: shown(row.finished_at.unwrap_or(row.run_at)),

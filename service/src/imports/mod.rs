@@ -12,8 +12,10 @@ mod revert;
 pub mod run;
 
 pub use preview::{ImportPreview, PREVIEW, preview, renamed};
-pub use revert::{COMMAND_TIMEOUT_MS, revert, run_revert, start_take_back};
-pub use run::{ImportProgress, run, run_job};
+pub(crate) use revert::TakeBackJob;
+pub use revert::{COMMAND_TIMEOUT_MS, revert};
+pub(crate) use run::ImportJob;
+pub use run::{ImportProgress, run};
 
 use domain::{
     DomainError as Refusal,
@@ -197,6 +199,11 @@ pub async fn find(app: &App, scope: &Scope, import: ImportId) -> Result<Import> 
     scope.require(Role::Admin)?;
     let found = app.store.import(scope, import).await?.filter(|i| i.status != ImportStatus::Uploading);
     found.ok_or_else(|| Refusal::NotFound.into())
+}
+
+/// The error for a retry of a failed job whose import cannot be resumed.
+fn nothing_to_resume() -> Error {
+    Refusal::Conflict("This import was resumed from its own page, or its file is no longer stored. See the project’s imports.".into()).into()
 }
 
 /// Derives a tag from the file's name, so that the imported rows can be found.

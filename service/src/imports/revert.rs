@@ -1,5 +1,6 @@
 //! Undoing an import: removes its rows in batches, except those that people have worked on.
 
+use async_trait::async_trait;
 use domain::{
     DomainError as Refusal, Timestamp,
     accounts::{Role, Scope},
@@ -7,9 +8,10 @@ use domain::{
 };
 use store::{Tx, imports::Import};
 
+use super::nothing_to_resume;
 use crate::{
     error::Result,
-    jobs::{Job, JobContext, JobOutcome},
+    jobs::{Job, JobContext, JobHandler, JobOutcome},
     state::{App, AppState},
 };
 
@@ -46,19 +48,34 @@ pub async fn revert(app: &App, scope: &Scope, import: &Import) -> Result<()> {
 }
 
 /// Starts undoing an import inside a transaction; `false` if that is not possible.
-///
-/// # Errors
-/// When the database fails.
-pub async fn start_take_back(tx: &mut Tx<'_>, scope: &Scope, import: ImportId, now: Timestamp) -> Result<bool> {
+async fn start_take_back(tx: &mut Tx<'_>, scope: &Scope, import: ImportId, now: Timestamp) -> Result<bool> {
     tx.start_revert(scope, import, now.plus_ms(-COMMAND_TIMEOUT_MS), now).await
 }
 
 /// The background job.
-///
-/// # Errors
-/// When the database fails; rows already removed stay removed.
-pub async fn run_revert(app: &AppState, scope: &Scope, import: ImportId, context: &JobContext) -> Result<JobOutcome> {
-    let (scope, job) = (*scope, context.job);
+pub(crate) struct TakeBackJob {
+    pub scope: Scope,
+    pub import: ImportId,
+}
+
+#[async_trait]
+impl JobHandler for TakeBackJob {
+    async fn run(&self, app: &AppState, context: &JobContext) -> Result<JobOutcome> {
+        remove_rows(app, self.scope, self.import, context).await
+    }
+
+    async fn fail(&self, tx: &mut Tx<'_>, why: &str, now: Timestamp) -> Result<()> {
+        tx.fail_revert(&self.scope, self.import, why, now).await
+    }
+
+    async fn resume(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<()> {
+        if start_take_back(tx, &self.scope, self.import, now).await? { Ok(()) } else { Err(nothing_to_resume()) }
+    }
+}
+
+/// Removes the rows of an import, batch by batch, until none is left or the job should stop. Removed rows stay removed.
+async fn remove_rows(app: &AppState, scope: Scope, import: ImportId, context: &JobContext) -> Result<JobOutcome> {
+    let job = context.job;
     loop {
         let now = app.now();
         let gone = app

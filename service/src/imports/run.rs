@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
     DomainError as Refusal, Timestamp,
@@ -21,13 +22,14 @@ use store::{
 };
 
 use super::{
+    nothing_to_resume,
     reader::{CsvReader, FileSource},
     records::{CsvRecord, QuoteError},
     stored,
 };
 use crate::{
     error::{Error, Result},
-    jobs::{JobContext, JobOutcome},
+    jobs::{JobContext, JobHandler, JobOutcome},
     state::{App, AppState},
     triage::add::source_key,
 };
@@ -60,11 +62,26 @@ pub async fn run(app: &AppState, scope: &Scope, import: ImportId, stop: impl Fn(
 }
 
 /// The background job.
-///
-/// # Errors
-/// As [`run`].
-pub async fn run_job(app: &AppState, scope: &Scope, import: ImportId, context: &JobContext) -> Result<JobOutcome> {
-    run_from(app, scope, import, stored(app, scope, import), Some(context.job), |_| context.should_stop()).await
+pub(crate) struct ImportJob {
+    pub scope: Scope,
+    pub import: ImportId,
+}
+
+#[async_trait]
+impl JobHandler for ImportJob {
+    async fn run(&self, app: &AppState, context: &JobContext) -> Result<JobOutcome> {
+        let Self { scope, import } = self;
+        run_from(app, scope, *import, stored(app, scope, *import), Some(context.job), |_| context.should_stop()).await
+    }
+
+    async fn fail(&self, tx: &mut Tx<'_>, why: &str, now: Timestamp) -> Result<()> {
+        tx.fail_import(&self.scope, self.import, why, now).await
+    }
+
+    /// An import also records its own failure; it must be restarted as well, or the job would find nothing to do.
+    async fn resume(&self, tx: &mut Tx<'_>, now: Timestamp) -> Result<()> {
+        if tx.start_import(&self.scope, self.import, None, now).await? { Ok(()) } else { Err(nothing_to_resume()) }
+    }
 }
 
 /// As [`run`], with a file from any source.

@@ -1,28 +1,28 @@
 //! Background jobs: database rows that workers claim under a lease, retry with backoff, and keep if they fail permanently.
 //!
-//! A new kind of job is a variant of [`Job`] with an arm in [`Job::kind`] and in `perform`.
+//! A new kind of job is a variant of [`Job`], an implementation of `JobHandler` in its capability, and the arm of `handler` that connects
+//! the two.
 
 pub mod index;
+mod periodic;
 mod runner;
 
 pub use domain::jobs::Job;
+pub use periodic::{normalize_addresses, purge};
 pub use runner::Runner;
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{
-    DomainError as Refusal, Timestamp,
-    accounts::Scope,
-    email,
-    ids::{ContactId, JobId},
-};
-use store::jobs::{ClaimedJob, PurgeTarget};
+use async_trait::async_trait;
+use domain::{DomainError as Refusal, Timestamp, accounts::Scope, ids::JobId};
+use store::{Tx, jobs::ClaimedJob};
 use tokio::sync::watch;
-use uuid::Uuid;
 
+use self::periodic::{FoldAddressesJob, PurgeJob};
 use crate::{
     error::{Error, Result},
-    imports, mail,
+    imports::{ImportJob, TakeBackJob},
+    mail::MailJob,
     state::{App, AppState},
 };
 
@@ -55,6 +55,39 @@ impl JobContext {
     #[must_use]
     pub fn should_stop(&self) -> bool {
         *self.stop.borrow()
+    }
+}
+
+/// The behavior of one kind of job.
+#[async_trait]
+pub(crate) trait JobHandler: Send + Sync {
+    /// Runs the job from where it stopped. An error is retried; a refusal, or [`MAX_FAILURES`] errors, make the job fail permanently.
+    async fn run(&self, app: &AppState, context: &JobContext) -> Result<JobOutcome>;
+
+    /// Records the permanent failure, in the transaction that marks the job as dead. `why` is safe to show to people.
+    async fn fail(&self, _tx: &mut Tx<'_>, _why: &str, _now: Timestamp) -> Result<()> {
+        Ok(())
+    }
+
+    /// The reason why operators cannot retry it from the list of failed jobs.
+    fn retry_refusal(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Prepares a retry, in the transaction that puts the dead job back into the queue. Returns an error if there is nothing to resume.
+    async fn resume(&self, _tx: &mut Tx<'_>, _now: Timestamp) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// The handler of a job: the only list of all kinds.
+fn handler(job: Job) -> Box<dyn JobHandler> {
+    match job {
+        Job::Import { project, import } => Box::new(ImportJob { scope: Scope::system(project), import }),
+        Job::TakeBack { project, import } => Box::new(TakeBackJob { scope: Scope::system(project), import }),
+        Job::Mail { letter } => Box::new(MailJob(letter)),
+        Job::Purge {} => Box::new(PurgeJob),
+        Job::FoldAddresses {} => Box::new(FoldAddressesJob),
     }
 }
 
@@ -98,7 +131,7 @@ async fn run_one(app: &AppState, stop: &watch::Receiver<bool>) -> Result<bool> {
     let context = JobContext { job: claimed.id, stop: stopped };
     let (its_app, payload) = (Arc::clone(app), claimed.payload.clone());
     // A separate task, so that a panic ends the job and not the worker.
-    let mut work = tokio::spawn(async move { perform(&its_app, &payload, &context).await });
+    let mut work = tokio::spawn(async move { handler(serde_json::from_str(&payload)?).run(&its_app, &context).await });
     let mut beat = tokio::time::interval(Duration::from_millis(LEASE_MS.unsigned_abs() / 3));
     beat.tick().await;
     let mut stop = stop.clone();
@@ -119,75 +152,6 @@ async fn run_one(app: &AppState, stop: &watch::Receiver<bool>) -> Result<bool> {
     };
     settle(app, &claimed, result).await?;
     Ok(true)
-}
-
-async fn perform(app: &AppState, payload: &str, context: &JobContext) -> Result<JobOutcome> {
-    match serde_json::from_str(payload)? {
-        Job::Import { project, import } => imports::run_job(app, &Scope::system(project), import, context).await,
-        Job::TakeBack { project, import } => imports::run_revert(app, &Scope::system(project), import, context).await,
-        Job::Mail { letter } => mail::run_job(app, letter).await,
-        Job::Purge {} => purge(app, &|| context.should_stop()).await,
-        Job::FoldAddresses {} => normalize_addresses(app, &|| context.should_stop()).await,
-    }
-}
-
-/// Deletes expired rows, a bounded batch in each transaction, so that neither a long standstill nor a large table causes a transaction
-/// that cannot finish in time. Stops between two batches.
-///
-/// # Errors
-/// When the database fails.
-pub async fn purge(app: &App, should_stop: &(dyn Fn() -> bool + Sync)) -> Result<JobOutcome> {
-    let now = app.now();
-    for (what, at_most) in PurgeTarget::ALL {
-        loop {
-            if should_stop() {
-                return Ok(JobOutcome::Stopped);
-            }
-            let gone = app.store.write(move |tx| Box::pin(async move { tx.purge(what, now, at_most).await })).await?;
-            if gone < at_most.unsigned_abs() {
-                break;
-            }
-        }
-    }
-    Ok(JobOutcome::Done)
-}
-
-/// Contacts whose addresses are normalized in one transaction.
-const ADDRESSES: i64 = 200;
-
-/// Normalizes stored addresses, a bounded batch in each transaction. SQL cannot do it: neither database supports punycode.
-///
-/// # Errors
-/// When the database fails.
-pub async fn normalize_addresses(app: &App, should_stop: &(dyn Fn() -> bool + Sync)) -> Result<JobOutcome> {
-    let mut after = String::new();
-    loop {
-        let found = app.store.addresses_to_normalize(&after, ADDRESSES).await?;
-        let Some((last, _)) = found.last() else { return Ok(JobOutcome::Done) };
-        after.clone_from(last);
-        let mut other = Vec::new();
-        for (contact, was) in &found {
-            let is = email::canonical(was);
-            if is != *was {
-                other.push((store::id::<ContactId>(contact)?, was.clone(), is));
-            }
-        }
-        if should_stop() {
-            return Ok(JobOutcome::Stopped);
-        }
-        if !other.is_empty() {
-            app.store
-                .write(move |tx| {
-                    Box::pin(async move {
-                        for (contact, was, is) in &other {
-                            tx.normalize_address(*contact, was, is).await?;
-                        }
-                        Ok(())
-                    })
-                })
-                .await?;
-        }
-    }
 }
 
 /// Records the outcome of a job.
@@ -238,11 +202,9 @@ async fn bury(app: &App, claimed: &ClaimedJob, error: &str) -> Result<()> {
         .write(move |tx| {
             Box::pin(async move {
                 if tx.mark_job_dead(&job, &error, now).await? {
-                    match serde_json::from_str(&job.payload) {
-                        Ok(Job::Import { project, import }) => tx.fail_import(&Scope::system(project), import, &error, now).await?,
-                        Ok(Job::TakeBack { project, import }) => tx.fail_revert(&Scope::system(project), import, &error, now).await?,
-                        Ok(Job::Mail { letter }) => mail::mark_dead(tx, letter, &error, now).await?,
-                        Ok(Job::Purge {} | Job::FoldAddresses {}) | Err(_) => {}
+                    // An unreadable payload belongs to no handler.
+                    if let Ok(work) = serde_json::from_str(&job.payload) {
+                        handler(work).fail(tx, &error, now).await?;
                     }
                 }
                 Ok(())
@@ -251,28 +213,15 @@ async fn bury(app: &App, claimed: &ClaimedJob, error: &str) -> Result<()> {
         .await
 }
 
-/// Returns the display name of a kind of job.
-#[must_use]
-pub fn label(kind: &str) -> &str {
-    match kind {
-        "import" => "File import",
-        "take_back" => "Undo of an import",
-        "mail" => "E-mail",
-        "purge" => "Hourly cleanup",
-        "fold_addresses" => "Weekly check of contact addresses",
-        other => other,
-    }
-}
-
 /// Runs a failed job again from where it stopped. The caller must have checked that the request comes from an operator.
 ///
 /// # Errors
 /// [`Refusal::Conflict`] if it has not failed, has its own page for retries, or there is nothing left to resume.
 pub async fn retry_dead_job(app: &App, job: JobId) -> Result<()> {
     let row = app.store.job(job).await?.ok_or(Refusal::NotFound)?;
-    let (now, work) = (app.now(), serde_json::from_str::<Job>(&row.payload)?);
-    if matches!(work, Job::Mail { .. }) {
-        return Err(Refusal::Conflict("Send e-mails again from the E-mail page.".into()).into());
+    let (now, work) = (app.now(), handler(serde_json::from_str(&row.payload)?));
+    if let Some(why) = work.retry_refusal() {
+        return Err(Refusal::Conflict(why.into()).into());
     }
     app.store
         .write(move |tx| {
@@ -280,17 +229,7 @@ pub async fn retry_dead_job(app: &App, job: JobId) -> Result<()> {
                 if !tx.revive_dead_job(job, now).await? {
                     return Err(Refusal::Conflict("This job is already running again.".into()).into());
                 }
-                // An import also records its own failure; it must be restarted as well, or the job would find nothing to do.
-                let goes_on = match work {
-                    Job::Import { project, import } => tx.start_import(&Scope::system(project), import, None, now).await?,
-                    Job::TakeBack { project, import } => imports::start_take_back(tx, &Scope::system(project), import, now).await?,
-                    Job::Mail { .. } | Job::Purge {} | Job::FoldAddresses {} => true,
-                };
-                if goes_on {
-                    return Ok(());
-                }
-                let why = "This import was resumed from its own page, or its file is no longer stored. See the project’s imports.";
-                Err(Refusal::Conflict(why.into()).into())
+                work.resume(tx, now).await
             })
         })
         .await?;
@@ -304,24 +243,4 @@ fn backoff(app: &App, failures: i64) -> i64 {
     let mut random = [0_u8; 4];
     app.ids.random(&mut random);
     pause + pause / 2 * i64::from(u32::from_le_bytes(random) >> 16) / i64::from(u16::MAX)
-}
-
-/// Ensures that this hour's jobs are in the queue, once across all nodes.
-async fn enqueue_periodic(app: &App) -> Result<()> {
-    let now = app.now();
-    let hour = now.0.div_euclid(HOUR_MS);
-    // The id encodes the hour, so that adding the job again does nothing.
-    let id = JobId(Uuid::from_u128(0x7075_7267_6500_8000_8000_0000_0000_0000 | u128::from(hour.unsigned_abs())));
-    // Addresses stored meanwhile by a node of an earlier version are found the next time. Such a node does not know this job, so it begins
-    // after all nodes have been updated.
-    let week = now.0.div_euclid(7 * 24 * HOUR_MS);
-    let weekly = JobId(Uuid::from_u128(0x666f_6c64_6500_8000_8000_0000_0000_0000 | u128::from(week.unsigned_abs())));
-    app.store
-        .write(move |tx| {
-            Box::pin(async move {
-                tx.enqueue(id, &Job::Purge {}, now, now).await?;
-                tx.enqueue(weekly, &Job::FoldAddresses {}, now.plus_ms(HOUR_MS), now).await
-            })
-        })
-        .await
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task::JoinHandle};
 
-use super::{enqueue_periodic, run_one};
+use super::{periodic::enqueue_periodic, run_one};
 use crate::{state::AppState, webhooks};
 
 /// Jobs run concurrently by this process: a long one does not block the others.

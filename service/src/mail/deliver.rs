@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use domain::{Secret, Timestamp, ids::MailId};
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Tokio1Executor,
@@ -19,9 +20,9 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    jobs::JobOutcome,
+    jobs::{JobContext, JobHandler, JobOutcome},
     settings::MailSettings,
-    state::App,
+    state::{App, AppState},
     tickets,
 };
 
@@ -208,10 +209,25 @@ async fn reset_link(app: &App, mail: &MailSettings, letter: &MailMessageRow, now
 }
 
 /// The job of one e-mail.
-///
-/// # Errors
-/// When the database fails.
-pub async fn run_job(app: &App, id: MailId) -> Result<JobOutcome> {
+pub(crate) struct MailJob(pub MailId);
+
+#[async_trait]
+impl JobHandler for MailJob {
+    async fn run(&self, app: &AppState, _context: &JobContext) -> Result<JobOutcome> {
+        send(app, self.0).await
+    }
+
+    async fn fail(&self, tx: &mut Tx<'_>, why: &str, now: Timestamp) -> Result<()> {
+        tx.mark_mail_dead(self.0, why, now).await
+    }
+
+    fn retry_refusal(&self) -> Option<&'static str> {
+        Some("Send e-mails again from the E-mail page.")
+    }
+}
+
+/// Sends one e-mail, if it still waits, and says when to try again.
+async fn send(app: &App, id: MailId) -> Result<JobOutcome> {
     let Some(letter) = app.store.mail_message(id).await?.filter(|l| l.state == "queued") else { return Ok(JobOutcome::Done) };
     let now = app.now();
     if letter.not_after.is_some_and(|until| until <= now.0) {
@@ -257,14 +273,6 @@ async fn later(app: &App, id: MailId, tries: i64, why: &str, at: Timestamp) -> R
 
 async fn end(app: &App, id: MailId, why: &str) -> Result<JobOutcome> {
     let (why, now) = (why.to_owned(), app.now());
-    app.store.write(move |tx| Box::pin(async move { mark_dead(tx, id, &why, now).await })).await?;
+    app.store.write(move |tx| Box::pin(async move { tx.mark_mail_dead(id, &why, now).await })).await?;
     Ok(JobOutcome::Done)
-}
-
-/// Marks an e-mail as failed, for people to see.
-///
-/// # Errors
-/// When the database fails.
-pub async fn mark_dead(tx: &mut Tx<'_>, id: MailId, why: &str, now: Timestamp) -> Result<()> {
-    tx.mark_mail_dead(id, why, now).await
 }

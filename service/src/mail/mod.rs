@@ -10,7 +10,8 @@ mod mime;
 mod operator_actions;
 mod texts;
 
-pub use deliver::{Mailer, RETRY_DELAYS_MS, SmtpOutcome, check_server, mark_dead, run_job, transmit};
+pub(crate) use deliver::MailJob;
+pub use deliver::{Mailer, RETRY_DELAYS_MS, SmtpOutcome, check_server, transmit};
 pub use messages::{
     TicketMailBuilder, TicketMailDetails, WebhookMailBuilder, invitation, password_changed, password_reset, ticket_confirmation,
     ticket_link, ticket_reply,
