@@ -1,5 +1,6 @@
 //! The query, the sort order, and the filters.
 
+use domain::triage::MAX_QUERY;
 use leptos::prelude::*;
 
 use super::help::SyntaxHelp;
@@ -82,7 +83,7 @@ pub fn SearchBar(
                 <span class="inbox-query-box">
                     <input
                         id="q" name="q" type="search" value=query placeholder="Search: words, \"a phrase\", status:new, score:<=6" autocomplete="off"
-                        spellcheck="false" maxlength="2000" aria-describedby=if invalid { "q-error" } else { "q-keys" } aria-invalid=invalid.then_some("true")
+                        spellcheck="false" maxlength=MAX_QUERY aria-describedby=if invalid { "q-error" } else { "q-keys" } aria-invalid=invalid.then_some("true")
                     />
                     <span id="q-keys" class="inbox-query-keys"><kbd>"/"</kbd><span class="visually-hidden">" moves to the search"</span></span>
                 </span>
