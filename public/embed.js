@@ -243,6 +243,8 @@ iframe{display:block;width:100%;border:0}`;
 
     // Runs with the surveys of every project, including those loaded later.
     const live = (call) => {
+      // None after a shutdown, until the site loads the script again.
+      if (!projects[0]) return;
       calls = [...calls.slice(-99), call];
       projects.forEach((p) => p.surveys && call(p.surveys));
     };

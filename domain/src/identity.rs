@@ -4,14 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::{
-    Timestamp,
-    clock::DAY_MS,
-    email::MAX_EMAIL,
-    responses::MAX_ID,
-    text::clean_line,
-    words::words,
-};
+use crate::{Timestamp, clock::DAY_MS, email::MAX_EMAIL, responses::MAX_ID, text::clean_line, words::words};
 
 words! {
     /// The trust in a claim about a contact.

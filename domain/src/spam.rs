@@ -27,12 +27,8 @@ impl SpamSignals {
     fn reasons<'t>(self, texts: impl IntoIterator<Item = &'t str>, is_timed: bool) -> Vec<String> {
         let too_fast = is_timed && self.elapsed_ms.is_some_and(|ms| ms < MIN_COMPLETION_MS);
         let links: usize = texts.into_iter().map(count_links).sum();
-        let found = [
-            (self.honeypot, "honeypot"),
-            (self.forged_start, "forged_start"),
-            (too_fast, "too_fast"),
-            (links > MAX_LINKS, "links"),
-        ];
+        let found =
+            [(self.honeypot, "honeypot"), (self.forged_start, "forged_start"), (too_fast, "too_fast"), (links > MAX_LINKS, "links")];
         found.iter().filter(|(is, _)| *is).map(|(_, word)| (*word).to_owned()).collect()
     }
 }

@@ -288,7 +288,11 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn set_staff_theme(&mut self, staff: StaffId, theme: ThemeMode) -> Result<()> {
-        sqlx::query("UPDATE accounts SET theme = $2 WHERE id = $1").bind(staff.to_string()).bind(theme.as_str()).execute(self.conn()).await?;
+        sqlx::query("UPDATE accounts SET theme = $2 WHERE id = $1")
+            .bind(staff.to_string())
+            .bind(theme.as_str())
+            .execute(self.conn())
+            .await?;
         Ok(())
     }
 }

@@ -208,7 +208,10 @@ async fn check_actors(store: &Store) {
 
     // Lists of people hold people.
     let members = store.members(&scope).await.unwrap();
-    assert_eq!(members.iter().map(|m| (m.staff, m.name.as_str(), m.role)).collect::<Vec<_>>(), [(ann, "Ann", Role::Owner), (bob, "", Role::Triager)]);
+    assert_eq!(
+        members.iter().map(|m| (m.staff, m.name.as_str(), m.role)).collect::<Vec<_>>(),
+        [(ann, "Ann", Role::Owner), (bob, "", Role::Triager)]
+    );
     assert_eq!(store.assignable(&scope).await.unwrap().into_iter().map(|who| who.id).collect::<Vec<_>>(), [bob, ann]);
     assert!(store.staff_by_id(StaffId(key.0)).await.unwrap().is_none());
     assert!(store.staff_by_email(&format!("key:{KEY}")).await.unwrap().is_none());
@@ -243,10 +246,12 @@ async fn go_on(store: &Store) {
     let scope = Scope::system(project);
     let names: Vec<String> = store.comments_on(&scope, words).await.unwrap().into_iter().map(|comment| comment.name).collect();
     assert_eq!(names[names.len() - 2..], ["Ann", "Importer"]);
-    let newest: Vec<Option<String>> = store.history_entries(&scope, words).await.unwrap().into_iter().map(|entry| entry.by).take(2).collect();
+    let newest: Vec<Option<String>> =
+        store.history_entries(&scope, words).await.unwrap().into_iter().map(|entry| entry.by).take(2).collect();
     assert_eq!(texts(&newest), ["Importer", "Ann"]);
     // The database itself keeps keys out of what only people have.
-    let as_member = store.write(move |tx| Box::pin(async move { tx.set_role(project, StaffId(key.0), Role::Owner, Timestamp(22)).await })).await;
+    let as_member =
+        store.write(move |tx| Box::pin(async move { tx.set_role(project, StaffId(key.0), Role::Owner, Timestamp(22)).await })).await;
     assert!(as_member.is_err());
 }
 
@@ -300,16 +305,28 @@ async fn a_node_of_the_version_with_keys_as_staff_runs_on_beside_this_one() {
 
     // What it writes has its actor here.
     let rows = [
-        format!("INSERT INTO comments (id, project_id, feedback_id, staff_id, body, created_at) \
-                 VALUES ('01990000-0000-7000-8000-000000000020', '{PROJECT}', '{WORDS}', '{KEY}', 'Old', 30)"),
-        format!("INSERT INTO history (id, project_id, subject_id, staff_id, kind, change, at, version) \
-                 VALUES ('h8', '{PROJECT}', '{WORDS}', '{ANN}', 'commented', '{{\"what\":\"commented\"}}', 30, 5)"),
-        format!("INSERT INTO history (id, project_id, subject_id, staff_id, kind, change, at, version) \
-                 VALUES ('h9', '{PROJECT}', '{WORDS}', NULL, 'answered', '{{\"what\":\"answered\"}}', 31, 6)"),
-        format!("INSERT INTO undo_operations (id, project_id, staff_id, kind, changes, created_at) VALUES ('u', '{PROJECT}', '{BOB}', 'feedback', '[]', 30)"),
-        format!("INSERT INTO survey_drafts (survey_id, position, body, step, staff_id, saved_at) VALUES ('{SURVEY}', 1, '{{}}', 'edit', '{BOB}', 30)"),
-        format!("INSERT INTO ticket_messages (id, project_id, ticket_id, author, staff_id, body, created_at) \
-                 VALUES ('m', '{PROJECT}', '{TICKET}', 'note', '{BOB}', 'Old', 30)"),
+        format!(
+            "INSERT INTO comments (id, project_id, feedback_id, staff_id, body, created_at) \
+                 VALUES ('01990000-0000-7000-8000-000000000020', '{PROJECT}', '{WORDS}', '{KEY}', 'Old', 30)"
+        ),
+        format!(
+            "INSERT INTO history (id, project_id, subject_id, staff_id, kind, change, at, version) \
+                 VALUES ('h8', '{PROJECT}', '{WORDS}', '{ANN}', 'commented', '{{\"what\":\"commented\"}}', 30, 5)"
+        ),
+        format!(
+            "INSERT INTO history (id, project_id, subject_id, staff_id, kind, change, at, version) \
+                 VALUES ('h9', '{PROJECT}', '{WORDS}', NULL, 'answered', '{{\"what\":\"answered\"}}', 31, 6)"
+        ),
+        format!(
+            "INSERT INTO undo_operations (id, project_id, staff_id, kind, changes, created_at) VALUES ('u', '{PROJECT}', '{BOB}', 'feedback', '[]', 30)"
+        ),
+        format!(
+            "INSERT INTO survey_drafts (survey_id, position, body, step, staff_id, saved_at) VALUES ('{SURVEY}', 1, '{{}}', 'edit', '{BOB}', 30)"
+        ),
+        format!(
+            "INSERT INTO ticket_messages (id, project_id, ticket_id, author, staff_id, body, created_at) \
+                 VALUES ('m', '{PROJECT}', '{TICKET}', 'note', '{BOB}', 'Old', 30)"
+        ),
     ];
     for row in rows {
         assert_eq!(write(row.clone()).await, 1, "{row}");
@@ -319,7 +336,8 @@ async fn a_node_of_the_version_with_keys_as_staff_runs_on_beside_this_one() {
         assert_eq!(read(format!("SELECT actor_id FROM {table} WHERE {at} = 30")).await, [actor], "{table}");
     }
     assert_eq!(read("SELECT COALESCE(actor_id, '-') FROM history WHERE at >= 30 ORDER BY at".into()).await, [ANN, "-"]);
-    let nobody = format!("INSERT INTO comments (id, project_id, feedback_id, body, created_at) VALUES ('c', '{PROJECT}', '{WORDS}', 'Old', 30)");
+    let nobody =
+        format!("INSERT INTO comments (id, project_id, feedback_id, body, created_at) VALUES ('c', '{PROJECT}', '{WORDS}', 'Old', 30)");
     assert!(sqlx::query(sqlx::AssertSqlSafe(nobody)).execute(&old).await.is_err());
 
     // A password, a name and a theme that it changes are changed.

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::{
-    FieldErrors, Timestamp, Zone, colour::is_colour, identity::UnsignedClaimPolicy, ids::ProjectId, language::is_language_tag, text::too_long,
+    FieldErrors, Timestamp, Zone, colour::is_colour, identity::UnsignedClaimPolicy, ids::ProjectId, language::is_language_tag,
+    text::too_long,
 };
 
 /// Light, dark, or the setting of the person's system.

@@ -446,7 +446,8 @@ mod tests {
     #[test]
     fn words_are_left_to_the_caller_and_marks_mean_nothing() {
         let feedback = feedback();
-        for yes in ["card", "\"card lost\" lost", "-cash", "cash OR card", "cash OR — OR lost", "card — …", "-— card", "— has:text"] {
+        for yes in ["card", "\"card lost\" lost", "-cash", "cash OR card", "cash OR — OR lost", "card — …", "-— card", "— has:text"]
+        {
             assert!(matches(yes, &feedback), "{yes}");
         }
         for no in ["cash", "\"lost card\"", "-card", "cash OR coin", "cash — …", "—", "— …", "-—", "card has:comment"] {

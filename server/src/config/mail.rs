@@ -22,9 +22,7 @@ pub(super) fn read(smtp_url: Option<String>, from: Option<String>, public_url: O
         .filter(|text| !text.is_empty())
         .ok_or_else(|| wrong_from("it is required for e-mail: set a sender like feedback@example.com"))?;
     let from = from.parse().map_err(|_| wrong_from("write it like feedback@example.com or Earshot <feedback@example.com>"))?;
-    let base = public_url
-        .ok_or_else(|| wrong("public_url", "it is required for e-mail: links in e-mails start with it"))?
-        .to_owned();
+    let base = public_url.ok_or_else(|| wrong("public_url", "it is required for e-mail: links in e-mails start with it"))?.to_owned();
     Ok(Some(MailSettings { server: Secret(server), from, base, exposed, authorities: Vec::new() }))
 }
 

@@ -391,8 +391,7 @@ fn blocks(text: &str) -> Result<Vec<IpNetwork>> {
 
 /// The URL as browsers write an origin: without the scheme's default port, and with host names in ASCII.
 fn public_url(text: &str) -> Result<String> {
-    parse_origin(text.trim_end_matches('/'))
-        .map_err(|_| wrong("public_url", "write it like https://feedback.example.com, without a path"))
+    parse_origin(text.trim_end_matches('/')).map_err(|_| wrong("public_url", "write it like https://feedback.example.com, without a path"))
 }
 
 /// `EARSHOT_*` variables of this process that are not settings, most likely misspelt.

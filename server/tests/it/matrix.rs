@@ -707,7 +707,8 @@ on_both!(what_the_server_sets_is_not_for_forms_to_set, |t: TestApp| async move {
         .await
         .unwrap();
     assert_eq!(old, 0);
-    let operators: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM accounts WHERE operator = 1").fetch_one(t.app.store.reader()).await.unwrap();
+    let operators: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM accounts WHERE operator = 1").fetch_one(t.app.store.reader()).await.unwrap();
     let owners: i64 =
         sqlx::query_scalar("SELECT COUNT(*) FROM memberships WHERE role = 'owner'").fetch_one(t.app.store.reader()).await.unwrap();
     assert_eq!((operators, owners), (0, 2), "nobody rose");

@@ -203,7 +203,8 @@ pub async fn find(app: &App, scope: &Scope, import: ImportId) -> Result<Import> 
 
 /// The error for a retry of a failed job whose import cannot be resumed.
 fn nothing_to_resume() -> Error {
-    Refusal::Conflict("This import was resumed from its own page, or its file is no longer stored. See the project’s imports.".into()).into()
+    Refusal::Conflict("This import was resumed from its own page, or its file is no longer stored. See the project’s imports.".into())
+        .into()
 }
 
 /// Derives a tag from the file's name, so that the imported rows can be found.

@@ -111,7 +111,7 @@ impl World {
         let (project, me) = t.owner().await;
         let other = t.member(&project, "other@bücher.example", Role::Triager).await;
         let former = service::accounts::create_staff(&t.app, "former@example.com", "", PASSWORD).await.unwrap();
-        let scope = t.app.store.actor(me).await.unwrap().scope(project.id, Role::Owner).unwrap();
+        let scope = t.app.store.team_member(me).await.unwrap().scope(project.id, Role::Owner).unwrap();
         let mut surveys = Vec::new();
         for (n, name) in ["After checkout", "NPS", "nps"].into_iter().enumerate() {
             let id = service::surveys::create(&t.app, &scope, "blank", name, &format!("survey-key-{n}")).await.unwrap();
@@ -157,7 +157,8 @@ impl World {
         add("priority", &Priority::ALL.iter().map(|priority| priority.as_str()).collect::<Vec<_>>());
         add("has", &HasFlag::ALL.iter().map(|flag| flag.as_str()).collect::<Vec<_>>());
         add("tag", &["billing", "Card arrival", "top-up", "Ärger", "no-such"]);
-        let scores = ["0", "=-0", ">=0", "<0", "<=-0", ">-0", "0.3", "0.30000000000000004", "3", "6.5", "<6", "<=6", ">6", ">=6.5", "3..6.5"];
+        let scores =
+            ["0", "=-0", ">=0", "<0", "<=-0", ">-0", "0.3", "0.30000000000000004", "3", "6.5", "<6", "<=6", ">6", ">=6.5", "3..6.5"];
         add("score", &scores);
         add("score", &["6..6", ">100"]);
         add("assignee", &["me", "none", "OWNER@example.com", "other@xn--bcher-kva.example", "former@example.com", "nobody@example.com"]);
@@ -184,7 +185,8 @@ impl World {
         let text = prop::collection::vec(word, 0..5).prop_map(|words| words.join(" "));
         let releases = RELEASES.iter().map(|release| (*release).to_owned()).chain([250, 200].map(|n| "r".repeat(n))).collect::<Vec<_>>();
         let surveys: Vec<_> = self.names.surveys.iter().map(|(id, _)| *id).collect();
-        let triage = (select(FeedbackStatus::ALL), select(FeedbackKind::ALL), subsequence(TAGS.to_vec(), 0..3), option::of(select(SCORES.to_vec())));
+        let triage =
+            (select(FeedbackStatus::ALL), select(FeedbackKind::ALL), subsequence(TAGS.to_vec(), 0..3), option::of(select(SCORES.to_vec())));
         let from = (option::of(select(surveys)), option::of(select(staff.to_vec())), select(self.times()));
         let context = (option::of(select(releases)), option::of(select(vec!["production", "test", " "])), select(LANGUAGES.to_vec()));
         let contacts = [ContactRow::Anonymous, ContactRow::BlankName, ContactRow::Named, ContactRow::External];
@@ -258,7 +260,8 @@ impl World {
         const TICKET: &str = "INSERT INTO tickets (id, project_id, number, feedback_id, subject, email, language, priority, state, created_at, updated_at) \
                               VALUES ($1, $2, (SELECT COUNT(*) FROM tickets), $3, '', '', 'en', $4, 'open', 1, 1)";
         const LINK: &str = "INSERT INTO links (id, project_id, feedback_id, backlog_id, created_at) VALUES ($1, $2, $3, (SELECT id FROM backlog_items), 1)";
-        const COMMENT: &str = "INSERT INTO comments (id, project_id, feedback_id, staff_id, body, created_at) VALUES ($1, $2, $3, $4, 'x', 1)";
+        const COMMENT: &str =
+            "INSERT INTO comments (id, project_id, feedback_id, staff_id, body, created_at) VALUES ($1, $2, $3, $4, 'x', 1)";
         let (project, me, record, id) = (self.project, self.me, record.clone(), t.app.id::<Uuid>());
         let work = t.app.store.write(move |tx| {
             Box::pin(async move {

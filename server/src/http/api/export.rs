@@ -18,7 +18,7 @@ use super::{
     caller::ApiCaller,
     feedback::query,
     problem::ApiHandlerResult,
-    request::{self, PathIds, QueryParams},
+    request::{PathIds, QueryParams},
 };
 use crate::http::export::answer;
 

@@ -249,13 +249,11 @@ async fn item_page(
 fn said(feedback: &Feedback, link: &LinkedFeedback, present: &ZonedNow) -> LinkedFeedbackView {
     let place = link.quote.as_deref().and_then(|q| find_quote(&feedback.text, q));
     let text = match &place {
-        Some(at) => {
-            (
-                shorten_start(&feedback.text[..at.start], AROUND),
-                feedback.text[at.clone()].to_owned(),
-                shorten(&feedback.text[at.end..], AROUND),
-            )
-        }
+        Some(at) => (
+            shorten_start(&feedback.text[..at.start], AROUND),
+            feedback.text[at.clone()].to_owned(),
+            shorten(&feedback.text[at.end..], AROUND),
+        ),
         None => (shorten(&feedback.text, 2 * AROUND), String::new(), String::new()),
     };
     let score = feedback.score.map(|score| match feedback.score_max {

@@ -15,8 +15,8 @@ use domain::{
     accounts::{Role, Scope},
     feedback::{Feedback, FeedbackKind, FeedbackStatus},
     ids::{StaffId, SurveyId},
-    tickets::Priority,
     text::is_same_name,
+    tickets::Priority,
     triage::{QueryError, QueryField, TriageQuery, highlight_spans},
 };
 use leptos::prelude::*;

@@ -2,9 +2,7 @@
 
 use app::{
     render,
-    respond::{
-        DisplayMode, NoticePage, RespondentPageContext, RespondentTexts, SurveyFormContext, SurveyPage, ThanksPage, texts,
-    },
+    respond::{DisplayMode, NoticePage, RespondentPageContext, RespondentTexts, SurveyFormContext, SurveyPage, ThanksPage, texts},
 };
 use axum::{
     extract::{DefaultBodyLimit, FromRequest, Path, Query, Request, State},

@@ -46,7 +46,8 @@ fn named_in(path: &Path, found: &mut BTreeSet<String>) {
     }
     let text = fs::read_to_string(path).unwrap_or_default();
     let words = text.split("#[cfg(test)]").next().unwrap_or_default().split(|c: char| !c.is_ascii_uppercase() && c != '_');
-    found.extend(words.filter(|word| word.len() > 8 && word.starts_with("EARSHOT_") && !word.starts_with("EARSHOT_TEST")).map(String::from));
+    found
+        .extend(words.filter(|word| word.len() > 8 && word.starts_with("EARSHOT_") && !word.starts_with("EARSHOT_TEST")).map(String::from));
 }
 
 #[test]
