@@ -292,7 +292,7 @@ impl Search {
         let (project, now) = (scope.project(), self.inner.clock.now());
         let _turn = self.inner.turns.acquire().await.map_err(|_| unavailable())?;
         let run = tokio::task::spawn_blocking(move || {
-            let matching = MatchContext { now, zone: &ask.zone, me: ask.me, names: &names };
+            let matching = MatchContext { now, zone: &ask.zone, me: ask.me, names: &names, is_searchable };
             let context = query::QueryContext { fields: engine.fields, matching, languages: engine.languages()? };
             // Counted only if the query is about tickets, so that other queries do not pay for it.
             let tickets =

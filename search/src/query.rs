@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, ops::Bound};
 
 use domain::{
     Timestamp,
-    triage::{Condition, FieldConditions, MatchContext, QueryField, QueryTerm, ScoreFilter, TriageQuery},
+    triage::{Condition, FieldConditions, MatchContext, QueryConditions, QueryField, QueryTerm, ScoreFilter, TextCondition, TriageQuery},
 };
 use tantivy::{
     Term,
@@ -87,12 +87,13 @@ pub(crate) enum FilterLeaf {
 
 impl QueryContext<'_> {
     pub(crate) fn plan(&self, query: &TriageQuery) -> QueryPlan {
-        let words = query.parts.iter().filter_map(|part| {
-            let any: Vec<WordMatcher> = asked(&part.what).iter().flat_map(|asked| self.ways(asked, part.negated)).collect();
-            (!any.is_empty()).then_some(WordClause { negated: part.negated, any })
+        let QueryConditions { fields, texts, matches_nothing } = query.conditions(&self.matching);
+        let words = texts.into_iter().map(|TextCondition { negated, any }| {
+            let any = any.into_iter().flat_map(asked).flat_map(|asked| self.ways(&asked, negated)).collect();
+            WordClause { negated, any }
         });
-        let tests = query.conditions(&self.matching).into_iter().map(|conditions| self.filters(conditions));
-        QueryPlan { words: words.collect(), is_void: matches_nothing(query), tests: tests.collect() }
+        let tests = fields.into_iter().map(|conditions| self.filters(conditions));
+        QueryPlan { words: words.collect(), is_void: matches_nothing, tests: tests.collect() }
     }
 
     fn filters(&self, conditions: FieldConditions) -> FieldFilters {
@@ -192,7 +193,7 @@ pub(crate) fn looked_up(query: &TriageQuery) -> usize {
 /// Returns whether a query is not empty, but has nothing to look up: neither filters nor letters, digits or emoji.
 #[must_use]
 pub fn matches_nothing(query: &TriageQuery) -> bool {
-    !query.is_empty() && query.parts.iter().all(|part| !matches!(part.what, QueryTerm::Test(_)) && asked(&part.what).is_empty())
+    query.matches_nothing(is_searchable)
 }
 
 /// Whether a word or phrase has anything to look up: punctuation has nothing.

@@ -1,9 +1,9 @@
 //! What a query means: which feedback it matches. The search index, the list that is read from the database while there is no index, and
 //! everything else that applies a query take its meaning from here.
 //!
-//! A record has *values* in the fields that are compared exactly ([`FeedbackFacts::values`]), and a query is a list of *conditions* on fields
-//! ([`TriageQuery::conditions`]). The index stores those values and looks up those conditions; [`QueryMatcher`] applies them to one record
-//! at a time. One thing is decided elsewhere: whether a text contains a word, because only the search crate knows tokens and stems.
+//! A record has *values* in the fields that are compared exactly ([`FeedbackFacts::values`]), and a query sets *conditions*
+//! ([`TriageQuery::conditions`]). The index stores those values and looks up those conditions; [`QueryConditions::matches`] applies them
+//! to one record. One thing is decided elsewhere: whether a text contains a word, because only the search crate knows tokens and stems.
 
 use std::borrow::Cow;
 
@@ -130,6 +130,8 @@ pub struct MatchContext<'a> {
     pub me: Option<StaffId>,
     /// The members and surveys that the names in the query stand for.
     pub names: &'a ProjectNames,
+    /// Whether there is anything to look for in a word or phrase: punctuation alone is ignored.
+    pub is_searchable: fn(&str) -> bool,
 }
 
 /// One condition on a field.
@@ -208,66 +210,76 @@ impl TriageQuery {
         self.tests(QueryField::Survey).next().is_some()
     }
 
-    /// The conditions that the query sets on fields, all of which must hold. Spam is left out unless the query asks for it.
+    /// Whether the query asks for something, and there is nothing in it to look for: it has neither filters nor searchable words.
     #[must_use]
-    pub fn conditions(&self, context: &MatchContext<'_>) -> Vec<FieldConditions> {
-        let of_field = |field: &QueryField| {
-            let filters = |negated: bool| self.tests(*field).filter(move |(not, _)| *not == negated).map(|(_, filter)| filter);
-            let conditions = |negated: bool| -> Vec<Condition> { filters(negated).flat_map(|filter| filter.conditions(context)).collect() };
-            let any = match field {
-                QueryField::Score => self.score_ranges().map(|ranges| ranges.into_iter().map(Condition::Score).collect()),
-                _ => filters(false).next().map(|_| conditions(false)),
-            };
-            let mut none = conditions(true);
-            if *field == QueryField::Status && !self.wants_spam() {
-                none.push(Condition::Value(FeedbackStatus::Spam.as_str().to_owned()));
-            }
-            FieldConditions { field: *field, any, none }
+    pub fn matches_nothing(&self, is_searchable: fn(&str) -> bool) -> bool {
+        let asks = |term: &QueryTerm| matches!(term, QueryTerm::Test(_)) || !searchable(term, is_searchable).is_empty();
+        !self.is_empty() && !self.parts.iter().any(|part| asks(&part.what))
+    }
+
+    /// The conditions that the query sets on a record. Spam is left out unless the query asks for it.
+    #[must_use]
+    pub fn conditions(&self, context: &MatchContext<'_>) -> QueryConditions<'_> {
+        let texts = self.parts.iter().map(|part| TextCondition { negated: part.negated, any: searchable(&part.what, context.is_searchable) });
+        let fields = QueryField::ALL.iter().map(|field| self.field_conditions(*field, context));
+        QueryConditions {
+            fields: fields.filter(|conditions| conditions.any.is_some() || !conditions.none.is_empty()).collect(),
+            texts: texts.filter(|condition| !condition.any.is_empty()).collect(),
+            matches_nothing: self.matches_nothing(context.is_searchable),
+        }
+    }
+
+    fn field_conditions(&self, field: QueryField, context: &MatchContext<'_>) -> FieldConditions {
+        let filters = |negated: bool| self.tests(field).filter(move |(not, _)| *not == negated).map(|(_, filter)| filter);
+        let conditions = |negated: bool| -> Vec<Condition> { filters(negated).flat_map(|filter| filter.conditions(context)).collect() };
+        let any = match field {
+            QueryField::Score => self.score_ranges().map(|ranges| ranges.into_iter().map(Condition::Score).collect()),
+            _ => filters(false).next().map(|_| conditions(false)),
         };
-        QueryField::ALL.iter().map(of_field).filter(|conditions| conditions.any.is_some() || !conditions.none.is_empty()).collect()
-    }
-
-    /// The query, ready to be applied to one record after another.
-    #[must_use]
-    pub fn matcher(&self, context: &MatchContext<'_>) -> QueryMatcher<'_> {
-        QueryMatcher { query: self, fields: self.conditions(context) }
-    }
-}
-
-/// A query, ready to be applied to one record after another.
-#[derive(Debug, Clone)]
-pub struct QueryMatcher<'a> {
-    query: &'a TriageQuery,
-    fields: Vec<FieldConditions>,
-}
-
-impl QueryMatcher<'_> {
-    /// Whether the query matches a record. `contains_text` is asked about single words and phrases: whether the record contains it, or `None`
-    /// if there is nothing in it to look for, such as punctuation. The query is understood without such words; one that consists of nothing
-    /// else matches nothing.
-    #[must_use]
-    pub fn matches(&self, facts: &FeedbackFacts<'_>, mut contains_text: impl FnMut(&QueryTerm) -> Option<bool>) -> bool {
-        if !self.fields.iter().all(|conditions| conditions.hold(facts)) {
-            return false;
+        let mut none = conditions(true);
+        if field == QueryField::Status && !self.wants_spam() {
+            none.push(Condition::Value(FeedbackStatus::Spam.as_str().to_owned()));
         }
-        let mut asks = self.query.is_empty();
-        for part in &self.query.parts {
-            match contains(&part.what, &mut contains_text) {
-                Some(found) if found == part.negated => return false,
-                Some(_) => asks = true,
-                None => asks |= matches!(part.what, QueryTerm::Test(_)),
-            }
-        }
-        asks
+        FieldConditions { field, any, none }
     }
 }
 
-/// Whether a record contains what a part of the query looks for in its text; `None` if the part looks for nothing there.
-fn contains<F: FnMut(&QueryTerm) -> Option<bool>>(term: &QueryTerm, contains_text: &mut F) -> Option<bool> {
+/// The words and phrases of a part of a query that can be looked for, of which any is enough; none for a filter.
+fn searchable(term: &QueryTerm, is_searchable: fn(&str) -> bool) -> Vec<&QueryTerm> {
     match term {
-        QueryTerm::Word(_) | QueryTerm::Phrase(_) => contains_text(term),
-        QueryTerm::Any(terms) => terms.iter().filter_map(|term| contains(term, contains_text)).reduce(|one, other| one || other),
-        QueryTerm::Test(_) => None,
+        QueryTerm::Word(text) | QueryTerm::Phrase(text) if is_searchable(text) => vec![term],
+        QueryTerm::Any(terms) => terms.iter().flat_map(|term| searchable(term, is_searchable)).collect(),
+        QueryTerm::Word(_) | QueryTerm::Phrase(_) | QueryTerm::Test(_) => Vec::new(),
+    }
+}
+
+/// The condition of a query on the text of a record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextCondition<'a> {
+    /// Whether the text must contain none of them, instead of at least one.
+    pub negated: bool,
+    /// Words and phrases.
+    pub any: Vec<&'a QueryTerm>,
+}
+
+/// Everything that a query requires of a record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueryConditions<'a> {
+    /// All of these must hold; at most one for each field.
+    pub fields: Vec<FieldConditions>,
+    /// And all of these.
+    pub texts: Vec<TextCondition<'a>>,
+    /// The query asks for something, and there is nothing in it to look for. So nothing matches.
+    pub matches_nothing: bool,
+}
+
+impl QueryConditions<'_> {
+    /// Whether a record matches. `contains_text` says of single words and phrases whether the record contains them.
+    #[must_use]
+    pub fn matches(&self, facts: &FeedbackFacts<'_>, mut contains_text: impl FnMut(&QueryTerm) -> bool) -> bool {
+        !self.matches_nothing
+            && self.fields.iter().all(|conditions| conditions.hold(facts))
+            && self.texts.iter().all(|condition| condition.any.iter().any(|term| contains_text(term)) != condition.negated)
     }
 }
 
@@ -317,13 +329,17 @@ mod tests {
             members: vec![(id(4).into(), "ann@bücher.example".into()), (id(5).into(), "bob@x.example".into())],
             surveys: vec![(id(3).into(), "After  Checkout".into()), (id(6).into(), "NPS".into()), (id(7).into(), "nps".into())],
         };
-        let context = MatchContext { now: NOW, zone: &Zone::default(), me: Some(id(4).into()), names: &names };
+        let context = MatchContext {
+            now: NOW,
+            zone: &Zone::default(),
+            me: Some(id(4).into()),
+            names: &names,
+            is_searchable: |text| text.chars().any(char::is_alphanumeric),
+        };
         let query = TriageQuery::parse(query).unwrap_or_else(|e| panic!("{query}: {e:?}"));
-        query.matcher(&context).matches(&facts(feedback), |term| match term {
-            QueryTerm::Word(text) | QueryTerm::Phrase(text) if text.chars().any(char::is_alphanumeric) => {
-                Some(format!(" {} ", feedback.text).contains(&format!(" {text} ")))
-            }
-            _ => None,
+        query.conditions(&context).matches(&facts(feedback), |term| match term {
+            QueryTerm::Word(text) | QueryTerm::Phrase(text) => format!(" {} ", feedback.text).contains(&format!(" {text} ")),
+            QueryTerm::Any(_) | QueryTerm::Test(_) => panic!("{term} is no single word or phrase"),
         })
     }
 

@@ -9,7 +9,7 @@ mod parse;
 
 use std::{fmt, ops::Range};
 
-pub use matches::{Condition, FeedbackFacts, FieldConditions, MatchContext, NOBODY, ProjectNames, QueryMatcher};
+pub use matches::{Condition, FeedbackFacts, FieldConditions, MatchContext, NOBODY, ProjectNames, QueryConditions, TextCondition};
 use serde::{Deserialize, Serialize};
 
 use crate::{

@@ -5,7 +5,7 @@ use std::{cell::LazyCell, collections::HashMap};
 use domain::{
     accounts::{Role, Scope},
     feedback::Feedback,
-    triage::{FeedbackFacts, MatchContext, ProjectNames, QueryTerm, TriageQuery},
+    triage::{FeedbackFacts, MatchContext, ProjectNames, QueryConditions, QueryTerm, TriageQuery},
 };
 use search::{self, Facet, SearchRequest, Sort, tokenizer};
 use store::{Store, feedback::ListedFeedback};
@@ -102,14 +102,15 @@ pub(crate) async fn names(store: &Store, scope: &Scope, query: &TriageQuery) -> 
 
 /// Builds the page by a database scan: newest first (or oldest), each record matched against the query.
 async fn plain(app: &App, scope: &Scope, ask: &SearchRequest) -> Result<FeedbackPage> {
-    // A query without anything to search for has no results.
-    if search::matches_nothing(&ask.query) {
+    let names = names(&app.store, scope, &ask.query).await?;
+    let context =
+        MatchContext { now: app.now(), zone: &ask.zone, me: ask.me, names: &names, is_searchable: search::is_searchable };
+    let conditions = ask.query.conditions(&context);
+    if conditions.matches_nothing {
         return Ok(FeedbackPage { without_index: Some(app.search.status()), ..FeedbackPage::default() });
     }
+    let texts = NormalizedTexts::of(&conditions);
     let newest = ask.sort != Sort::Oldest;
-    let names = names(&app.store, scope, &ask.query).await?;
-    let matcher = ask.query.matcher(&MatchContext { now: app.now(), zone: &ask.zone, me: ask.me, names: &names });
-    let wanted = WantedTexts::of(&ask.query);
     let mut after = ask.cursor.as_deref().and_then(|c| c.strip_prefix(PLAIN)).and_then(|c| {
         let (at, id) = c.split_once('.')?;
         Some((at.parse::<i64>().ok()?, id.to_owned()))
@@ -127,7 +128,7 @@ async fn plain(app: &App, scope: &Scope, ask: &SearchRequest) -> Result<Feedback
                 break;
             }
             after = Some((listed.feedback.created_at.0, listed.feedback.id.to_string()));
-            if matcher.matches(&facts(&listed), wanted.in_text(&listed.feedback.text)) {
+            if conditions.matches(&facts(&listed), texts.in_text(&listed.feedback.text)) {
                 items.push(listed.feedback);
             }
         }
@@ -149,33 +150,27 @@ fn facts(listed: &ListedFeedback) -> FeedbackFacts<'_> {
 }
 
 /// The words and phrases of a query, as they are looked for without the index: as written, but for case, accents and how characters are
-/// encoded. Those with nothing to look for are left out.
-struct WantedTexts<'a>(HashMap<&'a str, String>);
+/// encoded.
+struct NormalizedTexts<'a>(HashMap<&'a str, String>);
 
-impl<'a> WantedTexts<'a> {
-    fn of(query: &'a TriageQuery) -> Self {
-        let mut wanted = Self(HashMap::new());
-        query.parts.iter().for_each(|part| wanted.add(&part.what));
-        wanted
+impl<'a> NormalizedTexts<'a> {
+    fn of(conditions: &QueryConditions<'a>) -> Self {
+        let terms = conditions.texts.iter().flat_map(|condition| condition.any.iter().copied());
+        Self(terms.filter_map(text).map(|text| (text, tokenizer::normalize(text))).collect())
     }
 
-    fn add(&mut self, term: &'a QueryTerm) {
-        match term {
-            QueryTerm::Word(text) | QueryTerm::Phrase(text) if search::is_searchable(text) => {
-                self.0.insert(text, tokenizer::normalize(text));
-            }
-            QueryTerm::Any(terms) => terms.iter().for_each(|term| self.add(term)),
-            QueryTerm::Word(_) | QueryTerm::Phrase(_) | QueryTerm::Test(_) => {}
-        }
+    /// Whether a text contains a word or phrase.
+    fn in_text(&self, said: &str) -> impl FnMut(&QueryTerm) -> bool {
+        let said = LazyCell::new(|| tokenizer::normalize(said));
+        move |term| text(term).and_then(|text| self.0.get(text)).is_some_and(|wanted| said.contains(wanted))
     }
+}
 
-    /// Whether a text contains a word or phrase; `None` for a term without letters or digits.
-    fn in_text(&self, text: &str) -> impl FnMut(&QueryTerm) -> Option<bool> {
-        let said = LazyCell::new(|| tokenizer::normalize(text));
-        move |term| match term {
-            QueryTerm::Word(words) | QueryTerm::Phrase(words) => self.0.get(words.as_str()).map(|wanted| said.contains(wanted)),
-            QueryTerm::Any(_) | QueryTerm::Test(_) => None,
-        }
+/// The text of a single word or phrase.
+fn text(term: &QueryTerm) -> Option<&str> {
+    match term {
+        QueryTerm::Word(text) | QueryTerm::Phrase(text) => Some(text),
+        QueryTerm::Any(_) | QueryTerm::Test(_) => None,
     }
 }
 

@@ -1,5 +1,5 @@
 //! One meaning of a query: for generated records and queries, the index and the list that is read from the database return what the domain
-//! says ([`domain::triage::QueryMatcher`]).
+//! says ([`domain::triage::QueryConditions`]).
 //!
 //! They differ on purpose in how they find words, and in nothing else. The index also finds other forms of a word, words that begin with it
 //! and words with typing errors, and it looks at the contact, the page and the tags. Where a query excludes a word, the index excludes its
@@ -83,14 +83,11 @@ impl Record {
     }
 
     /// Whether the text has a word, or words next to each other.
-    fn contains(&self, term: &QueryTerm) -> Option<bool> {
-        let (QueryTerm::Word(asked) | QueryTerm::Phrase(asked)) = term else { return None };
-        if asked == MARKS {
-            return None;
-        }
+    fn contains(&self, term: &QueryTerm) -> bool {
+        let (QueryTerm::Word(asked) | QueryTerm::Phrase(asked)) = term else { panic!("{term} is no word or phrase") };
         let words = |text: &str| text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>();
         let (text, asked) = (words(&self.feedback.text), words(asked));
-        Some(text.windows(asked.len()).any(|there| there == asked))
+        text.windows(asked.len()).any(|there| there == asked)
     }
 }
 
@@ -287,9 +284,15 @@ impl World {
 
     /// The records that match by the rules of the domain.
     fn expected(&self, query: &TriageQuery) -> BTreeSet<FeedbackId> {
-        let context = MatchContext { now: self.now, zone: &self.zone, me: Some(self.me), names: &self.names };
-        let matcher = query.matcher(&context);
-        let matching = self.records.iter().filter(|record| matcher.matches(&record.facts(), |term| record.contains(term)));
+        let context = MatchContext {
+            now: self.now,
+            zone: &self.zone,
+            me: Some(self.me),
+            names: &self.names,
+            is_searchable: |text| text != MARKS,
+        };
+        let conditions = query.conditions(&context);
+        let matching = self.records.iter().filter(|record| conditions.matches(&record.facts(), |term| record.contains(term)));
         matching.map(|record| record.feedback.id).collect()
     }
 
