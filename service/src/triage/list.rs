@@ -3,8 +3,10 @@
 use std::{cell::LazyCell, collections::HashMap};
 
 use domain::{
+    DomainError as Refusal,
     accounts::{Role, Scope},
     feedback::Feedback,
+    ids::FeedbackId,
     triage::{FeedbackFacts, MatchContext, ProjectNames, QueryConditions, QueryTerm, TriageQuery},
 };
 use search::{self, Facet, SearchRequest, Sort, tokenizer};
@@ -51,7 +53,7 @@ pub async fn list(app: &App, scope: &Scope, ask: SearchRequest) -> Result<Feedba
         ask.cursor = None;
     }
     match page(app, scope, ask.clone()).await {
-        Err(error) if ask.cursor.is_some() && matches!(error.refusal(), Some(domain::DomainError::Invalid(_))) => {
+        Err(error) if ask.cursor.is_some() && matches!(error.refusal(), Some(Refusal::Invalid(_))) => {
             ask.cursor = None;
             page(app, scope, ask).await
         }
@@ -62,7 +64,7 @@ pub async fn list(app: &App, scope: &Scope, ask: SearchRequest) -> Result<Feedba
 /// Returns one page of the scope's project, for programs: a cursor only continues the listing that returned it.
 ///
 /// # Errors
-/// [`domain::DomainError::Invalid`] for an invalid cursor; an error if the database fails.
+/// [`Refusal::Invalid`] for an invalid cursor; an error if the database fails.
 pub async fn page(app: &App, scope: &Scope, ask: SearchRequest) -> Result<FeedbackPage> {
     scope.require(Role::Viewer)?;
     // A listing begun without the index continues without it.
@@ -75,7 +77,7 @@ pub async fn page(app: &App, scope: &Scope, ask: SearchRequest) -> Result<Feedba
             let (total, facets) = (Some(found.total), found.facets);
             Ok(FeedbackPage { items, total, facets, next: found.next, prev: found.prev, ..FeedbackPage::default() })
         }
-        Err(error) if matches!(error.refusal(), Some(domain::DomainError::SearchUnavailable)) => plain(app, scope, &ask).await,
+        Err(error) if matches!(error.refusal(), Some(Refusal::SearchUnavailable)) => plain(app, scope, &ask).await,
         Err(error) => Err(from_search(error)),
     }
 }
@@ -111,10 +113,7 @@ async fn plain(app: &App, scope: &Scope, ask: &SearchRequest) -> Result<Feedback
     }
     let texts = NormalizedTexts::of(&conditions);
     let newest = ask.sort != Sort::Oldest;
-    let mut after = ask.cursor.as_deref().and_then(|c| c.strip_prefix(PLAIN)).and_then(|c| {
-        let (at, id) = c.split_once('.')?;
-        Some((at.parse::<i64>().ok()?, id.to_owned()))
-    });
+    let mut after = ask.cursor.as_deref().map(plain_position).transpose()?;
     let goes_on = after.is_some();
     let cursor = |after: &Option<(i64, String)>| after.as_ref().map(|(at, id)| format!("{PLAIN}{at}.{id}"));
     let (mut items, mut next, mut read) = (Vec::new(), None, 0);
@@ -141,6 +140,13 @@ async fn plain(app: &App, scope: &Scope, ask: &SearchRequest) -> Result<Feedback
         }
     }
     Ok(FeedbackPage { items, next, without_index: Some(app.search.status()), goes_on, ..FeedbackPage::default() })
+}
+
+/// Reads the position in a cursor of a page without the index.
+fn plain_position(cursor: &str) -> Result<(i64, String), Refusal> {
+    let position = cursor.strip_prefix(PLAIN).and_then(|cursor| cursor.split_once('.'));
+    let position = position.and_then(|(at, id)| Some((at.parse().ok()?, id.parse::<FeedbackId>().ok()?.to_string())));
+    position.ok_or_else(|| Refusal::field("cursor", "invalid", "This page link is no longer valid. Start again from the first page."))
 }
 
 /// A record's facts, as the fields of a query see them.

@@ -422,6 +422,31 @@ on_both!(what_was_committed_while_the_index_was_away_is_found, |t: TestApp| asyn
     }
 });
 
+on_both!(a_cursor_continues_only_the_listing_that_returned_it, |t: TestApp| async move {
+    let p = project(&t).await.id;
+    add(&t, (0..3).map(|n| sample(&t.app, p, &format!("text {n}"))).collect()).await;
+    assert!(t.app.search.wait_until_caught_up(INDEX_TIMEOUT).await);
+    let page = async |cursor: Option<&str>| {
+        let request = SearchRequest { limit: 2, cursor: cursor.map(ToOwned::to_owned), ..ask("") };
+        (
+            service::triage::list::page(&t.app, &Scope::system(p), request.clone()).await,
+            service::triage::list::list(&t.app, &Scope::system(p), request).await.unwrap(),
+        )
+    };
+    let from_index = page(None).await.0.unwrap().next.unwrap();
+    t.app.search.stop().await;
+    let first = page(None).await.1;
+    let next = first.next.clone().unwrap();
+    assert_eq!(page(Some(&next)).await.0.unwrap().items.len(), 1, "a control: its own cursor continues");
+    let cut = &next[..next.len() - 1];
+    for wrong in [from_index.as_str(), cut, "plain.", "plain.x.y", "nonsense"] {
+        let (program, person) = page(Some(wrong)).await;
+        assert!(matches!(program.unwrap_err().refusal(), Some(Refusal::Invalid(_))), "{wrong}");
+        // People get the first page instead of an error.
+        assert_eq!(person.items, first.items, "{wrong}");
+    }
+});
+
 on_both!(a_commit_repeated_after_a_crash_changes_nothing, |t: TestApp| async move {
     let p = project(&t).await.id;
     add_feedback(&t, p, &[("one", &plain)]).await;
