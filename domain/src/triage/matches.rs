@@ -220,7 +220,8 @@ impl TriageQuery {
     /// The conditions that the query sets on a record. Spam is left out unless the query asks for it.
     #[must_use]
     pub fn conditions(&self, context: &MatchContext<'_>) -> QueryConditions<'_> {
-        let texts = self.parts.iter().map(|part| TextCondition { negated: part.negated, any: searchable(&part.what, context.is_searchable) });
+        let texts =
+            self.parts.iter().map(|part| TextCondition { negated: part.negated, any: searchable(&part.what, context.is_searchable) });
         let fields = QueryField::ALL.iter().map(|field| self.field_conditions(*field, context));
         QueryConditions {
             fields: fields.filter(|conditions| conditions.any.is_some() || !conditions.none.is_empty()).collect(),

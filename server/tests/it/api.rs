@@ -593,13 +593,39 @@ fn texts(document: &Value, schema: &Value) -> Vec<(String, usize, Value)> {
     let mut found: Vec<_> =
         schema["maxLength"].as_u64().map(|most| (String::new(), usize::try_from(most).unwrap(), Value::Null)).into_iter().collect();
     found.extend(["oneOf", "anyOf", "allOf"].iter().filter_map(|of| schema[of].as_array()).flatten().flat_map(|one| texts(document, one)));
+    let with_required = |name: &str, body: Value| {
+        let others = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).filter(|other| *other != name);
+        let others = others.map(|other| (other.to_owned(), least(document, &schema["properties"][other])));
+        Value::Object(others.chain([(name.to_owned(), body)]).collect())
+    };
     found.extend(
-        schema["properties"].as_object().into_iter().flatten().flat_map(|(name, one)| around(name, one, &|body| json!({ name: body }))),
+        schema["properties"].as_object().into_iter().flatten().flat_map(|(name, one)| around(name, one, &|body| with_required(name, body))),
     );
     if schema["items"]["type"] != "string" && schema["items"].is_object() {
         found.extend(around("0", &schema["items"], &|body| json!([body])));
     }
     found
+}
+
+/// The shortest value of a schema's type.
+fn least(document: &Value, schema: &Value) -> Value {
+    if let Some(name) = schema["$ref"].as_str() {
+        return least(document, document.pointer(name.trim_start_matches('#')).unwrap());
+    }
+    if let Some(one) = ["oneOf", "anyOf", "allOf"].iter().find_map(|of| schema[of].get(0)) {
+        return least(document, one);
+    }
+    match (schema["enum"].get(0), schema["type"].as_str().or_else(|| schema["type"][0].as_str())) {
+        (Some(word), _) => word.clone(),
+        (_, Some("array")) => json!([]),
+        (_, Some("object")) => {
+            let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            Value::Object(required.map(|name| (name.to_owned(), least(document, &schema["properties"][name]))).collect())
+        }
+        (_, Some("integer" | "number")) => json!(1),
+        (_, Some("boolean")) => json!(true),
+        _ => json!("x"),
+    }
 }
 
 on_both!(lengths_are_those_of_what_was_sent, |t: TestApp| async move {

@@ -105,8 +105,7 @@ pub(crate) async fn names(store: &Store, scope: &Scope, query: &TriageQuery) -> 
 /// Builds the page by a database scan: newest first (or oldest), each record matched against the query.
 async fn plain(app: &App, scope: &Scope, ask: &SearchRequest) -> Result<FeedbackPage> {
     let names = names(&app.store, scope, &ask.query).await?;
-    let context =
-        MatchContext { now: app.now(), zone: &ask.zone, me: ask.me, names: &names, is_searchable: search::is_searchable };
+    let context = MatchContext { now: app.now(), zone: &ask.zone, me: ask.me, names: &names, is_searchable: search::is_searchable };
     let conditions = ask.query.conditions(&context);
     if conditions.matches_nothing {
         return Ok(FeedbackPage { without_index: Some(app.search.status()), ..FeedbackPage::default() });

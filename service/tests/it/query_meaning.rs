@@ -258,7 +258,7 @@ impl World {
                               VALUES ($1, $2, (SELECT COUNT(*) FROM tickets), $3, '', '', 'en', $4, 'open', 1, 1)";
         const LINK: &str = "INSERT INTO links (id, project_id, feedback_id, backlog_id, created_at) VALUES ($1, $2, $3, (SELECT id FROM backlog_items), 1)";
         const COMMENT: &str =
-            "INSERT INTO comments (id, project_id, feedback_id, staff_id, body, created_at) VALUES ($1, $2, $3, $4, 'x', 1)";
+            "INSERT INTO comments (id, project_id, feedback_id, actor_id, body, created_at) VALUES ($1, $2, $3, $4, 'x', 1)";
         let (project, me, record, id) = (self.project, self.me, record.clone(), t.app.id::<Uuid>());
         let work = t.app.store.write(move |tx| {
             Box::pin(async move {
@@ -284,13 +284,8 @@ impl World {
 
     /// The records that match by the rules of the domain.
     fn expected(&self, query: &TriageQuery) -> BTreeSet<FeedbackId> {
-        let context = MatchContext {
-            now: self.now,
-            zone: &self.zone,
-            me: Some(self.me),
-            names: &self.names,
-            is_searchable: |text| text != MARKS,
-        };
+        let context =
+            MatchContext { now: self.now, zone: &self.zone, me: Some(self.me), names: &self.names, is_searchable: |text| text != MARKS };
         let conditions = query.conditions(&context);
         let matching = self.records.iter().filter(|record| conditions.matches(&record.facts(), |term| record.contains(term)));
         matching.map(|record| record.feedback.id).collect()

@@ -19,7 +19,8 @@ fn table() -> String {
         let help = argument.get_help().unwrap().to_string();
         let (help, default) = help.strip_suffix(']').and_then(|help| help.rsplit_once(" [default: ")).unwrap_or((&help, "none"));
         let code = |text: &str| if text.is_empty() || text == "none" { String::new() } else { format!("`{text}` ") };
-        let values: Vec<String> = argument.get_possible_values().iter().map(|value| format!("`{}`", value.get_name())).collect();
+        let values = if argument.get_action().takes_values() { argument.get_possible_values() } else { Vec::new() };
+        let values: Vec<String> = values.iter().map(|value| format!("`{}`", value.get_name())).collect();
         let values = if values.is_empty() { String::new() } else { format!(" ({})", values.join(", ")) };
         table += &format!("| {}| {}| {}| {}{values} |\n", code(&flag), code(&variable), code(default), help.replace('|', "\\|"));
     }
