@@ -1,7 +1,7 @@
 //! Rules for input texts: normalization, length limits, truncation and comparison.
 //!
 //! Each of three kinds of text has its own normalization: a line that a person writes ([`spaced`]), a text of several lines ([`multiline`]),
-//! and a value that is otherwise stored unchanged ([`line`], [`clean_line`]).
+//! and a value that is otherwise stored unchanged ([`line()`], [`clean_line`]).
 
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
@@ -44,7 +44,7 @@ pub fn line(text: &str) -> Option<String> {
     clean_line(text, usize::MAX)
 }
 
-/// As [`line`], but cut off after `max` characters.
+/// As [`line()`], but cut off after `max` characters.
 #[must_use]
 pub fn clean_line(text: &str, max: usize) -> Option<String> {
     let spaces = with_line_feeds(text).map(|c| if matches!(c, '\n' | '\t') { ' ' } else { c });

@@ -56,7 +56,7 @@ fn unsigned(n: i64) -> u64 {
 /// them along: so each page gives a record the same position, on any node, regardless of concurrent writes in any project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RelevanceStats {
-    /// [`IndexEngine::stamp`](crate::engine::Engine::stamp) at the start of the list.
+    /// [`IndexEngine::stamp`](crate::engine::IndexEngine::stamp) at the start of the list.
     pub(crate) since: u64,
     /// Average lengths of the text and of its stems, in 1/256 of a token; never 0.
     pub(crate) lengths: [u32; 2],

@@ -198,13 +198,13 @@ impl FieldFilter {
 }
 
 impl TriageQuery {
-    /// Whether the query names a member, so that [`ProjectNames::members`] matters.
+    /// Whether the query names a member, so that `ProjectNames::members` matters.
     #[must_use]
     pub fn names_members(&self) -> bool {
         self.tests(QueryField::Assignee).any(|(_, filter)| matches!(filter, FieldFilter::Assignee(Assignee::Member(_))))
     }
 
-    /// Whether the query names a survey, so that [`ProjectNames::surveys`] matters.
+    /// Whether the query names a survey, so that `ProjectNames::surveys` matters.
     #[must_use]
     pub fn names_surveys(&self) -> bool {
         self.tests(QueryField::Survey).next().is_some()

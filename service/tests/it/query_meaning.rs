@@ -49,7 +49,7 @@ const LANGUAGES: [&str; 4] = ["en", "de", "ja", ""];
 fn cases(ordinary: usize) -> usize {
     #[expect(clippy::disallowed_methods, reason = "how long to test is told by the environment")]
     let long = std::env::var_os("EARSHOT_TEST_LONG").is_some();
-    if long { 50 * ordinary } else { ordinary }
+    if long { 20 * ordinary } else { ordinary }
 }
 
 /// What is stored about a contact.
@@ -406,7 +406,7 @@ on_both!(distinct_words_and_all_filters_mean_the_same_everywhere, |t: TestApp| a
             let query = TriageQuery::parse(text).unwrap();
             assert_eq!(world.difference(&t, &query, without_index, Allowed::Nothing).await, None);
         }
-        compare(&t, &world, &texts, cases(400), without_index, Allowed::Nothing).await;
+        compare(&t, &world, &texts, cases(150), without_index, Allowed::Nothing).await;
     }
 });
 
@@ -418,7 +418,7 @@ on_both!(words_that_are_alike_find_more_or_exclude_more, |t: TestApp| async move
         }
         for (negated, allowed) in [(false, Allowed::More), (true, Allowed::Fewer)] {
             let texts = query(&ALIKE, world.filters.clone(), Some(negated));
-            compare(&t, &world, &texts, cases(100), without_index, allowed).await;
+            compare(&t, &world, &texts, cases(50), without_index, allowed).await;
         }
     }
 });

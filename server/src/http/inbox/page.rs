@@ -234,7 +234,6 @@ fn facet_view(
                     let plain = unique && !name.contains('"');
                     (plain.then(|| name.clone()).into_iter().chain([own]).collect(), name.clone())
                 }
-                None if value == "none" => (vec![own], "No survey".to_owned()),
                 None => (vec![own.clone()], own),
             },
             _ => (vec![own.clone()], own),
@@ -252,8 +251,6 @@ fn facet_view(
             let url = params.url(slug, &[("q", &switched.to_string()), ("cursor", ""), ("item", "")]);
             FacetValue { label, count: *count, url, on }
         })
-        // `survey:none` does not exist in the query language.
-        .filter(|value| value.label != "No survey")
         .collect();
     (!values.is_empty()).then(|| FacetView { label: facet.field.label(), values })
 }

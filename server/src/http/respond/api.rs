@@ -257,7 +257,7 @@ async fn admit(app: &App, key: &str, address: ClientAddress, headers: &HeaderMap
     if sender(app, &project, headers) == RequestOrigin::Foreign {
         return Err(foreign());
     }
-    let surveys = app.store.live_surveys(project.id).await.map_err(|error| refused(error.into()))?;
+    let surveys = app.store.live_surveys(project.id).await.map_err(refused)?;
     let limit = surveys.iter().map(|survey| most_bytes(&survey.body)).max().unwrap_or(BODY_LIMIT);
     if size.lower() > limit as u64 { Err(too_large(limit)) } else { Ok(Admission { project: project.id, limit }) }
 }

@@ -19,6 +19,8 @@ use crate::http::{forms::is_idempotency_key, json::well_formed};
 /// Maximum number of JSON values in a submission. The largest survey, with 50 choices chosen in each of 50 questions, needs about half as
 /// many.
 const MAX_VALUES: usize = 20_000;
+/// The ways in which our own pages show a survey. Every other sender is a program.
+const SOURCES: [&str; 4] = ["link", "popover", "inline", "frame"];
 /// Maximum number of a contact's attributes.
 const MAX_ATTRIBUTES: usize = 30;
 
@@ -127,10 +129,7 @@ impl SubmissionBody {
 
     /// The answers, with what is known about the page and its visitor.
     pub fn into_input(self, headers: &HeaderMap) -> Result<ResponseInput, Refusal> {
-        let source = match self.source.as_deref() {
-            Some(known @ ("link" | "popover" | "inline" | "frame")) => known,
-            _ => "api",
-        };
+        let source = self.source.as_deref().filter(|source| SOURCES.contains(source)).unwrap_or("api");
         Ok(ResponseInput {
             pairs: read_pairs(self.answers.as_ref())?,
             finished: self.finished.unwrap_or(false),
