@@ -297,16 +297,19 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Discards unsent e-mails about an object that was revoked.
+    /// Discards unsent e-mails about an object that was revoked, for good: they cannot be restored.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn discard_mail_about(&mut self, about: Uuid, now: Timestamp) -> Result<()> {
-        sqlx::query("UPDATE letters SET state = 'discarded', link = '', updated_at = $2 WHERE about = $1 AND state IN ('queued', 'dead')")
-            .bind(about.to_string())
-            .bind(now.0)
-            .execute(self.conn())
-            .await?;
+        sqlx::query(
+            "UPDATE letters SET state = 'discarded', content = '', link = '', updated_at = $2 \
+             WHERE about = $1 AND state IN ('queued', 'dead', 'discarded')",
+        )
+        .bind(about.to_string())
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! E-mails: queued with their content, sent over TCP to a mail server, retried, dead-lettered, managed by operators.
 
 use axum::http::StatusCode;
-use domain::{accounts::Scope, ids::MailId, projects::Project};
+use domain::{DomainError as Refusal, accounts::Scope, ids::MailId, projects::Project};
 use mail_parser::Message;
 use service::{
     jobs,
@@ -455,20 +455,28 @@ mailing!(an_invitation_is_mailed, |t: TestApp, smtp: Smtp| async move {
     run(&t).await;
     assert!(owner.get(&members).await.body.contains("This e-mail was not delivered: The mail server responded with 550"));
 
-    // The e-mail of a revoked invitation is not sent.
-    owner.post(&members, &[("role", "viewer"), ("email", "carl@example.com")]).await;
+    // The e-mail of a revoked invitation is not sent, nor can an operator restore it, whether it was discarded before or not.
     let scope = Scope::system(project.id);
-    let open = t.app.store.open_invitations(&scope, t.app.now()).await.unwrap();
-    let carl = open.iter().find(|i| i.email.as_deref() == Some("carl@example.com")).unwrap();
-    owner.post(&format!("{members}/revoke"), &[("invitation", &carl.id.to_string())]).await;
-    let before = smtp.letters().len();
-    run(&t).await;
-    assert_eq!(smtp.letters().len(), before);
-    let letters = t.app.store.mail_messages_about(&scope, carl.id.0).await.unwrap();
-    assert_eq!((letters.len(), letters[0].state.as_str(), letters[0].link.as_str()), (1, "discarded", ""));
-    // Another project cannot see them.
     let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
-    assert!(t.app.store.mail_messages_about(&Scope::system(other.id), carl.id.0).await.unwrap().is_empty());
+    for (address, is_discarded) in [("carl@example.com", false), ("dora@example.com", true)] {
+        owner.post(&members, &[("role", "viewer"), ("email", address)]).await;
+        let open = t.app.store.open_invitations(&scope, t.app.now()).await.unwrap();
+        let invitation = open.iter().find(|i| i.email.as_deref() == Some(address)).unwrap();
+        let about = async || t.app.store.mail_messages_about(&scope, invitation.id.0).await.unwrap();
+        if is_discarded {
+            mail::discard(&t.app, about().await[0].id().unwrap()).await.unwrap();
+        }
+        owner.post(&format!("{members}/revoke"), &[("invitation", &invitation.id.to_string())]).await;
+        let letters = about().await;
+        assert_eq!((letters.len(), letters[0].state.as_str(), letters[0].link.as_str()), (1, "discarded", ""));
+        let restored = mail::restore(&t.app, letters[0].id().unwrap()).await;
+        assert_eq!(restored.unwrap_err().refusal(), Some(&Refusal::NotFound));
+        let before = smtp.letters().len();
+        run(&t).await;
+        assert_eq!(smtp.letters().len(), before);
+        // Another project cannot see them.
+        assert!(t.app.store.mail_messages_about(&Scope::system(other.id), invitation.id.0).await.unwrap().is_empty());
+    }
 });
 
 /// A project, and the browser of its owner, who is also an operator.
