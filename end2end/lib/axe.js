@@ -24,3 +24,18 @@ export async function faultsInBothSchemes(page, name) {
   const { violations } = await new AxeBuilder({ page }).withRules(OF_COLOURS).analyze();
   return [...light, ...described(`${name}, dark`, violations)];
 }
+
+/** What axe finds on each page, by its name, on a wide screen and on a phone, and pages that are wider than the screen. */
+export async function faultsOfPages(page, pages) {
+  const found = [];
+  for (const [name, url] of Object.entries(pages)) {
+    for (const width of [1280, 360]) {
+      await page.setViewportSize({ width, height: 800 });
+      await page.goto(url);
+      found.push(...(await faultsInBothSchemes(page, `${name} at ${width} px`)));
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+      if (wide > width) found.push(`${name}: ${wide} px wide at ${width}`);
+    }
+  }
+  return found;
+}

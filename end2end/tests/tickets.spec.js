@@ -1,5 +1,5 @@
 // A ticket's whole life: written in the portal, answered at the desk, read from the e-mail, answered again, closed.
-import { faultsInBothSchemes } from '../lib/axe.js';
+import { faultsOfPages } from '../lib/axe.js';
 import { Earshot, signIn } from '../lib/earshot.js';
 import { Mailbox, linkIn } from '../lib/mail.js';
 import { listening, readQuestions, waitForText } from '../lib/steps.js';
@@ -195,15 +195,5 @@ test('the desk has no accessibility faults and fits a phone, in light and dark @
     await page.goto(`${base}/replies`);
     return page.locator('.replies-list a').first().getAttribute('href');
   })();
-  const found = [];
-  for (const [name, url] of Object.entries({ ticket, tickets: `${base}/tickets`, replies: `${base}/replies`, reply: new URL(reply, base).href, list: `${base}/inbox?q=kind%3Aticket` })) {
-    for (const width of [1280, 360]) {
-      await page.setViewportSize({ width, height: 800 });
-      await page.goto(url);
-      found.push(...(await faultsInBothSchemes(page, `${name} at ${width} px`)));
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-      if (wide > width) found.push(`${name}: ${wide} px wide at ${width}`);
-    }
-  }
-  expect(found).toEqual([]);
+  expect(await faultsOfPages(page, { ticket, tickets: `${base}/tickets`, replies: `${base}/replies`, reply: new URL(reply, base).href, list: `${base}/inbox?q=kind%3Aticket` })).toEqual([]);
 });
