@@ -1,4 +1,4 @@
-//! Actors: what people and programs did refers to a row here, which has their name. What a person signs in with is in `accounts`; see
+//! Actors: one row with the name of each person and program. History and comments refer to it. A person's credentials are in `accounts`; see
 //! [`crate::staff`].
 
 use domain::{Timestamp, accounts::Actor, ids::ActorId};
@@ -7,7 +7,7 @@ use super::{Store, Tx};
 use crate::error::Result;
 
 impl Store {
-    /// The name of an actor.
+    /// Returns the name of an actor.
     ///
     /// # Errors
     /// When the database fails.
@@ -17,7 +17,7 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Adds an actor. The system has no row.
+    /// Inserts an actor; does nothing for the system, which has no row.
     ///
     /// # Errors
     /// When the database fails.
@@ -33,7 +33,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The name of an actor, for a message.
+    /// As [`Store::actor_name`], inside the transaction; `None` for the system too.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,4 +1,4 @@
-//! Who acts: people, and the programs that act beside them. No program poses as a person.
+//! Actors: people, and the programs that act beside them under names of their own.
 
 use super::{Role, Scope};
 use crate::{
@@ -23,7 +23,7 @@ words! {
     }
 }
 
-/// Who acts. History, comments and undo refer to it by its [`ActorId`].
+/// A person or program that acts. History, comments and undo refer to it by its [`ActorId`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Actor {
     /// A member of the team.
@@ -51,7 +51,7 @@ impl Actor {
         }
     }
 
-    /// What rows refer to; `None` for the system, which they name nowhere.
+    /// The id that rows refer to; `None` for the system, which has no row.
     #[must_use]
     pub fn id(self) -> Option<ActorId> {
         match self {
@@ -72,10 +72,10 @@ impl Actor {
         }
     }
 
-    /// The capability to work in `project` with at least the role `need`, for an actor that has `role` there.
+    /// Returns the scope of an actor that has `role` in `project` and needs at least `need`.
     ///
     /// # Errors
-    /// [`DomainError::NotFound`] without a role, [`DomainError::Forbidden`] for too low a role.
+    /// [`DomainError::NotFound`] without a role, [`DomainError::Forbidden`] if the role is too low.
     pub fn scope(self, project: ProjectId, role: Option<Role>, need: Role) -> Result<Scope, DomainError> {
         match role {
             None => Err(DomainError::NotFound),

@@ -1,9 +1,9 @@
-//! What a query means: which feedback it matches. The search index, the list that is read from the database while there is no index, and
-//! everything else that applies a query take its meaning from here.
+//! The meaning of a query: which feedback it matches. The search index, the list read from the database while the index is not available, and
+//! everything else that applies a query use this definition.
 //!
 //! A record has *values* in the fields that are compared exactly ([`FeedbackFacts::values`]), and a query sets *conditions*
 //! ([`TriageQuery::conditions`]). The index stores those values and looks up those conditions; [`QueryConditions::matches`] applies them
-//! to one record. One thing is decided elsewhere: whether a text contains a word, because only the search crate knows tokens and stems.
+//! to one record. Whether a text contains a word is decided elsewhere, because only the search crate knows tokens and stems.
 
 use std::borrow::Cow;
 
@@ -18,24 +18,24 @@ use crate::{
     tickets::Priority,
 };
 
-/// The value of `assignee:` for feedback that nobody is assigned to.
+/// The value of `assignee:` for unassigned feedback.
 pub const NOBODY: &str = "none";
 
-/// Longest value of a field that is compared exactly, in characters. What is longer is cut off, on both sides of the comparison.
+/// Longest value of an exactly compared field, in characters. Longer values are cut off, on both sides of the comparison.
 const MAX_VALUE: usize = 200;
 
-/// One piece of feedback with everything that the fields of a query can ask about it.
+/// One piece of feedback with all facts that a query can filter by.
 #[derive(Debug, Clone, Copy)]
 pub struct FeedbackFacts<'a> {
     /// The record.
     pub feedback: &'a Feedback,
-    /// Of a ticket: how urgent it is.
+    /// The priority of a ticket.
     pub priority: Option<Priority>,
     /// Linked to the backlog.
     pub linked: bool,
     /// Has a comment of the team.
     pub commented: bool,
-    /// Something is known of the contact: a name, an address or an id.
+    /// The contact has a name, an address or an id.
     pub contact_known: bool,
 }
 
@@ -76,7 +76,7 @@ impl FeedbackFacts<'_> {
     }
 }
 
-/// A value as it is compared: white space as the query language keeps it, without quotes, and cut off where it is too long.
+/// The normal form of a value for comparison: white space as in the query language, without quotes, cut off after [`MAX_VALUE`].
 fn exact_value(text: &str) -> Cow<'_, str> {
     if text.len() <= MAX_VALUE && text.bytes().all(|b| b.is_ascii_graphic() && b != b'"') {
         return Cow::Borrowed(text);
@@ -89,7 +89,7 @@ fn optional_value(text: Option<&str>) -> Vec<Cow<'_, str>> {
     text.map(exact_value).filter(|value| !value.is_empty()).into_iter().collect()
 }
 
-/// The names that a query may use for ids: what it does not mention can be left out.
+/// The names that a query can use for ids. Kinds that the query does not mention can be left empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProjectNames {
     /// Members of the project with their e-mail addresses.
@@ -119,18 +119,18 @@ fn id_conditions(text: &str, named: impl Iterator<Item = Uuid>) -> Vec<Condition
     Uuid::try_parse(text).ok().into_iter().chain(named).map(|id| Condition::Value(id.to_string())).collect()
 }
 
-/// What the meaning of a query depends on besides its text.
+/// The context on which the meaning of a query depends.
 #[derive(Debug, Clone, Copy)]
 pub struct MatchContext<'a> {
-    /// What `7d` counts back from.
+    /// The time from which `7d` counts back.
     pub now: Timestamp,
     /// The zone of the days in `before:` and `after:`: the project's.
     pub zone: &'a Zone,
-    /// Who `assignee:me` is.
+    /// The person that `assignee:me` means.
     pub me: Option<StaffId>,
     /// The members and surveys that the names in the query stand for.
     pub names: &'a ProjectNames,
-    /// Whether there is anything to look for in a word or phrase: punctuation alone is ignored.
+    /// Whether a word or phrase has anything to search for: punctuation alone is ignored.
     pub is_searchable: fn(&str) -> bool,
 }
 
@@ -141,19 +141,19 @@ pub enum Condition {
     Value(String),
     /// There is a score, and it passes all of these.
     Score(Vec<ScoreFilter>),
-    /// Said before this time.
+    /// Created before this time.
     Before(Timestamp),
-    /// Said at this time or after it.
+    /// Created at this time or later.
     After(Timestamp),
 }
 
 /// The conditions of a query on one field.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldConditions {
-    /// Which field.
+    /// The field.
     pub field: QueryField,
-    /// At least one of these must hold; `None` where the query does not require any. The list is empty where the query requires a name that
-    /// nobody has: then nothing matches.
+    /// At least one of these must hold; `None` if the query does not require any. An empty list, for a name that does not exist, matches
+    /// nothing.
     pub any: Option<Vec<Condition>>,
     /// None of these may hold.
     pub none: Vec<Condition>,
@@ -176,7 +176,7 @@ impl FieldConditions {
 }
 
 impl FieldFilter {
-    /// The conditions of which any fulfils this filter: several where a name stands for several ids, none where it stands for nothing.
+    /// Alternative conditions, of which one fulfils this filter: several if a name stands for several ids, none if it stands for none.
     fn conditions(&self, context: &MatchContext<'_>) -> Vec<Condition> {
         let value = |text: &str| vec![Condition::Value(exact_value(text).into_owned())];
         let time = |condition: fn(Timestamp) -> Condition, date: &QueryDate| vec![condition(date.at(context.now, context.zone))];
@@ -210,7 +210,7 @@ impl TriageQuery {
         self.tests(QueryField::Survey).next().is_some()
     }
 
-    /// Whether the query asks for something, and there is nothing in it to look for: it has neither filters nor searchable words.
+    /// Whether the query is not empty but has neither filters nor searchable words.
     #[must_use]
     pub fn matches_nothing(&self, is_searchable: fn(&str) -> bool) -> bool {
         let asks = |term: &QueryTerm| matches!(term, QueryTerm::Test(_)) || !searchable(term, is_searchable).is_empty();
@@ -245,7 +245,7 @@ impl TriageQuery {
     }
 }
 
-/// The words and phrases of a part of a query that can be looked for, of which any is enough; none for a filter.
+/// The searchable words and phrases of a part of a query, of which one must match; none for a filter.
 fn searchable(term: &QueryTerm, is_searchable: fn(&str) -> bool) -> Vec<&QueryTerm> {
     match term {
         QueryTerm::Word(text) | QueryTerm::Phrase(text) if is_searchable(text) => vec![term],
@@ -270,12 +270,12 @@ pub struct QueryConditions<'a> {
     pub fields: Vec<FieldConditions>,
     /// And all of these.
     pub texts: Vec<TextCondition<'a>>,
-    /// The query asks for something, and there is nothing in it to look for. So nothing matches.
+    /// See [`TriageQuery::matches_nothing`].
     pub matches_nothing: bool,
 }
 
 impl QueryConditions<'_> {
-    /// Whether a record matches. `contains_text` says of single words and phrases whether the record contains them.
+    /// Whether a record matches. `contains_text` returns whether the record contains a single word or phrase.
     #[must_use]
     pub fn matches(&self, facts: &FeedbackFacts<'_>, mut contains_text: impl FnMut(&QueryTerm) -> bool) -> bool {
         !self.matches_nothing

@@ -301,7 +301,7 @@ async fn begin_cached(app: &App, target: &SurveyTarget, key: &str, submission: &
     }
 }
 
-/// What the store answered, and what a second attempt needs.
+/// The store's outcome, and the data for a second attempt.
 struct Sent {
     outcome: SubmissionOutcome,
     fingerprint: Fingerprint,

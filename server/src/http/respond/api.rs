@@ -162,7 +162,7 @@ pub async fn update(
 /// Takes a submission, and lets the page that sent it read the response.
 async fn answer(app: &App, key: &str, id: Option<&str>, address: ClientAddress, request: Request) -> Response {
     let headers = request.headers().clone();
-    match take(app, key, id, address, request).await {
+    match take(app, key, id, address, &headers, request).await {
         Ok((response, target)) => with_cors(response, &target.project, &sender(app, &target.project, &headers)),
         Err(refused) => match responses::project(app, key).await {
             Ok(project) => match sender(app, &project, &headers) {
@@ -174,17 +174,17 @@ async fn answer(app: &App, key: &str, id: Option<&str>, address: ClientAddress, 
     }
 }
 
-/// One submission, from the request's head to the stored response.
+/// Processes one submission, from the request's head to the stored response.
 async fn take(
     app: &App,
     key: &str,
     id: Option<&str>,
     address: ClientAddress,
+    headers: &HeaderMap,
     request: Request,
 ) -> Result<(Response, Arc<SurveyTarget>), Response> {
-    let headers = request.headers().clone();
     let size = hyper::body::Body::size_hint(request.body());
-    let Admission { project, limit } = admit(app, key, address, &headers, &size).await?;
+    let Admission { project, limit } = admit(app, key, address, headers, &size).await?;
     let bytes = read(app, request, limit).await?;
     app.count_text(address.bucket(), bytes.len()).await.map_err(refused)?;
     let body = SubmissionBody::parse(&bytes).map_err(|error| match error {
@@ -194,8 +194,8 @@ async fn take(
     let language = body.language.clone();
     let quota = app.limits.project(project, app.now()).await.map_err(refused)?;
     let (status, stored) = match id {
-        None => (StatusCode::CREATED, begin_response(app, key, &headers, body).await),
-        Some(id) => (StatusCode::OK, update_response(app, key, id, &headers, body).await),
+        None => (StatusCode::CREATED, begin_response(app, key, headers, body).await),
+        Some(id) => (StatusCode::OK, update_response(app, key, id, headers, body).await),
     };
     match stored {
         Ok((receipt, target)) => Ok((receipt_response(app, status, receipt).map_err(refused)?, target)),
