@@ -291,7 +291,7 @@
   form.noValidate = true;
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    // A click on Next out of habit, just after the automatic advance, is not meant for the new card.
+    // A click on Next out of habit, just after the automatic advance, is not meant for the new card; one after typing there is.
     if (performance.now() - led > 600) forward();
   });
   if (next.type === "button") next.onclick = forward;
@@ -334,6 +334,7 @@
     if ([...card.querySelectorAll("input, textarea")].every((f) => f.validity.valid)) later = setTimeout(save, 600);
   });
   form.addEventListener("input", (event) => {
+    led = -1000;
     // Typing into "Other" selects it.
     if (event.target.matches(".other")) event.target.previousElementSibling.querySelector("input").checked = true;
     // A corrected answer loses its error while typing: removing it on blur would move the button away under the click.

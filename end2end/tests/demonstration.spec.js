@@ -19,8 +19,6 @@ test('an answer on the host site is found, linked and seen', async ({ page, brow
   for (let cards = 0; cards < 12 && !(await frame.locator('#thanks').isVisible()); cards += 1) {
     const before = await place();
     await readQuestions(visitor);
-    const clock = () => frame.locator('body').evaluate(() => performance.now());
-    const came = javaScriptEnabled ? await clock() : 0;
     // Choosing a number advances automatically, except on the last card.
     const leadsOn = javaScriptEnabled && (await frame.locator('.card:visible .scale').count()) > 0 && (await next.textContent()) !== 'Send';
     // For any question: the middle of a scale, the first choice, a text.
@@ -33,11 +31,7 @@ test('an answer on the host site is found, linked and seen', async ({ page, brow
       const n = await choices.count();
       if (n > 0) await choices.nth(n > 4 ? 3 : 0).click();
     }
-    if (!leadsOn) {
-      // A click right after an automatic advance is ignored.
-      if (javaScriptEnabled) await expect.poll(clock).toBeGreaterThan(came + 600);
-      await next.click();
-    }
+    if (!leadsOn) await next.click();
     // Without scripts the frame reloads, and may be read during the reload.
     const after = async () => ((await frame.locator('#next, #thanks').count()) > 0 ? place() : before);
     await expect.poll(() => after().catch(() => before)).not.toBe(before);

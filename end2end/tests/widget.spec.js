@@ -48,6 +48,31 @@ test('its height follows the content up and down @js', async ({ shop: { host, vi
   await expect.poll(height).toBe(small);
 });
 
+test('after an automatic advance, a habitual click does nothing, and one after typing sends @js', async ({ shop: { host, visitor, wrong, frame } }) => {
+  await visitor.goto(`${host.url}/`);
+  await launcher(visitor).click();
+  await frame.locator('.card:visible label', { hasText: /^7$/ }).waitFor();
+  await readQuestions(visitor);
+  // In the page's own time: between the advance and the clicks nothing may take half a second.
+  const stayed = await frame.locator('body').evaluate(async () => {
+    const text = document.querySelector('textarea');
+    const card = text.closest('.card');
+    const advanced = new Promise((resolve) => new MutationObserver(() => card.hidden || resolve()).observe(card, { attributes: true }));
+    [...document.querySelectorAll('.card:not([hidden]) label')].find((label) => label.textContent.trim() === '7').click();
+    await advanced;
+    const send = document.querySelector('#next');
+    send.click();
+    const waits = !send.hasAttribute('aria-busy');
+    text.value = 'Typed at once';
+    text.dispatchEvent(new InputEvent('input', { bubbles: true }));
+    send.click();
+    return waits && send.hasAttribute('aria-busy');
+  });
+  expect(stayed).toBe(true);
+  await expect(frame.locator('#thanks')).toBeVisible();
+  expect(wrong).toEqual([]);
+});
+
 test('it can be answered by keyboard alone @js', async ({ shop: { host, visitor, wrong, frame }, own, page }) => {
   await visitor.goto(`${host.url}/`);
   await launcher(visitor).focus();
