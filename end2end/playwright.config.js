@@ -1,4 +1,4 @@
-// Every spec runs twice, with JavaScript on and off, against the release program.
+// Every spec runs twice, with JavaScript on and off, against the program that `cargo xtask test` builds: unoptimized, with the files of a release.
 // A title with @js needs JavaScript; one with @nojs is about its absence.
 import { defineConfig } from '@playwright/test';
 

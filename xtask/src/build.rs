@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{
     Result,
-    paths::Paths,
+    paths::{Paths, TEST_PROFILE},
     process::{cargo, run, step},
     site,
 };
@@ -17,21 +17,20 @@ pub fn program(paths: &Paths, release: bool) -> Result<PathBuf> {
 /// As [`program`]; with `reload`, open pages reload when a newer program takes over.
 pub fn reloading(paths: &Paths, release: bool, reload: bool) -> Result<PathBuf> {
     site::build(paths, release, reload)?;
-    server(paths, release, if release { "release" } else { "dev" })?;
+    server(paths, release, &["--package", "earshot-server", "--profile", if release { "release" } else { "dev" }])?;
     Ok(paths.program(release))
 }
 
 /// Builds the program for tests; returns its path.
 pub fn for_tests(paths: &Paths) -> Result<PathBuf> {
     site::build(paths, true, false)?;
-    server(paths, true, "test-release")?;
+    // The whole workspace, because Cargo chooses the features of dependencies for it, and the tests are to use the same build.
+    server(paths, true, &["--workspace", "--profile", TEST_PROFILE])?;
     Ok(paths.test_program())
 }
 
-fn server(paths: &Paths, release: bool, profile: &str) -> Result<()> {
+fn server(paths: &Paths, release: bool, args: &[&str]) -> Result<()> {
     step("building the server", || {
-        run(cargo(paths)
-            .args(["build", "--package", "earshot-server", "--bin", "earshot", "--profile", profile])
-            .env("EARSHOT_SITE", paths.site(release)))
+        run(cargo(paths).args(["build", "--bin", "earshot"]).args(args).env("EARSHOT_SITE", paths.site(release)))
     })
 }

@@ -32,9 +32,9 @@ impl Paths {
         self.target.join(profile(release)).join(format!("earshot{}", env::consts::EXE_SUFFIX))
     }
 
-    /// The program for tests: built like a release, without link-time optimization.
+    /// The program for tests.
     pub fn test_program(&self) -> PathBuf {
-        self.target.join("test-release").join(format!("earshot{}", env::consts::EXE_SUFFIX))
+        self.target.join(TEST_PROFILE).join(format!("earshot{}", env::consts::EXE_SUFFIX))
     }
 
     /// The browser tests.
@@ -42,6 +42,9 @@ impl Paths {
         self.root.join("end2end")
     }
 }
+
+/// Cargo's profile of the tests and of the program that they use.
+pub const TEST_PROFILE: &str = "tests";
 
 /// Cargo's directory name for a profile.
 pub fn profile(release: bool) -> &'static str {

@@ -1,4 +1,4 @@
-//! Playwright against the release program, in Chromium; the widget's tests in Firefox too.
+//! Playwright against the program, in Chromium; the widget's tests in Firefox too.
 
 use std::{
     path::PathBuf,
@@ -20,7 +20,7 @@ pub fn tests(paths: &Paths, args: &Args) -> Result<TestCounts> {
         playwright.env("EARSHOT_FIREFOX", browser);
     }
     let (success, text) = tee(playwright.arg("test").args(&args.extra))?;
-    let tally = count(&text);
+    let tally = TestCounts { failures: failures(&text), ..count(&text) };
     if let Some(skipped) = skipped(&text) {
         println!("   skipped: {skipped} browser tests that need software not installed here");
     }
@@ -47,7 +47,7 @@ fn playwright(paths: &Paths) -> Result<Command> {
     }
     let program = paths.test_program();
     if !program.is_file() {
-        return Err("nothing to test: cargo xtask test --only release".into());
+        return Err("nothing to test: cargo xtask test --only program".into());
     }
     let browser = chromium::ensure(paths)?;
     let real = std::env::var_os("EARSHOT_REAL_CSV");
@@ -93,6 +93,13 @@ fn count(text: &str) -> TestCounts {
     tally
 }
 
+/// What Playwright prints about each failed test: from `  1) [js] › file:line › title ───` to the summary.
+fn failures(text: &str) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    let first = lines.iter().position(|line| line.trim_start().starts_with("1) ["));
+    first.map(|start| lines[start..].join("\n")).unwrap_or_default()
+}
+
 /// The number of tests that Playwright skipped, from its summary lines.
 fn skipped(text: &str) -> Option<u32> {
     text.lines().rev().find_map(|line| line.trim().strip_suffix(" skipped")?.parse().ok())
@@ -100,12 +107,15 @@ fn skipped(text: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{count, skipped};
+    use super::{count, failures, skipped};
 
     #[test]
     fn closing_lines_are_added_up() {
         let tally = count("  1 failed\n    [js] › a.spec.js:3:1 › x\n  2 did not run\n  3 skipped\n  12 passed (30.1s)\n");
         assert_eq!((tally.passed, tally.failed), (12, 3));
+        let shown = "  ✓  1 [js] › a.spec.js:3:1 › x (1s)\n\n  1) [js] › a.spec.js:4:1 › y ───\n\n    Error: no\n\n  1 failed\n";
+        assert_eq!(failures(shown).lines().next(), Some("  1) [js] › a.spec.js:4:1 › y ───"));
+        assert_eq!(failures("  12 passed (30.1s)\n"), "");
         assert_eq!((skipped("  3 skipped\n  12 passed (30.1s)\n"), skipped("  12 passed\n")), (Some(3), None));
     }
 }

@@ -1,4 +1,4 @@
-//! Size limits for the files that the release program serves, compressed as for a browser.
+//! Size limits for the files that the program serves, compressed as for a browser.
 
 use super::{Args, TestCounts, server::Server};
 use crate::{Result, paths::Paths};

@@ -35,24 +35,27 @@ pub struct Args {
 }
 
 /// The result of a stage.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub struct TestCounts {
     /// Single tests that passed.
     pub passed: u32,
     /// Single tests that failed.
     pub failed: u32,
+    /// What the test tool printed about failed tests, to be repeated at the end of the run. A long output that is cut in the middle (as
+    /// continuous integration does) still says what failed.
+    pub failures: String,
 }
 
 impl TestCounts {
-    const GOOD: Self = Self { passed: 1, failed: 0 };
-    const BAD: Self = Self { passed: 0, failed: 1 };
+    const GOOD: Self = Self { passed: 1, failed: 0, failures: String::new() };
+    const BAD: Self = Self { passed: 0, failed: 1, failures: String::new() };
 }
 
 impl std::ops::Add for TestCounts {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        Self { passed: self.passed + other.passed, failed: self.failed + other.failed }
+        Self { passed: self.passed + other.passed, failed: self.failed + other.failed, failures: self.failures + &other.failures }
     }
 }
 
@@ -66,9 +69,10 @@ const STAGES: &[(&str, &str, StageFn)] = &[
     ("clippy", "clippy, host", checks::clippy),
     ("clippy-wasm", "clippy, wasm", checks::clippy_wasm),
     ("docs", "rustdoc without warnings", checks::docs),
+    // Before the Rust tests: they use the same build.
+    ("program", "the program under test", |paths, _| build::for_tests(paths).map(|_| TestCounts::GOOD)),
     ("rust", "Rust tests on SQLite and PostgreSQL", rust::tests),
     ("doctests", "examples in documentation", rust::doctests),
-    ("release", "release build", |paths, _| build::for_tests(paths).map(|_| TestCounts::GOOD)),
     ("budgets", "sizes of served files", budgets::check),
     ("contract", "schemathesis against the API's document", contract::check),
     ("clients", "generated clients: Python, TypeScript", clients::check),
@@ -97,14 +101,17 @@ pub fn test(paths: &Paths, args: &Args) -> Result<ExitCode> {
     for &(name, what, run) in STAGES.iter().filter(|(name, ..)| wanted(name)) {
         println!("\n── {name}: {what}");
         let start = Instant::now();
-        // These need the result of the release stage; without it they would only repeat its failure, or test an old program.
+        // These need the program; without it they would only repeat its failure, or test an old program.
         let blocked = matches!(name, "budgets" | "contract" | "clients" | "browser")
-            && all.iter().any(|d: &StageResult| d.name == "release" && d.error.is_some());
-        let outcome = if blocked { Err("not run: no release build".into()) } else { run(paths, args) };
+            && all.iter().any(|d: &StageResult| d.name == "program" && d.error.is_some());
+        let outcome = if blocked { Err("not run: the program was not built".into()) } else { run(paths, args) };
         let took = start.elapsed();
         let (tally, error) = match outcome {
             Ok(tally) if tally.failed == 0 => (tally, None),
-            Ok(tally) => (tally, Some(format!("{} failed", tally.failed))),
+            Ok(tally) => {
+                let error = format!("{} failed", tally.failed);
+                (tally, Some(error))
+            }
             Err(error) => (TestCounts::BAD, Some(error.to_string())),
         };
         match &error {
@@ -130,10 +137,21 @@ fn report(all: &[StageResult]) -> ExitCode {
         sum.passed += done.tally.passed;
         sum.failed += done.tally.failed;
     }
-    for done in all.iter().filter(|d| d.error.is_some()) {
-        let error = done.error.as_deref().unwrap_or_default();
-        println!("FAILED {}: {}", done.name, error.lines().next().unwrap_or_default());
+    for done in all {
+        let Some(error) = &done.error else { continue };
+        println!("\nFAILED {}: {}", done.name, first_lines(error, 40));
+        println!("{}", first_lines(&done.tally.failures, 200));
     }
     println!("{} passed, {} failed", sum.passed, sum.failed);
     if sum.failed == 0 && all.iter().all(|d| d.error.is_none()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The first lines of a text; says how many follow.
+fn first_lines(text: &str, most: usize) -> String {
+    let mut lines: Vec<_> = text.trim_end().lines().take(most).map(str::to_owned).collect();
+    match text.trim_end().lines().count().saturating_sub(most) {
+        0 => {}
+        more => lines.push(format!("({more} more lines)")),
+    }
+    lines.join("\n")
 }

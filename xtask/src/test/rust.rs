@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, process::Command};
 use super::{Args, TestCounts};
 use crate::{
     Result,
-    paths::Paths,
+    paths::{Paths, TEST_PROFILE},
     postgres::{Postgres, VARIABLE},
     process::{apt_install, cargo, clean_env, tee, which},
 };
@@ -16,9 +16,21 @@ pub fn tests(paths: &Paths, args: &Args) -> Result<TestCounts> {
     tracer();
     let mut command = cargo(paths);
     if which("cargo-nextest").is_some() {
-        command.args(["nextest", "run", "--workspace", "--no-fail-fast", "--status-level", "fail", "--final-status-level", "fail"]);
+        command.args([
+            "nextest",
+            "run",
+            "--cargo-profile",
+            TEST_PROFILE,
+            "--workspace",
+            "--no-fail-fast",
+            "--status-level",
+            "fail",
+            "--final-status-level",
+            "fail",
+        ]);
+        command.args(["--failure-output", "immediate-final"]);
     } else {
-        command.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
+        command.args(["test", "--profile", TEST_PROFILE, "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
     }
     clean_env(&mut command).env(VARIABLE, &postgres.url).env("EARSHOT_TEST_NOTES", notes_file(paths));
     // A changed snapshot fails, and nothing is written: accepting a change is a separate step.
@@ -26,7 +38,13 @@ pub fn tests(paths: &Paths, args: &Args) -> Result<TestCounts> {
     if args.long {
         command.env("EARSHOT_TEST_LONG", "1");
     }
-    outcome(&mut command)
+    outcome(with_site(&mut command, paths))
+}
+
+/// Embeds the same files as in the program under test, so that the server is compiled once; if there are none yet, the plain sources.
+fn with_site<'c>(command: &'c mut Command, paths: &Paths) -> &'c mut Command {
+    let site = paths.site(true);
+    if site.is_dir() { command.env("EARSHOT_SITE", site) } else { command }
 }
 
 /// The program that counts how often another one syncs to disk. Without it one test reports that it was skipped.
@@ -54,13 +72,20 @@ pub fn forget_notes(paths: &Paths) {
 /// The examples in documentation comments.
 pub fn doctests(paths: &Paths, _: &Args) -> Result<TestCounts> {
     let mut command = cargo(paths);
-    outcome(clean_env(command.args(["test", "--workspace", "--doc", "--quiet"])))
+    clean_env(command.args(["test", "--profile", TEST_PROFILE, "--workspace", "--doc", "--quiet"]));
+    outcome(with_site(&mut command, paths))
 }
 
 fn outcome(command: &mut Command) -> Result<TestCounts> {
     let (success, text) = tee(command)?;
-    let tally = count(&text);
+    let tally = TestCounts { failures: failures(&text), ..count(&text) };
     if success || tally.failed > 0 { Ok(tally) } else { Err("the tests did not finish".into()) }
+}
+
+/// What nextest prints about failed tests after its summary line, or cargo test from its list of failures on.
+fn failures(text: &str) -> String {
+    let start = |line: &str| (line.contains("Summary [") && line.contains("run:")) || line == "failures:";
+    text.lines().skip_while(|line| !start(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// Adds up the summary lines of nextest (`Summary [ 1.2s] 12 tests run: 11 passed, 1 failed, 0 skipped`) and of cargo test (`test result:

@@ -1,4 +1,4 @@
-//! The release program with the demonstration, on a free port and in its own directory.
+//! The program with the demonstration, on a free port and in its own directory.
 
 use std::{
     env, fs,
