@@ -11,6 +11,7 @@ use crate::{
         keys::{SEND_KEYS, SendKeys},
     },
     inbox::ActionFields,
+    replies::picker::ReplyPicker,
 };
 
 /// The item's id, from its URL.
@@ -34,8 +35,8 @@ pub fn AnswerForm(
 ) -> impl IntoView {
     let TicketView { requester, state, replies, typed, .. } = ticket;
     let error_at = |field: &str| typed.errors.message_for(field).map(ToOwned::to_owned);
-    let (error, reply_error, files_error) = (error_at("message"), error_at("reply"), error_at("files"));
-    let (bad, bad_reply, bad_files) = (error.is_some(), reply_error.is_some(), files_error.is_some());
+    let (error, files_error) = (error_at("message"), error_at("files"));
+    let (bad, bad_files) = (error.is_some(), files_error.is_some());
     let kept = !typed.key.is_empty();
     let key = if kept { typed.key } else { format!("{form_key}-answer") };
     let describedby = if bad { "answer-who answer-error" } else { "answer-who" };
@@ -52,17 +53,7 @@ pub fn AnswerForm(
                 <textarea id="answer" name="message" rows="6" autofocus=kept maxlength=MAX_MESSAGE aria-describedby=describedby aria-invalid=bad.then_some("true")>{textarea_text(&typed.answer)}</textarea>
             </div>
             <div class="answer-more">
-                {(!replies.is_empty()).then(|| view! {
-                    <span class="cluster">
-                        {reply_error.map(|message| view! { <p class="field-error" id="canned-error">{message}</p> })}
-                        <label for="canned">"Canned reply"</label>
-                        <select id="canned" name="reply" class="fit" aria-describedby=bad_reply.then_some("canned-error") aria-invalid=bad_reply.then_some("true")>
-                            <option value="">"Choose…"</option>
-                            {replies.into_iter().map(|(id, name)| view! { <option value=id>{name}</option> }).collect_view()}
-                        </select>
-                        <button type="submit" id="canned-insert" name="do" value="insert" class="button button-small">"Insert"</button>
-                    </span>
-                })}
+                <ReplyPicker options=replies error=error_at("reply") />
                 <span class="cluster answer-files">
                     {files_error.map(|message| view! { <p class="field-error" id="answer-files-error">{message}</p> })}
                     <label for="answer-files">"Files"</label>

@@ -9,7 +9,7 @@ use domain::{
     tickets::{MessageAuthor, Priority, TicketState},
 };
 
-use crate::inbox::HighlightSpan;
+use crate::{inbox::HighlightSpan, replies::picker::ReplyOptions};
 
 pub use report::{DeskPage, DeskView};
 
@@ -102,8 +102,8 @@ pub struct TicketView {
     pub resolution: Option<String>,
     /// Messages, oldest first.
     pub messages: Vec<MessageView>,
-    /// Canned replies: id and name.
-    pub replies: Vec<(String, String)>,
+    /// The canned replies that can be inserted.
+    pub replies: ReplyOptions,
     /// Whether e-mails reach the requester.
     pub delivery: MailDeliveryState,
     /// The submitted values of a rejected form.

@@ -1,5 +1,7 @@
 //! Canned replies: the list with the form for a new one, and the edit page.
 
+pub mod picker;
+
 use domain::{
     FieldErrors,
     replies::{MAX_BODY, MAX_NAME, PLACEHOLDERS},

@@ -1,4 +1,4 @@
-//! The demonstration's tickets and canned replies.
+//! The demonstration's tickets.
 
 use domain::{
     Timestamp,
@@ -9,7 +9,6 @@ use domain::{
 };
 use service::{
     error::Result,
-    replies,
     tickets::{self, RequesterReply, StaffReply, TicketSubmission},
 };
 
@@ -37,18 +36,6 @@ struct DemoTicket {
     message: &'static str,
     steps: &'static [(i64, TicketStep)],
 }
-
-const REPLIES: &[(&str, &str)] = &[
-    (
-        "Asking for a file",
-        "Hello {name},\n\nthank you for writing. Could you attach the plan in which this happens? You can do so at {link}.\n\n{me}",
-    ),
-    (
-        "Fixed in the next release",
-        "Hello {name},\n\nwe found the problem, and it is fixed in the next release. I will write here as soon as it is out.\n\n{me}",
-    ),
-    ("Closing without a response", "Hello {name},\n\nI am closing ticket {number} for now. If you write again, it reopens.\n\n{me}"),
-];
 
 const TICKETS: &[DemoTicket] = &[
     DemoTicket {
@@ -151,12 +138,8 @@ const TICKETS: &[DemoTicket] = &[
     },
 ];
 
-/// Fills the help desk with canned replies, and with tickets in all states.
+/// Fills the help desk with tickets in all states.
 pub(super) async fn fill(past: &mut BackdatedApp, project: &Project, owner: &Scope, others: &[Scope], now: Timestamp) -> Result<()> {
-    for (name, body) in REPLIES {
-        let key = past.key();
-        replies::create(past.at(now.plus_days(-80)), owner, &key, name, body).await?;
-    }
     for (n, ticket) in TICKETS.iter().enumerate() {
         let at = now.plus_ms(-ticket.hours_ago * HOUR_MS - 7 * 60_000);
         let submission = TicketSubmission {

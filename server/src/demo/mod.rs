@@ -2,6 +2,7 @@
 
 mod desk;
 pub mod host;
+mod replies;
 mod story;
 mod texts;
 
@@ -167,6 +168,7 @@ async fn fill(app: &AppState) -> Result<Demo> {
     link_all(&mut past, &team, &items, &said, now).await?;
     move_items(&mut past, &team, &items, now).await?;
     import_some(&mut past, &team.owner, now).await?;
+    replies::fill(&mut past, &team.owner, now).await?;
     desk::fill(&mut past, &project, &team.owner, &team.others, now).await?;
     let survey = surveys.get(&DemoSurvey::Nps).copied().ok_or_else(|| Error::internal("demonstration", "no survey"))?;
     Ok(Demo { project, survey, password: Some(password) })

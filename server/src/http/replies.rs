@@ -1,7 +1,7 @@
 //! Canned replies.
 
 use app::{
-    replies::{RepliesPage, RepliesView, ReplyForm, ReplyPage, ReplyRow, ReplyView},
+    replies::{RepliesPage, RepliesView, ReplyForm, ReplyPage, ReplyRow, ReplyView, picker::ReplyOptions},
     shell::{Flash, Nav},
 };
 use axum::{
@@ -14,12 +14,15 @@ use domain::{
     DomainError as Refusal, FieldErrors,
     accounts::{Role, Scope},
     ids::CannedReplyId,
-    replies::{CannedReply, unknown_placeholders},
+    replies::{CannedReply, PlaceholderValues, unknown_placeholders},
+    tickets::Ticket,
 };
 use leptos::prelude::*;
 use service::{
     error::{Error, Result},
     replies,
+    state::App,
+    tickets::LINK_PLACEHOLDER,
 };
 
 use super::{console::ConsoleRequest, error::PageResult, forms::Form};
@@ -128,4 +131,28 @@ async fn delete(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, 
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The replies that a person can insert into an answer: none for those who cannot answer.
+pub(super) async fn options(app: &App, scope: &Scope) -> Result<ReplyOptions> {
+    if scope.require(Role::Triager).is_err() {
+        return Ok(ReplyOptions::default());
+    }
+    Ok(ReplyOptions(app.store.replies(scope).await?.into_iter().map(|reply| (reply.id.to_string(), reply.name)).collect()))
+}
+
+/// The text of an answer with the chosen reply after it; `None` if none of the project's replies was chosen.
+pub(super) async fn inserted(console: &ConsoleRequest, scope: &Scope, ticket: &Ticket, chosen: &str, text: &str) -> Result<Option<String>> {
+    let Ok(id) = chosen.parse::<CannedReplyId>() else { return Ok(None) };
+    let Some(reply) = console.app.store.reply(scope, id).await? else { return Ok(None) };
+    // The link itself is only inserted when the requester reads the reply.
+    let values = PlaceholderValues {
+        name: ticket.name.as_deref(),
+        number: ticket.number,
+        subject: &ticket.subject,
+        link: LINK_PLACEHOLDER,
+        me: &console.staff.name,
+    };
+    let filled = values.fill(&reply.body);
+    Ok(Some(if text.trim().is_empty() { filled } else { format!("{}\n\n{filled}", text.trim_end()) }))
 }

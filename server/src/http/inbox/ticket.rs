@@ -10,8 +10,7 @@ use domain::{
     accounts::{Role, Scope},
     desk::format_duration,
     feedback::Feedback,
-    ids::{CannedReplyId, FeedbackId},
-    replies::PlaceholderValues,
+    ids::FeedbackId,
     tickets::{Message, MessageAuthor, Priority, Ticket, TicketState},
     triage::TriageQuery,
 };
@@ -38,6 +37,7 @@ use crate::http::{
     limits::BodyMemory,
     portal::{self, PortalRequest},
     refusal::CapturedForm,
+    replies,
     upload::MultipartForm,
 };
 
@@ -74,7 +74,6 @@ pub(super) async fn view(console: &ConsoleRequest, scope: &Scope, item: &Feedbac
         age: present.ago(message.created_at),
         at: message.created_at.rfc3339(),
     };
-    let replies = if scope.require(Role::Triager).is_ok() { app.store.replies(scope).await? } else { Vec::new() };
     Ok(Some(TicketView {
         number: ticket.number,
         subject: marked(&ticket.subject),
@@ -86,7 +85,7 @@ pub(super) async fn view(console: &ConsoleRequest, scope: &Scope, item: &Feedbac
         first_response: first_response(&ticket, present.now),
         resolution: ticket.resolution_ms().map(|ms| format!("Closed after {}", format_duration(ms))),
         messages: messages.into_iter().map(message).collect(),
-        replies: replies.into_iter().map(|r| (r.id.to_string(), r.name)).collect(),
+        replies: replies::options(app, scope).await?,
         delivery: delivery(console, scope, &ticket).await?,
         typed: AnswerDraft::default(),
         requester,
@@ -259,20 +258,11 @@ pub async fn answer(
     };
     if form.get("do") == "insert" {
         tickets::store_pending_files(app, QuotaOwner::Team, console.project()?, &waiting, files).await?;
-        let chosen = match form.get("reply").parse::<CannedReplyId>() {
-            Ok(reply) => app.store.reply(&scope, reply).await?,
-            Err(_) => None,
+        let (status, answer, errors) = match replies::inserted(&console, &scope, &ticket, form.get("reply"), &text).await? {
+            Some(answer) => (StatusCode::OK, answer, FieldErrors::default()),
+            None => (StatusCode::UNPROCESSABLE_ENTITY, text, FieldErrors::one("reply", "required", "Choose a canned reply first.")),
         };
-        let Some(reply) = chosen else {
-            let errors = FieldErrors::one("reply", "required", "Choose a canned reply first.");
-            return again.show(StatusCode::UNPROCESSABLE_ENTITY, AnswerDraft { answer: text, errors, ..AnswerDraft::default() }).await;
-        };
-        let (name, me) = (ticket.name.as_deref(), console.staff.name.as_str());
-        // The link itself is only inserted when the requester reads the reply.
-        let filling = PlaceholderValues { name, number: ticket.number, subject: &ticket.subject, link: tickets::LINK_PLACEHOLDER, me };
-        let put = filling.fill(&reply.body);
-        let answer = if text.trim().is_empty() { put } else { format!("{}\n\n{put}", text.trim_end()) };
-        return again.show(StatusCode::OK, AnswerDraft { answer, ..AnswerDraft::default() }).await;
+        return again.show(status, AnswerDraft { answer, errors, ..AnswerDraft::default() }).await;
     }
     let close = form.get("do") == "close";
     let reply = StaffReply { body: text.clone(), close, seen: Some(form.version()?), files: files.clone(), held: waiting.clone() };
