@@ -391,9 +391,10 @@ impl Tx<'_> {
             }
             FeedbackChange::Tagged { added, removed } => {
                 for tag in removed {
-                    sqlx::query("DELETE FROM feedback_tags WHERE feedback_id = $1 AND tag = $2")
+                    sqlx::query("DELETE FROM feedback_tags WHERE feedback_id = $1 AND tag = $2 AND project_id = $3")
                         .bind(held.id.to_string())
                         .bind(tag.clone())
+                        .bind(held.project.to_string())
                         .execute(self.conn())
                         .await?;
                 }

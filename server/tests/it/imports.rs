@@ -1024,6 +1024,11 @@ on_both!(another_projects_import_takes_nothing, |t: TestApp| async move {
     imports::start(app, &scope, &import, ColumnMapping::parse("text=text").unwrap()).await.unwrap();
     let (id, now) = (import.id, app.now());
     app.store.write(move |tx| Box::pin(async move { tx.fail_import(&foreign, id, "no", now).await })).await.unwrap();
+    app.store.write(move |tx| Box::pin(async move { tx.finish_import(&foreign, id, now).await })).await.unwrap();
+    let running = imports::find(app, &scope, id).await.unwrap();
+    let after = Import { added: 9, ..running.clone() };
+    let counted = app.store.write(move |tx| Box::pin(async move { tx.import_progress(&foreign, &running, &after, now).await }));
+    assert!(!counted.await.unwrap());
     assert_eq!(imports::find(app, &scope, id).await.unwrap().status, ImportStatus::Running);
 });
 
