@@ -198,10 +198,12 @@ impl FieldFilter {
 }
 
 impl TriageQuery {
-    /// Whether the query names a member, so that `ProjectNames::members` matters.
-    #[must_use]
-    pub fn names_members(&self) -> bool {
-        self.tests(QueryField::Assignee).any(|(_, filter)| matches!(filter, FieldFilter::Assignee(Assignee::Member(_))))
+    /// The e-mail addresses of members that the query names: those that `ProjectNames::members` needs.
+    pub fn named_members(&self) -> impl Iterator<Item = &str> {
+        self.tests(QueryField::Assignee).filter_map(|(_, filter)| match filter {
+            FieldFilter::Assignee(Assignee::Member(who)) if who.contains('@') => Some(who.as_str()),
+            _ => None,
+        })
     }
 
     /// Whether the query names a survey, so that `ProjectNames::surveys` matters.

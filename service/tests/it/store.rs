@@ -9,7 +9,7 @@ use std::{
 };
 
 use domain::{
-    accounts::Scope,
+    accounts::{Role, Scope},
     feedback::Feedback,
     ids::{FeedbackId, ProjectId, StaffId},
 };
@@ -68,6 +68,19 @@ on_both!(a_source_key_counts_once_in_each_project, |t: TestApp| async move {
     assert!(insert(&t.app, &feedback(&t.app, two.id, "x", &[]), Some("k")).await);
     assert!(insert(&t.app, &feedback(&t.app, one.id, "x", &[]), None).await);
     assert!(insert(&t.app, &feedback(&t.app, one.id, "x", &[]), None).await, "no key is never the same key");
+});
+
+on_both!(only_the_members_that_are_asked_for_are_read, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let other = t.member(&project, "other@example.com", Role::Viewer).await;
+    let elsewhere = service::projects::create(&t.app, "Two", vec![], None).await.unwrap();
+    let named = async |project: ProjectId, emails: &[&str]| {
+        let emails: Vec<String> = emails.iter().map(|email| (*email).to_owned()).collect();
+        t.app.store.members_with_email(&Scope::system(project), &emails).await.unwrap()
+    };
+    assert_eq!(named(project.id, &["other@example.com", "nobody@example.com"]).await, [(other, "other@example.com".to_owned())]);
+    assert_eq!(named(project.id, &["owner@example.com"]).await, [(owner, "owner@example.com".to_owned())]);
+    assert_eq!(named(elsewhere.id, &["owner@example.com"]).await, []);
 });
 
 on_both!(concurrent_twins_do_the_work_once, |t: TestApp| async move {
