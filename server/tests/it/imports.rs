@@ -1003,7 +1003,7 @@ on_both!(what_has_served_its_time_goes, |t: TestApp| async move {
     let (app, scope) = (&t.app, project(&t.app).await);
     uploaded(app, &scope, "forgotten.csv", b"text\nx\n").await;
     let now = app.now();
-    let once = store::IdempotentWrite::form("test", "key-00001", store::Fingerprint::of(["x"]));
+    let once = store::IdempotentWrite::form(&store::IdempotencyScope::Import(scope.project()), "key-00001", store::Fingerprint::of(["x"]));
     app.store.write_idempotent(once, now, |_| Box::pin(async { Ok(1) })).await.unwrap();
     t.clock.advance_ms(31 * 86_400_000);
     enqueued(app, Job::Purge {}).await;

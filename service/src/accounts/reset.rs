@@ -7,7 +7,7 @@ use domain::{
     email::{NO_EMAIL, is_email, lower_case},
     ids::StaffId,
 };
-use store::{Fingerprint, IdempotentWrite, hash::hash_token, staff::StaffRow};
+use store::{Fingerprint, IdempotencyScope, IdempotentWrite, hash::hash_token, staff::StaffRow};
 
 use super::password;
 use crate::{error::Result, mail, state::App};
@@ -27,7 +27,7 @@ pub async fn ask(app: &App, email: &str, address: IpAddr, key: &str) -> Result<(
     app.limits.count_password_reset(&whose, address, now).await?;
     let letter = mail::password_reset(app, &email).ok_or(Refusal::NotFound)?;
     app.store
-        .write_idempotent(IdempotentWrite::form(whose, key, Fingerprint::of([&email])), now, move |tx| {
+        .write_idempotent(IdempotentWrite::form(&IdempotencyScope::PasswordReset(whose), key, Fingerprint::of([&email])), now, move |tx| {
             Box::pin(async move {
                 // E-mails over the limit are dropped silently.
                 tx.queue_mail(&letter, now).await?;

@@ -8,7 +8,7 @@ use domain::{
     projects::Project,
     tickets::{Ticket, TicketState},
 };
-use store::{Fingerprint, IdempotentWrite, Tx};
+use store::{Fingerprint, IdempotencyScope, IdempotentWrite, Tx};
 
 use crate::{
     error::Result,
@@ -97,7 +97,7 @@ pub async fn renew_link(app: &App, scope: &Scope, ticket: TicketId, key: &str, s
     let content = Fingerprint::of([if shown { "show" } else { "mail" }]);
     let generation = app
         .store
-        .act_once(app.context(scope), IdempotentWrite::form(format!("ticket-link:{ticket}"), key, content), move |act| {
+        .act_once(app.context(scope), IdempotentWrite::form(&IdempotencyScope::TicketLink(ticket), key, content), move |act| {
             Box::pin(async move {
                 let now = act.now();
                 act.ensure_authorized(Role::Triager).await?;

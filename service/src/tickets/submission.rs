@@ -14,7 +14,7 @@ use domain::{
 };
 use search::language;
 use serde::{Deserialize, Serialize};
-use store::{IdempotentWrite, numbers::NumberSequence, tickets::NewAttachment};
+use store::{IdempotencyScope, IdempotentWrite, numbers::NumberSequence, tickets::NewAttachment};
 
 use super::{
     fingerprint,
@@ -99,7 +99,7 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: TicketS
     let place = [&context.page_url, &context.release, &context.environment].map(|of| of.clone().unwrap_or_default());
     let words = [&new.subject, &new.message, &new.email, &new.name].map(Clone::clone);
     let content = fingerprint([words.to_vec(), place.to_vec()].concat(), &kept, &files).await?;
-    let once = IdempotentWrite::form(format!("ticket:{}", project.id), key, content);
+    let once = IdempotentWrite::form(&IdempotencyScope::Ticket(project.id), key, content);
     let act_context = app.context(&Scope::system(project.id));
     let now = act_context.now;
     let text = new.text();

@@ -16,7 +16,7 @@ use domain::{
 use futures_util::{FutureExt, future::join_all};
 use service::{jobs, state::AppState};
 use sqlx::Connection;
-use store::{Fingerprint, IdempotentWrite, jobs::PurgeTarget};
+use store::{Fingerprint, IdempotencyScope, IdempotentWrite, jobs::PurgeTarget};
 
 use testing::{Database, TestApp, on_both, on_one, sample};
 
@@ -87,12 +87,16 @@ on_both!(concurrent_twins_do_the_work_once, |t: TestApp| async move {
     let runs = Arc::new(AtomicUsize::new(0));
     let calls = (0..20).map(|n| {
         let runs = Arc::clone(&runs);
-        t.app.store.write_idempotent(IdempotentWrite::form("twins", "the-same-key", Fingerprint::of(["x"])), t.app.now(), move |_| {
-            Box::pin(async move {
-                runs.fetch_add(1, Ordering::SeqCst);
-                Ok(n)
-            })
-        })
+        t.app.store.write_idempotent(
+            IdempotentWrite::form(&IdempotencyScope::PasswordReset("twins".into()), "the-same-key", Fingerprint::of(["x"])),
+            t.app.now(),
+            move |_| {
+                Box::pin(async move {
+                    runs.fetch_add(1, Ordering::SeqCst);
+                    Ok(n)
+                })
+            },
+        )
     });
     let answers: Vec<i32> = join_all(calls).await.into_iter().map(|a| a.unwrap()).collect();
     assert_eq!(runs.load(Ordering::SeqCst), 1);
@@ -101,9 +105,11 @@ on_both!(concurrent_twins_do_the_work_once, |t: TestApp| async move {
 
 on_both!(a_refused_attempt_may_be_repeated_with_its_key, |t: TestApp| async move {
     let attempt = |fails: bool| {
-        t.app.store.write_idempotent(IdempotentWrite::form("again", "the-same-key", Fingerprint::of(["x"])), t.app.now(), move |_| {
-            Box::pin(async move { if fails { Err(domain::DomainError::Forbidden.into()) } else { Ok(7) } })
-        })
+        t.app.store.write_idempotent(
+            IdempotentWrite::form(&IdempotencyScope::PasswordReset("again".into()), "the-same-key", Fingerprint::of(["x"])),
+            t.app.now(),
+            move |_| Box::pin(async move { if fails { Err(domain::DomainError::Forbidden.into()) } else { Ok(7) } }),
+        )
     };
     assert!(attempt(true).await.is_err());
     assert_eq!(attempt(false).await.unwrap(), 7);
