@@ -52,7 +52,7 @@ pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str
         expires_at: now.plus_days(INVITATION_DAYS),
     };
     let (id, hash) = (invitation.id, hash_token(&token));
-    let letter = match &invitation.email {
+    let message = match &invitation.email {
         Some(to) if app.settings.mail.is_some() => {
             let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
             let by = app.store.actor_name(by).await?.ok_or(Refusal::NotFound)?;
@@ -76,8 +76,8 @@ pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str
                     }
                 }
                 tx.insert_invitation(&invitation, &hash, now).await?;
-                if let Some(letter) = &letter {
-                    tx.queue_mail(letter, now).await?;
+                if let Some(message) = &message {
+                    tx.queue_mail(message, now).await?;
                 }
                 Ok((id, replaced))
             })
