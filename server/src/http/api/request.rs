@@ -307,6 +307,12 @@ pub fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option
     whole.map(Some).ok_or_else(|| serde::de::Error::custom("this must be a whole number of 0 or more"))
 }
 
+/// A limit of the domain, for `#[validate(length(max = …))]`.
+#[must_use]
+pub const fn chars(most: usize) -> u64 {
+    most as u64
+}
+
 /// [`PAGE`], for `#[serde(default)]`.
 #[must_use]
 pub fn page() -> usize {
