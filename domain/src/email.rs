@@ -45,6 +45,23 @@ pub fn canonical(text: &str) -> String {
     format!("{}@{}", lower(local), domain(host))
 }
 
+/// The forms in which accounts may have stored an address ([`lower_case`]) that compares equal to this one: composed or decomposed
+/// characters, and the domain in Unicode or as browsers send it.
+#[must_use]
+pub fn stored_forms(text: &str) -> Vec<String> {
+    let mut forms = vec![lower_case(text)];
+    if let Some((local, host)) = canonical(text).rsplit_once('@') {
+        let decomposed = |text: &str| text.nfd().collect::<String>();
+        for local in [local.to_owned(), decomposed(local)] {
+            let hosts = [Some(host.to_owned()), Some(decomposed(host)), idna::domain_to_ascii(host).ok()];
+            forms.extend(hosts.into_iter().flatten().map(|host| format!("{local}@{host}")));
+        }
+    }
+    forms.sort_unstable();
+    forms.dedup();
+    forms
+}
+
 /// Parses an address into its canonical form; `None` if it is not one.
 #[must_use]
 pub fn read(text: &str) -> Option<String> {
@@ -94,6 +111,15 @@ mod tests {
                 assert_eq!(read(form).as_deref(), Some(kept), "{form}");
             }
         }
+    }
+
+    #[test]
+    fn an_account_is_found_however_its_address_was_typed() {
+        let typed = ["jos\u{e9}@bücher.example", "JOSE\u{301}@XN--BCHER-KVA.example", "jose\u{301}@bücher.example"];
+        for (stored, asked) in typed.iter().flat_map(|stored| typed.iter().map(move |asked| (stored, asked))) {
+            assert!(stored_forms(asked).contains(&lower_case(stored)), "{asked}: {stored}");
+        }
+        assert_eq!(stored_forms("Ann@Mail.Example"), ["ann@mail.example"]);
     }
 
     #[test]

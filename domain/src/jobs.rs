@@ -48,7 +48,8 @@ jobs! {
     /// Sends an e-mail.
     Mail = "mail" / "E-mail" {
         /// The e-mail.
-        letter: MailId,
+        #[serde(rename = "letter")]
+        message: MailId,
     }
     /// Removes data whose retention period is over.
     Purge = "purge" / "Hourly cleanup" {}
@@ -62,7 +63,7 @@ mod tests {
 
     #[test]
     fn stored_words_are_the_tags_in_json() {
-        let mail = Job::Mail { letter: MailId(uuid::Uuid::nil()) };
+        let mail = Job::Mail { message: MailId(uuid::Uuid::nil()) };
         assert_eq!(serde_json::to_string(&mail).unwrap(), r#"{"job":"mail","letter":"00000000-0000-0000-0000-000000000000"}"#);
         for job in [mail, Job::Purge {}, Job::FoldAddresses {}] {
             let stored = serde_json::to_value(&job).unwrap();

@@ -17,9 +17,15 @@ pub fn primary(tag: &str) -> &str {
     tag.trim().split(['-', '_']).next().unwrap_or_default()
 }
 
+/// Whether two tags name the same language, whatever the region: `de` and `de-AT`.
+#[must_use]
+pub fn is_same(one: &str, other: &str) -> bool {
+    primary(one).eq_ignore_ascii_case(primary(other))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_language_tag;
+    use super::{is_language_tag, is_same};
 
     #[test]
     fn language_tags() {
@@ -29,5 +35,11 @@ mod tests {
         for bad in ["", "e", "english", "de_AT", "de-", "-de", "日本", "en\" onload"] {
             assert!(!is_language_tag(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn regions_do_not_make_another_language() {
+        assert!(is_same("DE-at", "de") && is_same("en", "en_US"));
+        assert!(!is_same("de", "en") && !is_same("", "en"));
     }
 }

@@ -188,6 +188,19 @@ impl Zone {
         format!("{} {}", self.local(at).format(format).unwrap_or_default(), self.offset(at))
     }
 
+    /// The moment in another language: the names of its months, and how it orders `{day}`, `{month}`, `{year}` and `{time}`.
+    #[must_use]
+    pub fn readable_in(&self, at: Timestamp, months: &[&str; 12], order: &str) -> String {
+        let local = self.local(at);
+        let month = months.get(usize::from(u8::from(local.month())) - 1).copied().unwrap_or_default();
+        let time = format!("{:02}:{:02} {}", local.hour(), local.minute(), self.offset(at));
+        order
+            .replace("{day}", &local.day().to_string())
+            .replace("{month}", month)
+            .replace("{year}", &local.year().to_string())
+            .replace("{time}", &time)
+    }
+
     /// The offset from UTC at a moment, for people: `UTC+9`, `UTC`.
     #[must_use]
     pub fn offset(&self, at: Timestamp) -> String {

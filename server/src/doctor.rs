@@ -193,9 +193,9 @@ fn about(facts: &DatabaseFacts) -> Vec<Finding> {
             "Open the setup page that the server logs when it starts, or run: earshot admin create-owner --email YOU --password-stdin.",
         ));
     }
-    if facts.dead_letters > 0 {
+    if facts.failed_emails > 0 {
         found.push(Finding::wrong(
-            format!("{} failed permanently.", many(facts.dead_letters, "e-mail", "e-mails")),
+            format!("{} failed permanently.", many(facts.failed_emails, "e-mail", "e-mails")),
             "Operators can see the reasons under “E-mail and background jobs” in their menu and send them again.",
         ));
     }

@@ -23,7 +23,7 @@ pub struct DatabaseFacts {
     /// Failed jobs: kind and reason.
     pub dead: Vec<(String, String)>,
     /// Number of failed e-mails.
-    pub dead_letters: i64,
+    pub failed_emails: i64,
     /// Number of failed webhook deliveries.
     pub dead_deliveries: i64,
     /// Number of webhooks that the program disabled after repeated failures.
@@ -65,7 +65,7 @@ pub async fn inspect_database(url: Option<&str>, data: &Path) -> Result<Database
         .await?;
     // Databases of earlier versions do not have these tables.
     if facts.migration >= 6 {
-        facts.dead_letters = sqlx::query_scalar("SELECT COUNT(*) FROM letters WHERE state = 'dead'").fetch_one(&mut conn).await?;
+        facts.failed_emails = sqlx::query_scalar("SELECT COUNT(*) FROM letters WHERE state = 'dead'").fetch_one(&mut conn).await?;
     }
     if facts.migration >= 8 {
         (facts.dead_deliveries, facts.webhooks_off) = sqlx::query_as(

@@ -4,7 +4,12 @@
 //! a stranger may know a key. So each key is stored with a fingerprint of its content. The same key with the same content is a retry and
 //! gets the first outcome; for other content see `KeyReusePolicy`.
 
-use domain::{DomainError as Refusal, Timestamp};
+use std::fmt;
+
+use domain::{
+    DomainError as Refusal, Timestamp,
+    ids::{ActorId, ApiKeyId, ProjectId, StaffId, SurveyId, TicketId},
+};
 use sha2::{Digest, Sha256};
 
 use super::Tx;
@@ -69,13 +74,111 @@ enum KeyReusePolicy {
     Refuse,
 }
 
+/// The namespace of a key: whose action it is, and of which kind. All outcomes in one scope have the same type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdempotencyScope {
+    /// Write requests with an API key.
+    ApiRequest(ApiKeyId),
+    /// API keys that a person creates.
+    ApiKeyOfPerson(StaffId),
+    /// API keys that the command line creates in a project.
+    ApiKeyOfProject(ProjectId),
+    /// Backlog items of a project.
+    BacklogItem(ProjectId),
+    /// Backlog items created from feedback.
+    BacklogItemFrom(ProjectId),
+    /// Canned replies of a project.
+    CannedReply(ProjectId),
+    /// Comments of an actor.
+    Comment(ActorId),
+    /// Feedback that programs add to a project.
+    Feedback(ProjectId),
+    /// Secrets of a project for signing identities.
+    IdentitySecret(ProjectId),
+    /// Imports of a project.
+    Import(ProjectId),
+    /// Invitations by an actor.
+    Invitation(ActorId),
+    /// Projects that a person creates.
+    Project(StaffId),
+    /// Responses to a survey.
+    Response(SurveyId),
+    /// Surveys of a project.
+    Survey(ProjectId),
+    /// Edits of a survey's draft.
+    SurveyEdit(SurveyId),
+    /// Tickets of a project.
+    Ticket(ProjectId),
+    /// A requester's messages in a ticket.
+    TicketAnswer(TicketId),
+    /// New links to a ticket.
+    TicketLink(TicketId),
+    /// Internal notes on a ticket.
+    TicketNote(TicketId),
+    /// The team's replies in a ticket.
+    TicketReply(TicketId),
+    /// Webhooks of a project.
+    Webhook(ProjectId),
+    /// Repeated deliveries of a project's webhooks.
+    WebhookRetry(ProjectId),
+    /// New secrets of a project's webhooks.
+    WebhookRotation(ProjectId),
+    /// Test events of a project's webhooks.
+    WebhookTest(ProjectId),
+    /// Password resets of the address with this hash.
+    PasswordReset(String),
+    /// Publications of a survey's draft at this revision.
+    SurveyPublication(SurveyId, i64),
+}
+
+/// The stored form. Keys outlive an update of the program, so it never changes.
+impl fmt::Display for IdempotencyScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ApiRequest(id) => write!(f, "api:{id}"),
+            Self::ApiKeyOfPerson(id) => write!(f, "key:{id}"),
+            Self::ApiKeyOfProject(id) => write!(f, "key:{id}"),
+            Self::BacklogItem(id) => write!(f, "backlog:{id}"),
+            Self::BacklogItemFrom(id) => write!(f, "backlog-from:{id}"),
+            Self::CannedReply(id) => write!(f, "reply:{id}"),
+            Self::Comment(id) => write!(f, "comment:{id}"),
+            Self::Feedback(id) => write!(f, "feedback:{id}"),
+            Self::IdentitySecret(id) => write!(f, "identity:{id}"),
+            Self::Import(id) => write!(f, "imports:{id}"),
+            Self::Invitation(id) => write!(f, "invite:{id}"),
+            Self::Project(id) => write!(f, "project:{id}"),
+            Self::Response(id) => write!(f, "respond {id}"),
+            Self::Survey(id) => write!(f, "survey-create:{id}"),
+            Self::SurveyEdit(id) => write!(f, "survey-edit:{id}"),
+            Self::Ticket(id) => write!(f, "ticket:{id}"),
+            Self::TicketAnswer(id) => write!(f, "ticket-answer:{id}"),
+            Self::TicketLink(id) => write!(f, "ticket-link:{id}"),
+            Self::TicketNote(id) => write!(f, "ticket-note:{id}"),
+            Self::TicketReply(id) => write!(f, "ticket-reply:{id}"),
+            Self::Webhook(id) => write!(f, "webhook:{id}"),
+            Self::WebhookRetry(id) => write!(f, "webhook-again:{id}"),
+            Self::WebhookRotation(id) => write!(f, "webhook-rotate:{id}"),
+            Self::WebhookTest(id) => write!(f, "webhook-test:{id}"),
+            Self::PasswordReset(hash) => f.write_str(hash),
+            Self::SurveyPublication(id, revision) => write!(f, "survey-publish:{id}:{revision}"),
+        }
+    }
+}
+
 /// A key in its scope.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScopedKey {
-    /// Namespace of the key. All outcomes in one scope have the same type.
-    pub scope: String,
+    /// The stored form of its [`IdempotencyScope`].
+    pub(super) scope: String,
     /// The key.
     pub key: String,
+}
+
+impl ScopedKey {
+    /// Creates the key of an act in a scope.
+    pub fn new(scope: &IdempotencyScope, key: impl Into<String>) -> Self {
+        Self { scope: scope.to_string(), key: key.into() }
+    }
 }
 
 /// An act written at most once: its key and the fingerprint of its content.
@@ -88,13 +191,13 @@ pub struct IdempotentWrite {
 
 impl IdempotentWrite {
     /// Creates an act from a person's form. The same key with other content is a separate act, and retries of it are recognized too.
-    pub fn form(scope: impl Into<String>, key: impl Into<String>, fingerprint: Fingerprint) -> Self {
-        Self { place: ScopedKey { scope: scope.into(), key: key.into() }, fingerprint, reuse: KeyReusePolicy::NewAct }
+    pub fn form(scope: &IdempotencyScope, key: impl Into<String>, fingerprint: Fingerprint) -> Self {
+        Self { place: ScopedKey::new(scope, key), fingerprint, reuse: KeyReusePolicy::NewAct }
     }
 
     /// Creates an act of a program. The same key with other content is refused with [`Refusal::KeyReused`].
-    pub fn program(scope: impl Into<String>, key: impl Into<String>, fingerprint: Fingerprint) -> Self {
-        Self { place: ScopedKey { scope: scope.into(), key: key.into() }, fingerprint, reuse: KeyReusePolicy::Refuse }
+    pub fn program(scope: &IdempotencyScope, key: impl Into<String>, fingerprint: Fingerprint) -> Self {
+        Self { place: ScopedKey::new(scope, key), fingerprint, reuse: KeyReusePolicy::Refuse }
     }
 }
 
@@ -142,10 +245,10 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn replace_outcome(&mut self, scope: &str, key: &str, outcome: &str) -> Result<()> {
+    pub async fn replace_outcome(&mut self, place: &ScopedKey, outcome: &str) -> Result<()> {
         sqlx::query("UPDATE idempotency SET outcome = $3 WHERE scope = $1 AND key = $2")
-            .bind(scope.to_owned())
-            .bind(key.to_owned())
+            .bind(place.scope.clone())
+            .bind(place.key.clone())
             .bind(outcome.to_owned())
             .execute(self.conn())
             .await?;
@@ -170,6 +273,41 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stored_scopes_keep_their_form() {
+        let id = uuid::Uuid::from_u128(7);
+        for (scope, stored) in [
+            (IdempotencyScope::ApiRequest(ApiKeyId(id)), format!("api:{id}")),
+            (IdempotencyScope::ApiKeyOfPerson(StaffId(id)), format!("key:{id}")),
+            (IdempotencyScope::ApiKeyOfProject(ProjectId(id)), format!("key:{id}")),
+            (IdempotencyScope::BacklogItem(ProjectId(id)), format!("backlog:{id}")),
+            (IdempotencyScope::BacklogItemFrom(ProjectId(id)), format!("backlog-from:{id}")),
+            (IdempotencyScope::CannedReply(ProjectId(id)), format!("reply:{id}")),
+            (IdempotencyScope::Comment(ActorId(id)), format!("comment:{id}")),
+            (IdempotencyScope::Feedback(ProjectId(id)), format!("feedback:{id}")),
+            (IdempotencyScope::IdentitySecret(ProjectId(id)), format!("identity:{id}")),
+            (IdempotencyScope::Import(ProjectId(id)), format!("imports:{id}")),
+            (IdempotencyScope::Invitation(ActorId(id)), format!("invite:{id}")),
+            (IdempotencyScope::Project(StaffId(id)), format!("project:{id}")),
+            (IdempotencyScope::Response(SurveyId(id)), format!("respond {id}")),
+            (IdempotencyScope::Survey(ProjectId(id)), format!("survey-create:{id}")),
+            (IdempotencyScope::SurveyEdit(SurveyId(id)), format!("survey-edit:{id}")),
+            (IdempotencyScope::Ticket(ProjectId(id)), format!("ticket:{id}")),
+            (IdempotencyScope::TicketAnswer(TicketId(id)), format!("ticket-answer:{id}")),
+            (IdempotencyScope::TicketLink(TicketId(id)), format!("ticket-link:{id}")),
+            (IdempotencyScope::TicketNote(TicketId(id)), format!("ticket-note:{id}")),
+            (IdempotencyScope::TicketReply(TicketId(id)), format!("ticket-reply:{id}")),
+            (IdempotencyScope::Webhook(ProjectId(id)), format!("webhook:{id}")),
+            (IdempotencyScope::WebhookRetry(ProjectId(id)), format!("webhook-again:{id}")),
+            (IdempotencyScope::WebhookRotation(ProjectId(id)), format!("webhook-rotate:{id}")),
+            (IdempotencyScope::WebhookTest(ProjectId(id)), format!("webhook-test:{id}")),
+            (IdempotencyScope::PasswordReset("hash".into()), "hash".to_owned()),
+            (IdempotencyScope::SurveyPublication(SurveyId(id), 3), format!("survey-publish:{id}:3")),
+        ] {
+            assert_eq!(scope.to_string(), stored);
+        }
+    }
 
     #[test]
     fn parts_are_not_joined() {

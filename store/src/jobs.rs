@@ -45,7 +45,7 @@ pub enum PurgeTarget {
     /// Unused rate limits.
     Limits,
     /// Old e-mails, their links, and their contents.
-    Letters,
+    Mail,
     /// Old entries of the change sequence.
     Changes,
     /// Files whose form was never submitted.
@@ -63,7 +63,7 @@ impl PurgeTarget {
         (Self::Keys, 1_000),
         (Self::Jobs, 1_000),
         (Self::Limits, 1_000),
-        (Self::Letters, 1_000),
+        (Self::Mail, 1_000),
         (Self::Changes, 1_000),
         (Self::Attachments, 64),
         (Self::Imports, 32),
@@ -333,7 +333,7 @@ impl Tx<'_> {
                 now.plus_days(-7),
             ),
             PurgeTarget::Limits => return self.purge_limits(now, at_most).await,
-            PurgeTarget::Letters => return self.purge_letters(now, at_most).await,
+            PurgeTarget::Mail => return self.purge_mail(now, at_most).await,
             PurgeTarget::Changes => return self.prune_changes(now, at_most).await,
             PurgeTarget::Attachments => return self.purge_attachments(now, at_most).await,
             PurgeTarget::Imports => return self.purge_imports(now, at_most).await,

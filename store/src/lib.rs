@@ -66,7 +66,7 @@ use tokio::sync::watch;
 
 pub use act::{Act, ActContext};
 pub use error::{Error, Result};
-pub use idempotency::{Fingerprint, IdempotentWrite};
+pub use idempotency::{Fingerprint, IdempotencyScope, IdempotentWrite};
 pub use reader::Reader;
 pub(crate) use reader::schema_changed;
 
@@ -329,7 +329,7 @@ impl Store {
                     return Ok(serde_json::from_str(&outcome)?);
                 }
                 let value = work(tx).await?;
-                tx.replace_outcome(&once.place.scope, &once.place.key, &serde_json::to_string(&value)?).await?;
+                tx.replace_outcome(&once.place, &serde_json::to_string(&value)?).await?;
                 Ok(value)
             })
         })

@@ -32,7 +32,8 @@ pub struct MailMessageRow {
     /// `queued`, `sent`, `dead` (failed permanently) or `discarded`.
     pub state: String,
     /// Number of failed attempts.
-    pub tries: i64,
+    #[sqlx(rename = "tries")]
+    pub attempts: i64,
     /// Error of the last attempt, for display.
     pub last_error: Option<String>,
     /// Time of the next attempt.
@@ -61,7 +62,7 @@ impl MailMessageRow {
     /// # Errors
     /// When the stored kind is unknown.
     pub fn kind(&self) -> Result<MailKind> {
-        MailKind::parse(&self.kind).ok_or_else(|| Error::internal("stored kind of a letter", &self.kind))
+        MailKind::parse(&self.kind).ok_or_else(|| Error::internal("stored kind of an e-mail", &self.kind))
     }
 
     /// Returns its content.
@@ -87,12 +88,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn mail_message(&self, letter: MailId) -> Result<Option<MailMessageRow>> {
+    pub async fn mail_message(&self, message: MailId) -> Result<Option<MailMessageRow>> {
         Ok(sqlx::query_as(
             "SELECT l.id, l.kind, l.recipient, l.subject, l.content, l.link, l.state, l.tries, l.last_error, l.next_at, l.not_after, \
              l.created_at, l.updated_at, p.name AS project_name FROM letters l LEFT JOIN projects p ON p.id = l.project_id WHERE l.id = $1",
         )
-        .bind(letter.to_string())
+        .bind(message.to_string())
         .fetch_optional(self.reader())
         .await?)
     }
@@ -161,20 +162,20 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert_mail_message(&mut self, letter: &MailMessage, now: Timestamp) -> Result<()> {
+    pub async fn insert_mail_message(&mut self, message: &MailMessage, now: Timestamp) -> Result<()> {
         sqlx::query(
             "INSERT INTO letters (id, project_id, kind, about, recipient, subject, content, link, state, not_after, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, $10)",
         )
-        .bind(letter.id.to_string())
-        .bind(letter.project.map(|p| p.to_string()))
-        .bind(letter.kind.as_str())
-        .bind(letter.about.map(|a| a.to_string()))
-        .bind(letter.to.clone())
-        .bind(letter.subject.clone())
-        .bind(serde_json::to_string(&letter.content)?)
-        .bind(letter.link.clone())
-        .bind(letter.not_after.map(|t| t.0))
+        .bind(message.id.to_string())
+        .bind(message.project.map(|p| p.to_string()))
+        .bind(message.kind.as_str())
+        .bind(message.about.map(|a| a.to_string()))
+        .bind(message.to.clone())
+        .bind(message.subject.clone())
+        .bind(serde_json::to_string(&message.content)?)
+        .bind(message.link.clone())
+        .bind(message.not_after.map(|t| t.0))
         .bind(now.0)
         .execute(self.conn())
         .await?;
@@ -198,14 +199,14 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn letter(&mut self, letter: MailId) -> Result<Option<MailMessageRow>> {
+    pub async fn lock_mail_message(&mut self, message: MailId) -> Result<Option<MailMessageRow>> {
         // On PostgreSQL the update locks the row until the end of the transaction; SQLite has only one writer.
-        sqlx::query("UPDATE letters SET id = id WHERE id = $1").bind(letter.to_string()).execute(self.conn()).await?;
+        sqlx::query("UPDATE letters SET id = id WHERE id = $1").bind(message.to_string()).execute(self.conn()).await?;
         Ok(sqlx::query_as(
             "SELECT l.id, l.kind, l.recipient, l.subject, l.content, l.link, l.state, l.tries, l.last_error, l.next_at, l.not_after, \
              l.created_at, l.updated_at, p.name AS project_name FROM letters l LEFT JOIN projects p ON p.id = l.project_id WHERE l.id = $1",
         )
-        .bind(letter.to_string())
+        .bind(message.to_string())
         .fetch_optional(self.conn())
         .await?)
     }
@@ -214,9 +215,9 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn mark_mail_sent(&mut self, letter: MailId, now: Timestamp) -> Result<()> {
+    pub async fn mark_mail_sent(&mut self, message: MailId, now: Timestamp) -> Result<()> {
         sqlx::query("UPDATE letters SET state = 'sent', link = '', last_error = NULL, next_at = NULL, updated_at = $2 WHERE id = $1")
-            .bind(letter.to_string())
+            .bind(message.to_string())
             .bind(now.0)
             .execute(self.conn())
             .await?;
@@ -227,9 +228,9 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn mark_mail_undeliverable(&mut self, letter: MailId, now: Timestamp) -> Result<()> {
+    pub async fn mark_mail_undeliverable(&mut self, message: MailId, now: Timestamp) -> Result<()> {
         sqlx::query("UPDATE letters SET state = 'sent', content = '', link = '', next_at = NULL, updated_at = $2 WHERE id = $1 AND state = 'queued'")
-            .bind(letter.to_string())
+            .bind(message.to_string())
             .bind(now.0)
             .execute(self.conn())
             .await?;
@@ -240,10 +241,10 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn schedule_mail_retry(&mut self, letter: MailId, tries: i64, why: &str, next: Timestamp, now: Timestamp) -> Result<()> {
+    pub async fn schedule_mail_retry(&mut self, message: MailId, attempts: i64, why: &str, next: Timestamp, now: Timestamp) -> Result<()> {
         sqlx::query("UPDATE letters SET tries = $2, last_error = $3, next_at = $4, updated_at = $5 WHERE id = $1 AND state = 'queued'")
-            .bind(letter.to_string())
-            .bind(tries)
+            .bind(message.to_string())
+            .bind(attempts)
             .bind(why.to_owned())
             .bind(next.0)
             .bind(now.0)
@@ -256,12 +257,12 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn mark_mail_dead(&mut self, letter: MailId, why: &str, now: Timestamp) -> Result<()> {
+    pub async fn mark_mail_dead(&mut self, message: MailId, why: &str, now: Timestamp) -> Result<()> {
         sqlx::query(
             "UPDATE letters SET state = 'dead', tries = tries + 1, last_error = $2, next_at = NULL, given_up_at = $3, updated_at = $3 \
              WHERE id = $1 AND state = 'queued'",
         )
-        .bind(letter.to_string())
+        .bind(message.to_string())
         .bind(why.to_owned())
         .bind(now.0)
         .execute(self.conn())
@@ -273,11 +274,11 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn retry_dead_mail(&mut self, letter: MailId, now: Timestamp) -> Result<()> {
+    pub async fn retry_dead_mail(&mut self, message: MailId, now: Timestamp) -> Result<()> {
         sqlx::query(
             "UPDATE letters SET state = 'queued', tries = 0, next_at = $2, given_up_at = NULL, updated_at = $2 WHERE id = $1 AND state = 'dead'",
         )
-        .bind(letter.to_string())
+        .bind(message.to_string())
         .bind(now.0)
         .execute(self.conn())
         .await?;
@@ -288,9 +289,9 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn discard_mail(&mut self, letter: MailId, now: Timestamp) -> Result<bool> {
+    pub async fn discard_mail(&mut self, message: MailId, now: Timestamp) -> Result<bool> {
         let done = sqlx::query("UPDATE letters SET state = 'discarded', updated_at = $2 WHERE id = $1 AND state IN ('queued', 'dead')")
-            .bind(letter.to_string())
+            .bind(message.to_string())
             .bind(now.0)
             .execute(self.conn())
             .await?;
@@ -317,12 +318,12 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn restore_mail(&mut self, letter: MailId, now: Timestamp) -> Result<bool> {
+    pub async fn restore_mail(&mut self, message: MailId, now: Timestamp) -> Result<bool> {
         let done = sqlx::query(
             "UPDATE letters SET state = CASE WHEN given_up_at IS NULL THEN 'queued' ELSE 'dead' END, updated_at = $2 \
              WHERE id = $1 AND state = 'discarded' AND content <> ''",
         )
-        .bind(letter.to_string())
+        .bind(message.to_string())
         .bind(now.0)
         .execute(self.conn())
         .await?;
@@ -338,7 +339,7 @@ impl Tx<'_> {
         &mut self,
         token_hash: &str,
         staff: StaffId,
-        letter: MailId,
+        message: MailId,
         now: Timestamp,
         until: Timestamp,
     ) -> Result<bool> {
@@ -348,7 +349,7 @@ impl Tx<'_> {
         )
         .bind(token_hash.to_owned())
         .bind(staff.to_string())
-        .bind(letter.to_string())
+        .bind(message.to_string())
         .bind(now.0)
         .bind(until.0)
         .execute(self.conn())
@@ -375,7 +376,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub(super) async fn purge_letters(&mut self, now: Timestamp, at_most: i64) -> Result<u64> {
+    pub(super) async fn purge_mail(&mut self, now: Timestamp, at_most: i64) -> Result<u64> {
         let statements = [
             (
                 "DELETE FROM password_resets WHERE token_hash IN (SELECT token_hash FROM password_resets WHERE expires_at <= $1 LIMIT $2)",
@@ -409,15 +410,15 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn queue_mail(&mut self, letter: &MailMessage, now: Timestamp) -> Result<bool> {
-        if let Some(limit) = letter.kind.hourly_limit()
-            && self.count_mail_since(letter.kind.as_str(), &letter.to, now.plus_ms(-3_600_000)).await? >= limit
+    pub async fn queue_mail(&mut self, message: &MailMessage, now: Timestamp) -> Result<bool> {
+        if let Some(limit) = message.kind.hourly_limit()
+            && self.count_mail_since(message.kind.as_str(), &message.to, now.plus_ms(-3_600_000)).await? >= limit
         {
             return Ok(false);
         }
-        self.insert_mail_message(letter, now).await?;
+        self.insert_mail_message(message, now).await?;
         // The job uses the e-mail's id, so there is never a second one.
-        self.enqueue(JobId(letter.id.0), &Job::Mail { letter: letter.id }, now, now).await?;
+        self.enqueue(JobId(message.id.0), &Job::Mail { message: message.id }, now, now).await?;
         Ok(true)
     }
 }

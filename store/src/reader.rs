@@ -76,7 +76,8 @@ impl<'p> Executor<'p> for &'p Reader {
     where
         'p: 'e,
     {
-        (&self.0).describe(sql)
+        let described = (&self.0).describe(sql);
+        Box::pin(async move { timeout(PATIENCE, described).await.map_err(|_| silent())? })
     }
 }
 

@@ -157,6 +157,26 @@ impl Store {
         rows.into_iter().map(|(staff, name, email)| Ok(Assignable { id: id(&staff)?, name, email })).collect()
     }
 
+    /// Returns the members of the scope's project with one of these e-mail addresses.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn members_with_email(&self, scope: &Scope, emails: &[String]) -> Result<Vec<(StaffId, String)>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "SELECT s.id, s.email FROM json_each($2) j CROSS JOIN accounts s ON s.email = j.value \
+                 JOIN memberships m ON m.staff_id = s.id WHERE m.project_id = $1"
+            }
+            Dialect::Postgres => {
+                "SELECT s.id, s.email FROM json_array_elements_text(CAST($2 AS json)) j JOIN accounts s ON s.email = j \
+                 JOIN memberships m ON m.staff_id = s.id WHERE m.project_id = $1"
+            }
+        };
+        let rows: Vec<(String, String)> =
+            sqlx::query_as(sql).bind(scope.project().to_string()).bind(serde_json::to_string(emails)?).fetch_all(self.reader()).await?;
+        rows.into_iter().map(|(staff, email)| Ok((id(&staff)?, email))).collect()
+    }
+
     /// Returns the names of the scope's surveys.
     ///
     /// # Errors
@@ -391,9 +411,10 @@ impl Tx<'_> {
             }
             FeedbackChange::Tagged { added, removed } => {
                 for tag in removed {
-                    sqlx::query("DELETE FROM feedback_tags WHERE feedback_id = $1 AND tag = $2")
+                    sqlx::query("DELETE FROM feedback_tags WHERE feedback_id = $1 AND tag = $2 AND project_id = $3")
                         .bind(held.id.to_string())
                         .bind(tag.clone())
+                        .bind(held.project.to_string())
                         .execute(self.conn())
                         .await?;
                 }

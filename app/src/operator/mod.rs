@@ -21,7 +21,7 @@ pub struct MailMessageView {
     /// Why it was not delivered.
     pub why: Option<String>,
     /// Attempts so far.
-    pub tries: i64,
+    pub attempts: i64,
     /// The next attempt, as RFC 3339 and for display.
     pub next: Option<(String, String)>,
     /// When it was queued, as RFC 3339 and for display.
@@ -79,15 +79,15 @@ pub fn MailPage(
                 <Empty title="No undelivered e-mails" text="E-mails are listed here while the mail server does not accept them, and when it rejects them permanently. You can send them again or discard them." />
             })}
             {(!dead.is_empty()).then(|| view! {
-                <section class="stack" aria-labelledby="letters-dead">
-                    <h2 id="letters-dead">{format!("Failed ({dead_count})")}</h2>
-                    <LetterTable letters=dead dead=true key=key />
+                <section class="stack" aria-labelledby="mail-dead">
+                    <h2 id="mail-dead">{format!("Failed ({dead_count})")}</h2>
+                    <MailTable messages=dead dead=true key=key />
                 </section>
             })}
             {(!queued.is_empty()).then(|| view! {
-                <section class="stack" aria-labelledby="letters-queued">
-                    <h2 id="letters-queued">{format!("Queued ({queued_count})")}</h2>
-                    <LetterTable letters=queued dead=false key=idempotency_key />
+                <section class="stack" aria-labelledby="mail-queued">
+                    <h2 id="mail-queued">{format!("Queued ({queued_count})")}</h2>
+                    <MailTable messages=queued dead=false key=idempotency_key />
                 </section>
             })}
         </div>
@@ -95,7 +95,7 @@ pub fn MailPage(
 }
 
 #[component]
-fn LetterTable(letters: Vec<MailMessageView>, dead: bool, key: String) -> impl IntoView {
+fn MailTable(messages: Vec<MailMessageView>, dead: bool, key: String) -> impl IntoView {
     view! {
         <div class="table-wrap">
             <table class="table table-cards">
@@ -103,18 +103,18 @@ fn LetterTable(letters: Vec<MailMessageView>, dead: bool, key: String) -> impl I
                     <th scope="col">"To"</th><th scope="col">"E-mail"</th><th scope="col">"Why it was not delivered"</th><th scope="col">"Created"</th>
                     <th scope="col"><span class="visually-hidden">"Action"</span></th>
                 </tr></thead>
-                <tbody>{letters.into_iter().map(|l| {
+                <tbody>{messages.into_iter().map(|l| {
                     let again = if dead { "Send again" } else { "Try now" };
                     let form = |action: &'static str, part: &str, label: &'static str, class: &'static str| view! {
                         <form method="post" action=format!("/operator/mail/{action}") data-enhance>
                             <IdempotencyKey key=format!("{key}-{}-{part}", l.id) />
-                            <input type="hidden" name="letter" value=l.id.clone() />
+                            <input type="hidden" name="message" value=l.id.clone() />
                             <button type="submit" class=class aria-label=format!("{label}: {} to {}", l.kind, l.to)>{label}</button>
                         </form>
                     };
                     let again = l.sendable.then(|| form("retry", "again", again, "button button-small"));
                     let discard = form("discard", "discard", "Discard", "button button-small button-danger");
-                    let tries = match l.tries {
+                    let attempts = match l.attempts {
                         0 => String::new(),
                         1 => "1 attempt.".to_owned(),
                         n => format!("{n} attempts."),
@@ -126,7 +126,7 @@ fn LetterTable(letters: Vec<MailMessageView>, dead: bool, key: String) -> impl I
                             <td data-label="Why">
                                 {l.why.unwrap_or_else(|| "Not tried yet.".into())}
                                 <div class="muted small">
-                                    {tries}
+                                    {attempts}
                                     {l.next.map(|(at, words)| view! { " Next: "<time datetime=at>{words}</time>"." })}
                                     {(!l.sendable).then_some(" The link in it no longer works.")}
                                 </div>

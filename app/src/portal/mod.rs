@@ -247,7 +247,7 @@ fn message(view: &ConversationView, words: &'static PortalTexts, message: Messag
     let files: Vec<_> = message.attachments.into_iter().map(|own| file(&view.path, words, own)).collect();
     view! {
         <li class=if own { "message" } else { "message team" } id=format!("m-{}", message.id)>
-            <h3 class="who">{who}<time datetime=message.created_at.rfc3339()>{view.zone.readable(message.created_at)}</time></h3>
+            <h3 class="who">{who}<time datetime=message.created_at.rfc3339()>{words.moment(&view.zone, message.created_at)}</time></h3>
             {(!message.body.is_empty()).then(|| view! { <p class="body" dir="auto">{message.body.clone()}</p> })}
             {(!files.is_empty()).then(|| view! { <ul class="files">{files}</ul> })}
         </li>

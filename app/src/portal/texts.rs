@@ -2,11 +2,11 @@
 //! language are in [`crate::respond::texts`].
 
 use domain::{
-    FieldErrors,
+    FieldErrors, Timestamp, Zone,
     tickets::{MAX_MESSAGE, MAX_NAME, MAX_SUBJECT, TicketState, files::MAX_FILES},
 };
 
-/// The texts in one language. `{project}`, `{n}`, `{max}`, `{seconds}` are placeholders.
+/// The texts in one language. `{project}`, `{n}`, `{max}`, `{seconds}` are placeholders, as are `{day}`, `{month}`, `{year}`, `{time}`.
 #[derive(Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the English text says what each is")]
 pub struct PortalTexts {
@@ -41,6 +41,8 @@ pub struct PortalTexts {
     pub messages: &'static str,
     pub you: &'static str,
     pub team: &'static str,
+    pub months: [&'static str; 12],
+    pub moment: &'static str,
     pub picture: &'static str,
     pub download: &'static str,
     pub answer: &'static str,
@@ -108,6 +110,8 @@ pub const EN: PortalTexts = PortalTexts {
     messages: "Messages",
     you: "You",
     team: "{project} team",
+    months: ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
+    moment: "{day} {month} {year}, {time}",
     picture: "Image",
     download: "Download",
     answer: "Reply",
@@ -175,6 +179,8 @@ pub const DE: PortalTexts = PortalTexts {
     messages: "Nachrichten",
     you: "Sie",
     team: "Das Team von {project}",
+    months: ["Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember"],
+    moment: "{day}. {month} {year}, {time}",
     picture: "Bild",
     download: "Herunterladen",
     answer: "Antworten",
@@ -229,6 +235,12 @@ impl PortalTexts {
         }
     }
 
+    /// A point in time.
+    #[must_use]
+    pub fn moment(&self, zone: &Zone, at: Timestamp) -> String {
+        zone.readable_in(at, &self.months, self.moment)
+    }
+
     /// The validation errors with their messages in this language.
     #[must_use]
     pub fn translate(&self, errors: &FieldErrors) -> FieldErrors {
@@ -276,6 +288,14 @@ mod tests {
                 assert_ne!(of(one.code), of(other.code), "{} and {}", one.code, other.code);
             }
         }
+    }
+
+    #[test]
+    fn moments_follow_the_language() {
+        let zone: Zone = Zone::parse("Asia/Tokyo").unwrap();
+        let at = Timestamp(1_805_000_000_000);
+        assert_eq!(EN.moment(&zone, at), zone.readable(at));
+        assert_eq!(DE.moment(&zone, at), "14. März 2027, 13:53 UTC+9");
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod texts;
 use domain::{
     FieldErrors,
     colour::{contrasting_text_colour, is_colour},
+    language::is_same,
     projects::ThemeMode,
     spam::HONEYPOT,
     surveys::SurveyBody,
@@ -46,7 +47,7 @@ pub struct RespondentPageContext {
     pub accent: String,
     /// Light, dark, or the system's setting.
     pub theme: ThemeMode,
-    /// BCP 47 language of the survey's own texts.
+    /// BCP 47 language of the page: the requested one, else that of the survey. Texts in another language are marked with `lang`.
     pub language: String,
     /// The built-in texts.
     pub texts: &'static RespondentTexts,
@@ -56,6 +57,38 @@ pub struct RespondentPageContext {
     pub css: String,
     /// URL of the script: `assets::url("survey.js")`.
     pub js: String,
+}
+
+impl RespondentPageContext {
+    /// A page of the survey, with the parameters that keep its language and mode.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        let lang = is_same(&self.language, self.texts.code).then(|| format!("lang={}", self.texts.code));
+        let embed = (self.mode == DisplayMode::Embedded).then(|| "embed=1".to_owned());
+        let parameters = lang.into_iter().chain(embed).collect::<Vec<_>>().join("&");
+        if parameters.is_empty() { path.to_owned() } else { format!("{path}?{parameters}") }
+    }
+
+    /// Returns whether a text in this language needs no `lang`.
+    fn is_in(&self, language: &str) -> bool {
+        language.is_empty() || self.language.is_empty() || is_same(&self.language, language)
+    }
+}
+
+/// The `lang` and `dir` of the survey's own texts on a page in another language.
+#[derive(Debug, Clone, Default)]
+struct SurveyLanguage {
+    lang: Option<String>,
+    dir: Option<&'static str>,
+}
+
+impl SurveyLanguage {
+    fn new(look: &RespondentPageContext, body: &SurveyBody) -> Self {
+        if look.is_in(&body.language) {
+            return Self::default();
+        }
+        Self { lang: Some(body.language.clone()), dir: Some(texts::direction(&body.language)) }
+    }
 }
 
 /// Hidden data of the form.
@@ -82,6 +115,9 @@ pub fn RespondDocument(
     look: RespondentPageContext,
     /// The document title.
     title: String,
+    /// The title's language, if it is not the page's.
+    #[prop(optional_no_strip)]
+    title_language: Option<String>,
     /// Whether the page loads the survey script.
     scripted: bool,
     /// The page.
@@ -97,7 +133,7 @@ pub fn RespondDocument(
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />
                 <meta name="robots" content="noindex" />
-                <title>{title}</title>
+                <title lang=title_language>{title}</title>
                 <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
                 <link rel="stylesheet" href=look.css />
                 <style nonce=look.nonce>{colours}</style>
@@ -133,24 +169,25 @@ pub fn SurveyPage(
     let texts = look.texts;
     let preview = look.mode == DisplayMode::Preview;
     let embedded = look.mode == DisplayMode::Embedded;
-    let action = (!preview).then(|| {
-        let embed = if embedded { "&embed=1" } else { "" };
-        format!("/s/{}?lang={}{embed}", ticket.survey, texts.code)
-    });
+    let action = (!preview).then(|| look.url(&format!("/s/{}", ticket.survey)));
+    let survey = SurveyLanguage::new(&look, &body);
+    // Built-in texts are marked where the text around them is in another language: on the page, and among the survey's own texts.
+    let own_language = (!look.is_in(texts.code)).then_some(texts.code);
+    let inner_language = (!body.language.is_empty() && !is_same(&body.language, texts.code)).then_some(texts.code);
     let title = body.title.clone();
     let version = ticket.version.clone();
-    let cards = body.questions.iter().map(|q| question::card(q, &values, &errors, texts)).collect_view();
+    let cards = body.questions.iter().map(|q| question::card(q, &values, &errors, texts, (&survey, inner_language))).collect_view();
     let summary = (!errors.is_empty()).then(|| {
         let items = errors.0.iter().map(|e| {
             let question = body.questions.iter().find(|q| q.id == e.field).map(|q| q.title.clone()).unwrap_or_default();
-            view! { <li><a href=format!("#card-{}", e.field)>{question}": "{e.message.clone()}</a></li> }
+            let language = inner_language.map(|_| body.language.clone());
+            view! { <li><a href=format!("#card-{}", e.field)><span lang=language>{question}</span>": "{e.message.clone()}</a></li> }
         });
-        view! { <div class="problem" role="alert"><h2>{texts.problem}</h2><ul>{items.collect_view()}</ul></div> }
+        view! { <div class="problem" role="alert" lang=own_language><h2>{texts.problem}</h2><ul>{items.collect_view()}</ul></div> }
     });
-    // Built-in texts in another language than the survey's are marked with `lang`.
-    let own_language = (domain::language::primary(&look.language) != texts.code).then_some(texts.code);
+    let thanks = thanks_text(&body, texts, &survey, own_language);
     view! {
-        <RespondDocument look=look title=title.clone() scripted=true>
+        <RespondDocument look=look title=title.clone() title_language=survey.lang.clone() scripted=true>
             <form
                 id="survey" method="post" action=action
                 data-mode=if preview { "preview" } else { "live" }
@@ -160,7 +197,7 @@ pub fn SurveyPage(
                 data-try-again=texts.try_again data-shorten=texts.shorten data-refused=texts.refused data-foreign=texts.foreign
             >
                 {preview.then(|| view! { <p class="note" lang=own_language>{texts.preview}</p> })}
-                <header>
+                <header lang=survey.lang dir=survey.dir>
                     <h1 id="title" tabindex="-1">{title}</h1>
                     {(!body.intro.is_empty()).then(|| view! { <p class="intro">{body.intro.clone()}</p> })}
                 </header>
@@ -182,11 +219,24 @@ pub fn SurveyPage(
                 <p id="status" class="status" role="status" lang=own_language></p>
             </form>
             <section id="thanks" class="thanks" hidden>
-                <h2 tabindex="-1">{if body.thanks.is_empty() { texts.thanks.to_owned() } else { body.thanks }}</h2>
+                <h2 tabindex="-1" lang=thanks.1.lang dir=thanks.1.dir>{thanks.0}</h2>
                 {embedded.then(|| view! { <button type="button" id="close" lang=own_language hidden>{texts.close}</button> })}
             </section>
         </RespondDocument>
     }
+}
+
+/// The survey's thanks, else ours, and the language to mark.
+fn thanks_text(
+    body: &SurveyBody,
+    texts: &'static RespondentTexts,
+    survey: &SurveyLanguage,
+    own_language: Option<&'static str>,
+) -> (String, SurveyLanguage) {
+    if body.thanks.is_empty() {
+        return (texts.thanks.to_owned(), SurveyLanguage { lang: own_language.map(ToOwned::to_owned), dir: None });
+    }
+    (body.thanks.clone(), survey.clone())
 }
 
 /// The page after a form was sent without JavaScript.
@@ -197,15 +247,17 @@ pub fn ThanksPage(
     /// The survey.
     body: SurveyBody,
 ) -> impl IntoView {
-    let text = if body.thanks.is_empty() { look.texts.thanks.to_owned() } else { body.thanks };
+    let survey = SurveyLanguage::new(&look, &body);
+    let own_language = (!look.is_in(look.texts.code)).then_some(look.texts.code);
+    let (text, language) = thanks_text(&body, look.texts, &survey, own_language);
     view! {
-        <RespondDocument look=look title=body.title scripted=false>
-            <section id="thanks" class="thanks"><h1>{text}</h1></section>
+        <RespondDocument look=look title=body.title title_language=survey.lang scripted=false>
+            <section id="thanks" class="thanks"><h1 lang=language.lang dir=language.dir>{text}</h1></section>
         </RespondDocument>
     }
 }
 
-/// A short message instead of a survey: closed, paused, or an error.
+/// A short message instead of a survey: closed, paused, or an error. All of it is ours, so `look.language` is that of our texts.
 #[component]
 pub fn NoticePage(
     /// Theme and language.

@@ -10,7 +10,7 @@ use domain::{
 };
 use leptos::prelude::*;
 
-use super::texts::RespondentTexts;
+use super::{SurveyLanguage, texts::RespondentTexts};
 
 /// The values filled in, as form pairs.
 pub(super) type FormValues = [(String, String)];
@@ -23,32 +23,38 @@ fn is_set(values: &FormValues, name: &str, value: &str) -> bool {
     values.iter().any(|(n, v)| n == name && v == value)
 }
 
-/// One question as a card: heading, hint, error, inputs.
-pub(super) fn card(question: &Question, values: &FormValues, errors: &FieldErrors, texts: &'static RespondentTexts) -> AnyView {
+/// One question as a card: heading, hint, error, inputs. `survey` and `own` are the `lang` of the card and of built-in texts in it.
+pub(super) fn card(
+    question: &Question,
+    values: &FormValues,
+    errors: &FieldErrors,
+    texts: &'static RespondentTexts,
+    (survey, own): (&SurveyLanguage, Option<&'static str>),
+) -> AnyView {
     let id = question.id.clone();
     let error = errors.message_for(&id).map(ToOwned::to_owned);
     let required = question.required && question.kind.takes_answer();
-    let hint = if question.hint.is_empty() && matches!(question.kind, QuestionKind::MultipleChoice { .. }) {
-        texts.optional_hint.to_owned()
+    let (hint, hint_language) = if question.hint.is_empty() && matches!(question.kind, QuestionKind::MultipleChoice { .. }) {
+        (texts.optional_hint.to_owned(), own)
     } else {
-        question.hint.clone()
+        (question.hint.clone(), None)
     };
     let notes = [(!hint.is_empty()).then(|| format!("{id}-hint")), error.as_ref().map(|_| format!("{id}-error"))];
     let described = notes.into_iter().flatten().collect::<Vec<_>>().join(" ");
     let described = (!described.is_empty()).then_some(described);
     let title = question.title.clone();
-    let mark = required.then(|| view! { <span class="req">" ("{texts.required}")"</span> });
-    let hint = (!hint.is_empty()).then(|| view! { <p class="hint" id=format!("{id}-hint")>{hint}</p> });
+    let mark = required.then(|| view! { <span class="req" lang=own>" ("{texts.required}")"</span> });
+    let hint = (!hint.is_empty()).then(|| view! { <p class="hint" id=format!("{id}-hint") lang=hint_language>{hint}</p> });
     // Always present, so that text inserted by the script is announced.
-    let error = view! { <p class="error" id=format!("{id}-error")>{error}</p> };
+    let error = view! { <p class="error" id=format!("{id}-error") lang=own>{error}</p> };
 
     let inner = match &question.kind {
         QuestionKind::Nps { low, high } | QuestionKind::Csat { low, high } | QuestionKind::Ces { low, high } => {
             scale(question, question.kind.scale().unwrap_or_default(), low, high, values)
         }
-        QuestionKind::Rating { max } => stars(question, *max, values, texts),
-        QuestionKind::SingleChoice { choices, other } => choose(question, "radio", choices, *other, values, texts),
-        QuestionKind::MultipleChoice { choices, other } => choose(question, "checkbox", choices, *other, values, texts),
+        QuestionKind::Rating { max } => stars(question, *max, values, texts, own),
+        QuestionKind::SingleChoice { choices, other } => choose(question, "radio", choices, other.then_some((texts, own)), values),
+        QuestionKind::MultipleChoice { choices, other } => choose(question, "checkbox", choices, other.then_some((texts, own)), values),
         QuestionKind::ShortText => line(question, "text", None, values, described.clone(), required),
         QuestionKind::Email => line(question, "email", Some("email"), values, described.clone(), required),
         QuestionKind::LongText => {
@@ -79,7 +85,12 @@ pub(super) fn card(question: &Question, values: &FormValues, errors: &FieldError
     } else {
         view! { <h2 tabindex="-1">{title}</h2>{hint} }.into_any()
     };
-    view! { <section class="card" id=format!("card-{id}") data-question=id data-type=question.kind.question_type().as_str()>{content}</section> }.into_any()
+    view! {
+        <section class="card" id=format!("card-{id}") data-question=id data-type=question.kind.question_type().as_str()
+            lang=survey.lang.clone() dir=survey.dir
+        >{content}</section>
+    }
+    .into_any()
 }
 
 /// Numbers from low to high as radio buttons, with labels at the ends.
@@ -112,7 +123,7 @@ fn scale(question: &Question, (first, last): (u8, u8), low: &str, high: &str, va
 }
 
 /// Stars as radio buttons; the style sheet highlights those up to the chosen one.
-fn stars(question: &Question, max: u8, values: &FormValues, texts: &'static RespondentTexts) -> AnyView {
+fn stars(question: &Question, max: u8, values: &FormValues, texts: &'static RespondentTexts, own: Option<&'static str>) -> AnyView {
     let id = question.id.as_str();
     let stars = (1..=max)
         .map(|n| {
@@ -122,7 +133,7 @@ fn stars(question: &Question, max: u8, values: &FormValues, texts: &'static Resp
             view! {
                 <label>
                     <input type="radio" name=id.to_owned() value=n checked=checked required=question.required />
-                    <span><b aria-hidden="true">"★"</b><span class="vh">{words}</span></span>
+                    <span><b aria-hidden="true">"★"</b><span class="vh" lang=own>{words}</span></span>
                 </label>
             }
         })
@@ -135,29 +146,28 @@ fn choose(
     question: &Question,
     kind: &'static str,
     choices: &[Choice],
-    other: bool,
+    other: Option<(&'static RespondentTexts, Option<&'static str>)>,
     values: &FormValues,
-    texts: &'static RespondentTexts,
 ) -> AnyView {
     let id = question.id.as_str();
     // Browsers can require one of several radio buttons, but not one of several check boxes.
     let required = question.required && kind == "radio";
-    let one = |value: String, label: String| {
+    let one = |value: String, label: String, language: Option<&'static str>| {
         let checked = is_set(values, id, &value);
         view! {
             <label class="choice">
                 <input type=kind name=id.to_owned() value=value checked=checked required=required />
-                <span>{label}</span>
+                <span lang=language>{label}</span>
             </label>
         }
     };
-    let list = choices.iter().map(|c| one(c.id.clone(), c.label.clone())).collect_view();
-    let other = other.then(|| {
+    let list = choices.iter().map(|c| one(c.id.clone(), c.label.clone(), None)).collect_view();
+    let other = other.map(|(texts, own)| {
         let name = format!("{id}{OTHER_SUFFIX}");
         let text = value_of(values, &name).to_owned();
         view! {
-            {one(OTHER_CHOICE.to_owned(), texts.other.to_owned())}
-            <input class="other" type="text" name=name value=text aria-label=texts.other_text maxlength=MAX_OTHER dir="auto" autocomplete="off" />
+            {one(OTHER_CHOICE.to_owned(), texts.other.to_owned(), own)}
+            <input class="other" type="text" name=name value=text aria-label=texts.other_text lang=own maxlength=MAX_OTHER dir="auto" autocomplete="off" />
         }
     });
     view! { <div class="choices">{list}{other}</div> }.into_any()

@@ -176,7 +176,7 @@ pub struct DeliveryView {
     /// The payload, formatted for reading.
     pub body: String,
     /// Newest first.
-    pub tries: Vec<AttemptView>,
+    pub attempts: Vec<AttemptView>,
     /// Whether it can be sent again.
     pub can_send: bool,
     /// Base of the forms' idempotency keys.
@@ -449,7 +449,7 @@ pub fn DeliveryPage(
     /// Its content.
     view: DeliveryView,
 ) -> impl IntoView {
-    let DeliveryView { url, hook, kind, state, next, id, body, tries, can_send, form_key } = view;
+    let DeliveryView { url, hook, kind, state, next, id, body, attempts, can_send, form_key } = view;
     let is_moving = state == DeliveryState::Pending;
     view! {
         <nav aria-label="Breadcrumb" class="small"><a href=hook.0>{hook.1}</a></nav>
@@ -463,11 +463,11 @@ pub fn DeliveryPage(
                     <button id="send-again" type="submit" class="button">"Send again"</button>
                 </form>
             })}
-            <section class="stack" aria-labelledby="tries-title">
-                <h2 id="tries-title">"Attempts"</h2>
-                {tries.is_empty().then(|| view! { <p class="muted">"None yet."</p> })}
+            <section class="stack" aria-labelledby="attempts-title">
+                <h2 id="attempts-title">"Attempts"</h2>
+                {attempts.is_empty().then(|| view! { <p class="muted">"None yet."</p> })}
                 <ol class="timeline">
-                    {tries.into_iter().map(|t| view! {
+                    {attempts.into_iter().map(|t| view! {
                         <li>
                             <p><Badge label=format!("Attempt {}", t.n) tone=if t.is_good { "good" } else { "bad" } />" "{t.outcome}" "<time class="muted small" datetime=t.at.1>{t.at.0}</time></p>
                             {(!t.excerpt.is_empty()).then(|| view! { <pre class="hook-text small" tabindex="0" role="region" aria-label=format!("Response to attempt {}", t.n)>{t.excerpt}</pre> })}

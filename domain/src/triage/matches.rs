@@ -198,10 +198,12 @@ impl FieldFilter {
 }
 
 impl TriageQuery {
-    /// Whether the query names a member, so that `ProjectNames::members` matters.
-    #[must_use]
-    pub fn names_members(&self) -> bool {
-        self.tests(QueryField::Assignee).any(|(_, filter)| matches!(filter, FieldFilter::Assignee(Assignee::Member(_))))
+    /// The e-mail addresses of members that the query names: those that `ProjectNames::members` needs.
+    pub fn named_members(&self) -> impl Iterator<Item = &str> {
+        self.tests(QueryField::Assignee).filter_map(|(_, filter)| match filter {
+            FieldFilter::Assignee(Assignee::Member(who)) if who.contains('@') => Some(who.as_str()),
+            _ => None,
+        })
     }
 
     /// Whether the query names a survey, so that `ProjectNames::surveys` matters.
@@ -213,20 +215,27 @@ impl TriageQuery {
     /// Whether the query is not empty but has neither filters nor searchable words.
     #[must_use]
     pub fn matches_nothing(&self, is_searchable: fn(&str) -> bool) -> bool {
-        let asks = |term: &QueryTerm| matches!(term, QueryTerm::Test(_)) || !searchable(term, is_searchable).is_empty();
-        !self.is_empty() && !self.parts.iter().any(|part| asks(&part.what))
+        self.is_void(&self.text_conditions(is_searchable))
+    }
+
+    fn is_void(&self, texts: &[TextCondition<'_>]) -> bool {
+        !self.is_empty() && texts.is_empty() && !self.parts.iter().any(|part| matches!(part.what, QueryTerm::Test(_)))
+    }
+
+    fn text_conditions(&self, is_searchable: fn(&str) -> bool) -> Vec<TextCondition<'_>> {
+        let texts = self.parts.iter().map(|part| TextCondition { negated: part.negated, any: searchable(&part.what, is_searchable) });
+        texts.filter(|condition| !condition.any.is_empty()).collect()
     }
 
     /// The conditions that the query sets on a record. Spam is left out unless the query asks for it.
     #[must_use]
     pub fn conditions(&self, context: &MatchContext<'_>) -> QueryConditions<'_> {
-        let texts =
-            self.parts.iter().map(|part| TextCondition { negated: part.negated, any: searchable(&part.what, context.is_searchable) });
+        let texts = self.text_conditions(context.is_searchable);
         let fields = QueryField::ALL.iter().map(|field| self.field_conditions(*field, context));
         QueryConditions {
             fields: fields.filter(|conditions| conditions.any.is_some() || !conditions.none.is_empty()).collect(),
-            texts: texts.filter(|condition| !condition.any.is_empty()).collect(),
-            matches_nothing: self.matches_nothing(context.is_searchable),
+            matches_nothing: self.is_void(&texts),
+            texts,
         }
     }
 

@@ -1,23 +1,24 @@
 //! The macro that declares settings.
 
-/// Declares all settings, each once, in groups of command-line arguments, in a module that has `check` and `read_default`:
+/// Declares the settings. One declaration of a setting produces its flag, its environment variable and its entry in the TOML file.
 ///
 /// ```text
-/// group: Arguments {
-///     name: Type {                        the name in the file; the flag is the same with - for _
+/// group: Arguments {                      a struct of clap arguments
+///     name: Type {                        the name in the file; the flag has - instead of _
 ///         variable: "EARSHOT_…",          the environment variable
-///         value: "N",                     placeholder of the value in the help; its unit, if it has one
-///         default: "60",                  parsed like a given value; without a default, the setting is optional
+///         value: "N",                     the placeholder in the help, such as the unit
+///         default: "60",                  optional; without it, the setting may be unset
 ///         help: "What it does",
-///         secret: true,                   if the help must not show the variable's value
-///         global: true,                   if every subcommand takes it
-///         file: skip,                     if the file cannot set it
-///         check: |value| rule(value),     the rule for a given value: an error says how to fix it
+///         secret: true,                   optional: the help does not show the variable's value
+///         global: true,                   optional: all subcommands accept it
+///         file: skip,                     optional: the file cannot set it
+///         check: |value| rule(value),     optional: validates a given value; the error says how to fix it
 ///     }
-/// } with { fields that are only flags }
+/// } with { additional fields, for flags only }
 /// ```
 ///
-/// The macro derives the arguments of clap, `ConfigFile` (the contents of the TOML file), and `Values` (the value or default of each setting).
+/// It generates the structs of clap arguments, `ConfigFile` (the TOML file) and `Values` (the value of each setting). The calling module
+/// provides `check` and `read_default`.
 macro_rules! settings {
     (@type $type:ty, $default:literal) => { $type };
     (@type $type:ty) => { Option<$type> };
@@ -67,7 +68,7 @@ macro_rules! settings {
             }
         )*
 
-        /// The settings in the file. Unknown names are refused: a misspelt setting must not silently fall back to its default.
+        /// The settings in the file. An unknown name is an error, so that a typing error does not go unnoticed.
         #[derive(Default, Deserialize)]
         #[serde(deny_unknown_fields)]
         struct ConfigFile {
@@ -84,7 +85,7 @@ macro_rules! settings {
         }
 
         impl Values {
-            /// Merges flags and variables (both in the arguments) with the file and the defaults, and checks each value.
+            /// Takes each value from the flag or variable, else from the file, else the default, and validates it.
             fn merge($($group: $arguments,)* file: ConfigFile) -> Result<Self> {
                 Ok(Self {
                     $($(

@@ -31,8 +31,8 @@ const SHOWN: i64 = 100;
 /// This capability's routes.
 pub fn routes() -> Router<WebState> {
     Router::new()
-        .route("/operator/mail", get(letters))
-        .route("/operator/mail/retry", post(retry_letter))
+        .route("/operator/mail", get(mail_page))
+        .route("/operator/mail/retry", post(retry_mail))
         .route("/operator/mail/discard", post(discard))
         .route("/operator/mail/restore", post(restore))
         .route("/operator/jobs", get(given_up))
@@ -43,26 +43,26 @@ fn shown(ms: i64) -> (String, String) {
     (Timestamp(ms).rfc3339(), UTC.readable(Timestamp(ms)))
 }
 
-fn letter_view(row: MailMessageRow, now: Timestamp) -> MailMessageView {
+fn mail_view(row: MailMessageRow, now: Timestamp) -> MailMessageView {
     MailMessageView {
         kind: MailKind::parse(&row.kind).map_or(row.kind, |kind| kind.label().to_owned()),
         project: row.project_name,
         to: row.recipient,
         why: row.last_error,
-        tries: row.tries,
-        next: row.next_at.filter(|_| row.tries > 0).map(shown),
+        attempts: row.attempts,
+        next: row.next_at.filter(|_| row.attempts > 0).map(shown),
         written: shown(row.created_at),
         sendable: row.not_after.is_none_or(|until| until > now.0),
         id: row.id,
     }
 }
 
-async fn letters(console: ConsoleRequest) -> PageResult {
+async fn mail_page(console: ConsoleRequest) -> PageResult {
     console.operator()?;
     let (store, now) = (&console.app.store, console.app.now());
     let counts = store.mail_counts().await?;
     let list = async |state: &str| -> Result<Vec<MailMessageView>> {
-        Ok(store.mail_messages_in_state(state, SHOWN).await?.into_iter().map(|row| letter_view(row, now)).collect())
+        Ok(store.mail_messages_in_state(state, SHOWN).await?.into_iter().map(|row| mail_view(row, now)).collect())
     };
     let model = MailListView {
         mail: console.app.settings.mail.is_some(),
@@ -79,26 +79,26 @@ fn id<T: std::str::FromStr>(text: &str) -> Result<T> {
     text.parse().map_err(|_| domain::DomainError::NotFound.into())
 }
 
-async fn retry_letter(console: ConsoleRequest, form: Form) -> PageResult {
+async fn retry_mail(console: ConsoleRequest, form: Form) -> PageResult {
     console.operator()?;
     form.idempotency_key()?;
-    mail::retry(&console.app, id::<MailId>(form.get("letter"))?).await?;
+    mail::retry(&console.app, id::<MailId>(form.get("message"))?).await?;
     Ok(console.redirect_with_message("/operator/mail", "The e-mail is being sent again. If it fails, it is listed here with the reason."))
 }
 
 async fn discard(console: ConsoleRequest, form: Form) -> PageResult {
     console.operator()?;
     form.idempotency_key()?;
-    let letter = id::<MailId>(form.get("letter"))?;
-    mail::discard(&console.app, letter).await?;
-    let undo = Undo { url: "/operator/mail/restore".into(), fields: vec![("letter".into(), letter.to_string())] };
+    let message = id::<MailId>(form.get("message"))?;
+    mail::discard(&console.app, message).await?;
+    let undo = Undo { url: "/operator/mail/restore".into(), fields: vec![("message".into(), message.to_string())] };
     Ok(console.redirect("/operator/mail", &Flash { message: "E-mail discarded.".into(), is_error: false, undo: Some(undo) }))
 }
 
 async fn restore(console: ConsoleRequest, form: Form) -> PageResult {
     console.operator()?;
     form.idempotency_key()?;
-    mail::restore(&console.app, id::<MailId>(form.get("letter"))?).await?;
+    mail::restore(&console.app, id::<MailId>(form.get("message"))?).await?;
     Ok(console.redirect_with_message("/operator/mail", "E-mail restored."))
 }
 

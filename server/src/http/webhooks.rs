@@ -178,8 +178,12 @@ async fn one_page(
     tabs.extend(DeliveryState::ALL.iter().map(|s| (s.label(), format!("{url}?state={}", s.as_str()), count(Some(*s)), state == Some(*s))));
     let failing = || {
         let since = endpoint.failing_since.filter(|_| endpoint.enabled)?;
-        let tries = if endpoint.failures == 1 { "The last attempt".to_owned() } else { format!("The last {} attempts", endpoint.failures) };
-        Some(format!("{tries} failed, since {}. After several days of failures, Earshot turns the webhook off.", present.readable(since)))
+        let attempts =
+            if endpoint.failures == 1 { "The last attempt".to_owned() } else { format!("The last {} attempts", endpoint.failures) };
+        Some(format!(
+            "{attempts} failed, since {}. After several days of failures, Earshot turns the webhook off.",
+            present.readable(since)
+        ))
     };
     let acts_for = match endpoint.answers_to {
         None => None,
@@ -311,7 +315,7 @@ async fn delivery(console: ConsoleRequest, Path((_, id, event)): Path<(String, S
     let scope = console.scope(Role::Admin)?;
     let endpoint = load(&console, &scope, &id).await?;
     let found = console.app.store.delivery(&scope, endpoint.id, event_id(&event)?).await?;
-    let (delivery, body, tries) = found.ok_or(Refusal::NotFound)?;
+    let (delivery, body, attempts) = found.ok_or(Refusal::NotFound)?;
     let (present, hook) = (console.present(), format!("{}/{}", base(&console)?, endpoint.id));
     let pretty = serde_json::from_str::<serde_json::Value>(&body).and_then(|v| serde_json::to_string_pretty(&v)).unwrap_or(body);
     let next = (delivery.state == DeliveryState::Pending).then(|| {
@@ -329,7 +333,7 @@ async fn delivery(console: ConsoleRequest, Path((_, id, event)): Path<(String, S
         next,
         id: delivery.event.to_string(),
         body: pretty,
-        tries: tries
+        attempts: attempts
             .into_iter()
             .map(|t| {
                 let at = domain::Timestamp(t.at);

@@ -1,6 +1,7 @@
 //! Features that all pages share.
 
 use axum::http::StatusCode;
+use store::{Fingerprint, IdempotencyScope, IdempotentWrite};
 
 use crate::on_both;
 
@@ -16,8 +17,9 @@ on_both!(a_retry_with_the_same_key_writes_once, |t: crate::support::TestApp| asy
     let (app, now) = (&t.app, t.app.now());
     let once = async |name: &str| {
         let (id, name) = (app.id::<domain::ids::StaffId>(), name.to_owned());
+        let once = IdempotentWrite::form(&IdempotencyScope::PasswordReset("test".into()), "key-00001", Fingerprint::of(["x"]));
         app.store
-            .write_idempotent(store::IdempotentWrite::form("test", "key-00001", store::Fingerprint::of(["x"])), now, move |tx| {
+            .write_idempotent(once, now, move |tx| {
                 Box::pin(async move {
                     assert!(tx.insert_staff(id, &format!("{name}@example.com"), &name, "x", now).await?);
                     Ok(name)

@@ -1003,7 +1003,7 @@ on_both!(what_has_served_its_time_goes, |t: TestApp| async move {
     let (app, scope) = (&t.app, project(&t.app).await);
     uploaded(app, &scope, "forgotten.csv", b"text\nx\n").await;
     let now = app.now();
-    let once = store::IdempotentWrite::form("test", "key-00001", store::Fingerprint::of(["x"]));
+    let once = store::IdempotentWrite::form(&store::IdempotencyScope::Import(scope.project()), "key-00001", store::Fingerprint::of(["x"]));
     app.store.write_idempotent(once, now, |_| Box::pin(async { Ok(1) })).await.unwrap();
     t.clock.advance_ms(31 * 86_400_000);
     enqueued(app, Job::Purge {}).await;
@@ -1024,6 +1024,11 @@ on_both!(another_projects_import_takes_nothing, |t: TestApp| async move {
     imports::start(app, &scope, &import, ColumnMapping::parse("text=text").unwrap()).await.unwrap();
     let (id, now) = (import.id, app.now());
     app.store.write(move |tx| Box::pin(async move { tx.fail_import(&foreign, id, "no", now).await })).await.unwrap();
+    app.store.write(move |tx| Box::pin(async move { tx.finish_import(&foreign, id, now).await })).await.unwrap();
+    let running = imports::find(app, &scope, id).await.unwrap();
+    let after = Import { added: 9, ..running.clone() };
+    let counted = app.store.write(move |tx| Box::pin(async move { tx.import_progress(&foreign, &running, &after, now).await }));
+    assert!(!counted.await.unwrap());
     assert_eq!(imports::find(app, &scope, id).await.unwrap().status, ImportStatus::Running);
 });
 

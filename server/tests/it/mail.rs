@@ -91,7 +91,7 @@ mailing!(a_letter_arrives_as_a_letter, |t: TestApp, smtp: Smtp| async move {
     let html = letter.body_html(0).unwrap();
     assert!(html.contains("&lt;b&gt;Bold&lt;/b&gt; &amp; so on") && !html.contains("<img") && !html.contains("<b>"), "{html}");
     let stored = row(&t, id).await;
-    assert_eq!((stored.state.as_str(), stored.link.as_str(), stored.tries), ("sent", "", 0));
+    assert_eq!((stored.state.as_str(), stored.link.as_str(), stored.attempts), ("sent", "", 0));
     run(&t).await;
     assert_eq!(smtp.letters().len(), 1);
 });
@@ -105,7 +105,7 @@ mailing!(what_fails_for_now_is_tried_again, |t: TestApp, smtp: Smtp| async move 
     {
         run(&t).await;
         let stored = row(&t, id).await;
-        assert_eq!((stored.state.as_str(), stored.tries), ("queued", i64::try_from(n).unwrap() + 1));
+        assert_eq!((stored.state.as_str(), stored.attempts), ("queued", i64::try_from(n).unwrap() + 1));
         let why = stored.last_error.unwrap();
         assert!(why.contains(words), "{why}");
         assert_eq!(stored.next_at, Some(t.app.now().0 + RETRY_DELAYS_MS[n]));
@@ -502,7 +502,7 @@ mailing!(operators_see_letters_and_send_them_again, |t: TestApp, smtp: Smtp| asy
     assert!(!page.body.contains("Something private") && !page.body.contains("<i>@"), "texts are nobody's business");
 
     let letter = dead.to_string();
-    let field = [("letter", letter.as_str())];
+    let field = [("message", letter.as_str())];
     assert_eq!(operator.post("/operator/mail/discard", &field).await.location(), "/operator/mail");
     let page = operator.get("/operator/mail").await;
     assert!(page.body.contains("Failed (1)") && page.body.contains("/operator/mail/restore"), "{}", page.body);
@@ -510,19 +510,19 @@ mailing!(operators_see_letters_and_send_them_again, |t: TestApp, smtp: Smtp| asy
     assert_eq!(operator.post("/operator/mail/restore", &field).await.location(), "/operator/mail");
     assert_eq!(row(&t, dead).await.state, "dead");
     assert_eq!(operator.post("/operator/mail/retry", &field).await.location(), "/operator/mail");
-    operator.post("/operator/mail/retry", &[("letter", &waits.to_string())]).await;
+    operator.post("/operator/mail/retry", &[("message", &waits.to_string())]).await;
     run(&t).await;
     assert_eq!((row(&t, dead).await.state.as_str(), row(&t, waits).await.state.as_str()), ("sent", "sent"));
     assert_eq!(row(&t, refused).await.state, "dead");
-    assert_eq!(operator.post("/operator/mail/retry", &[("letter", "nonsense")]).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(operator.post("/operator/mail/retry", &[("message", "nonsense")]).await.status, StatusCode::NOT_FOUND);
 
     // A queued e-mail that is discarded is not sent; restored, it is.
     let late = reply(&t, &project, "carl@example.com", "A", "B").await;
     let letter = late.to_string();
-    operator.post("/operator/mail/discard", &[("letter", &letter)]).await;
+    operator.post("/operator/mail/discard", &[("message", &letter)]).await;
     run(&t).await;
     assert_eq!(smtp.letters().len(), 2);
-    operator.post("/operator/mail/restore", &[("letter", &letter)]).await;
+    operator.post("/operator/mail/restore", &[("message", &letter)]).await;
     run(&t).await;
     assert_eq!(smtp.letters().len(), 3);
 });
@@ -610,6 +610,6 @@ crate::on_both!(only_operators_see_the_operation, |t: TestApp| async move {
     }
     for path in ["/operator/mail/retry", "/operator/mail/discard", "/operator/mail/restore", "/operator/jobs/retry"] {
         let id = t.app.ids.uuid().to_string();
-        assert_eq!(owner.post(path, &[("letter", &id), ("job", &id)]).await.status, StatusCode::NOT_FOUND);
+        assert_eq!(owner.post(path, &[("message", &id), ("job", &id)]).await.status, StatusCode::NOT_FOUND);
     }
 });

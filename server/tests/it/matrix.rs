@@ -406,7 +406,7 @@ impl Filled {
                 })
                 .await
                 .unwrap();
-            ids.insert(["comment", "invitation", "letter", "job"][n], id);
+            ids.insert(["comment", "invitation", "message", "job"][n], id);
         }
 
         assert!(

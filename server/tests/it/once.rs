@@ -6,7 +6,7 @@ use domain::{
     accounts::{Role, Scope},
 };
 use service::error::Result;
-use store::{Fingerprint, IdempotentWrite};
+use store::{Fingerprint, IdempotencyScope, IdempotentWrite};
 
 use crate::{
     on_both,
@@ -17,12 +17,17 @@ async fn count(t: &TestApp, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(t.app.store.reader()).await.unwrap()
 }
 
+/// A scope whose stored form is `name`.
+fn scope(name: &str) -> IdempotencyScope {
+    IdempotencyScope::PasswordReset(name.into())
+}
+
 async fn write(t: &TestApp, once: IdempotentWrite, value: i32) -> Result<i32> {
     t.app.store.write_idempotent(once, t.app.now(), move |_| Box::pin(async move { Ok(value) })).await
 }
 
 on_both!(a_key_stands_for_its_content, |t: TestApp| async move {
-    let form = |content: &str| IdempotentWrite::form("forms", "one-old-key", Fingerprint::of([content]));
+    let form = |content: &str| IdempotentWrite::form(&scope("forms"), "one-old-key", Fingerprint::of([content]));
     assert_eq!(write(&t, form("a"), 1).await.unwrap(), 1);
     assert_eq!(write(&t, form("a"), 2).await.unwrap(), 1, "a retry");
     assert_eq!(write(&t, form("b"), 3).await.unwrap(), 3, "another act");
@@ -33,13 +38,14 @@ on_both!(a_key_stands_for_its_content, |t: TestApp| async move {
     assert!(refused.await.is_err());
     assert_eq!(write(&t, form("c"), 6).await.unwrap(), 6);
 
-    let program = |content: &str| IdempotentWrite::program("programs", "one-old-key", Fingerprint::of([content]));
+    let program = |content: &str| IdempotentWrite::program(&scope("programs"), "one-old-key", Fingerprint::of([content]));
     assert_eq!(write(&t, program("a"), 7).await.unwrap(), 7);
     assert_eq!(write(&t, program("a"), 8).await.unwrap(), 7);
     assert_eq!(write(&t, program("b"), 9).await.unwrap_err().refusal(), Some(&Refusal::KeyReused));
 
     // Of concurrent writes with two different contents, each content is written once.
-    let calls = (0..20).map(|n| write(&t, IdempotentWrite::form("twins", "the-same-key", Fingerprint::of([(n % 2).to_string()])), n));
+    let calls =
+        (0..20).map(|n| write(&t, IdempotentWrite::form(&scope("twins"), "the-same-key", Fingerprint::of([(n % 2).to_string()])), n));
     let mut answers: Vec<i32> = futures_util::future::join_all(calls).await.into_iter().map(Result::unwrap).collect();
     answers.sort_unstable();
     answers.dedup();
@@ -57,8 +63,8 @@ on_both!(a_key_from_before_fingerprints_answers_any_repeat, |t: TestApp| async m
     });
     old.await.unwrap();
     for content in ["a", "b"] {
-        assert_eq!(write(&t, IdempotentWrite::form("old", "an-old-key", Fingerprint::of([content])), 1).await.unwrap(), 41);
-        assert_eq!(write(&t, IdempotentWrite::program("old", "an-old-key", Fingerprint::of([content])), 1).await.unwrap(), 41);
+        assert_eq!(write(&t, IdempotentWrite::form(&scope("old"), "an-old-key", Fingerprint::of([content])), 1).await.unwrap(), 41);
+        assert_eq!(write(&t, IdempotentWrite::program(&scope("old"), "an-old-key", Fingerprint::of([content])), 1).await.unwrap(), 41);
     }
 });
 

@@ -711,6 +711,15 @@ async fn letters_are_promised_only_where_they_are_sent() {
     assert!(german.body.contains("kommt an diese Adresse") && !german.body.contains("Wir verschicken keine E-Mail"), "{}", german.body);
 }
 
+on_both!(the_portal_writes_dates_in_the_pages_language, |t: TestApp| async move {
+    t.owner().await;
+    let path = path(&write(&t, "key-00000001", &[], &[]).await);
+    for (language, date) in [("de", "15. Januar 2027, 08:"), ("en", "15 Jan 2027, 08:")] {
+        let page = t.anonymous().get(&format!("{path}?lang={language}")).await;
+        assert!(page.body.contains(&format!("<html lang=\"{language}\"")) && page.body.contains(date), "{}", page.body);
+    }
+});
+
 async fn letters_to_strangers_have_an_end(database: Database) {
     let smtp = crate::smtp::Smtp::start().await;
     let mail = server::config::mail_for_tests(smtp.port).unwrap();

@@ -684,10 +684,47 @@ on_both!(pages_speak_the_asked_language, |t: TestApp| async move {
     let s = setup(t, &[]).await;
     let client = s.t.anonymous();
     let page = client.get(&format!("/s/{}?lang=de&embed=1&parent={SITE}", s.survey)).await;
-    assert!(page.body.contains("Absenden") && page.body.contains("<html lang=\"en\" dir=\"ltr\" data-theme=\"auto\">"), "{}", page.body);
+    assert!(page.body.contains("Absenden") && page.body.contains("<html lang=\"de\" dir=\"ltr\" data-theme=\"auto\">"), "{}", page.body);
+    assert!(
+        page.body.contains("<header lang=\"en\" dir=\"ltr\">") && page.body.contains("<title lang=\"en\">How is it going?"),
+        "{}",
+        page.body
+    );
+    assert!(page.body.contains("class=\"req\" lang=\"de\"") || page.body.contains("lang=\"de\" class=\"req\""), "{}", page.body);
     assert!(page.body.contains("class=\"embedded\"") && page.body.contains("data-parent=\"https://site.example\""));
     let page = client.get(&format!("/s/{}?parent=https://site.example/path", s.survey)).await;
     assert!(!page.body.contains("data-parent"));
+});
+
+on_both!(a_page_is_marked_with_the_language_it_is_in, |t: TestApp| async move {
+    let s = setup(t, &[]).await;
+    let client = s.t.anonymous();
+    let opens = |page: &Page, language: &str| {
+        assert!(page.body.contains(&format!("<html lang=\"{language}\"")), "{language}: {}", page.body);
+    };
+    // Of the survey and the built-in texts, what is not in the page's language is marked.
+    let thanks = client.get(&format!("/s/{}/thanks?lang=de", s.survey)).await;
+    opens(&thanks, "de");
+    assert!(thanks.body.contains("<h1 lang=\"en\" dir=\"ltr\">Thanks a lot."), "{}", thanks.body);
+    let arabic = SurveyBody { language: "ar".into(), thanks: String::new(), ..body() };
+    publish(&s.t, s.project.id, s.survey, 2, &arabic).await;
+    let page = client.get(&format!("/s/{}", s.survey)).await;
+    opens(&page, "ar");
+    assert!(page.body.contains("dir=\"rtl\" data-theme") && page.body.contains(&format!("action=\"/s/{}\"", s.survey)), "{}", page.body);
+    assert!(page.body.contains("<h2 tabindex=\"-1\" lang=\"en\">Thank you."), "{}", page.body);
+    let page = client.get(&format!("/s/{}?lang=de", s.survey)).await;
+    opens(&page, "de");
+    assert!(
+        page.body.contains("<header lang=\"ar\" dir=\"rtl\">") && page.body.contains("<h2 tabindex=\"-1\">Vielen Dank."),
+        "{}",
+        page.body
+    );
+    // Notices are built-in texts, whatever the survey's language.
+    let origin = [("origin", "https://elsewhere.example"), ("content-type", "application/x-www-form-urlencoded")];
+    s.t.run("UPDATE projects SET origins = '[\"https://site.example\"]'").await;
+    let foreign = client.send(Method::POST, &format!("/s/{}", s.survey), &origin, Body::from("q1=3")).await;
+    assert_eq!(foreign.status, StatusCode::FORBIDDEN);
+    opens(&foreign, "en");
 });
 
 #[tokio::test]

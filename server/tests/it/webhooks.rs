@@ -362,7 +362,7 @@ on_both_local!(failures_are_tried_again_and_then_given_up, |t: TestApp| async mo
     }
     assert_eq!(tries, 8);
     let (delivery, body, attempts) = t.app.store.delivery(&scope, id, event).await.unwrap().unwrap();
-    assert_eq!((delivery.state, delivery.tries, delivery.last_status), (DeliveryState::Dead, 8, Some(500)));
+    assert_eq!((delivery.state, delivery.attempts, delivery.last_status), (DeliveryState::Dead, 8, Some(500)));
     assert_eq!((attempts.len(), attempts[0].excerpt.as_str()), (8, "out of order"));
     // Each attempt has the same id and the same bytes, but a new signature.
     let got = receiver.take();
@@ -373,7 +373,7 @@ on_both_local!(failures_are_tried_again_and_then_given_up, |t: TestApp| async mo
     assert_eq!(webhooks::send_again(&t.app, &scope, "again-key-0", id, None).await.unwrap(), 1);
     assert_eq!(deliver_due(&t.app, &sender).await.unwrap(), 1);
     let (delivery, _, _) = t.app.store.delivery(&scope, id, event).await.unwrap().unwrap();
-    assert_eq!((delivery.state, delivery.tries), (DeliveryState::Delivered, 9));
+    assert_eq!((delivery.state, delivery.attempts), (DeliveryState::Delivered, 9));
     assert_eq!(stored(&t, &scope, id).await.failures, 0);
     assert_eq!(webhooks::send_again(&t.app, &scope, "again-key-1", id, None).await.unwrap(), 0);
     // A successful delivery can be sent again too.

@@ -9,7 +9,7 @@ use domain::{
     email::{is_email, lower_case},
     ids::{InvitationId, StaffId},
 };
-use store::{Fingerprint, IdempotentWrite, Tx, hash::hash_token, invitations::Invitation};
+use store::{Fingerprint, IdempotencyScope, IdempotentWrite, Tx, hash::hash_token, invitations::Invitation};
 
 use super::{NewStaff, require_name};
 use crate::{error::Result, mail, state::App};
@@ -52,7 +52,7 @@ pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str
         expires_at: now.plus_days(INVITATION_DAYS),
     };
     let (id, hash) = (invitation.id, hash_token(&token));
-    let letter = match &invitation.email {
+    let message = match &invitation.email {
         Some(to) if app.settings.mail.is_some() => {
             let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
             let by = app.store.actor_name(by).await?.ok_or(Refusal::NotFound)?;
@@ -64,7 +64,7 @@ pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str
     let content = Fingerprint::of([project.to_string().as_str(), role.as_str(), invitation.email.as_deref().unwrap_or_default()]);
     let (made, replaced): (InvitationId, bool) = app
         .store
-        .write_idempotent(IdempotentWrite::form(format!("invite:{by}"), key, content), now, move |tx| {
+        .write_idempotent(IdempotentWrite::form(&IdempotencyScope::Invitation(by), key, content), now, move |tx| {
             Box::pin(async move {
                 let mut replaced = false;
                 if let Some(email) = &invitation.email {
@@ -76,8 +76,8 @@ pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str
                     }
                 }
                 tx.insert_invitation(&invitation, &hash, now).await?;
-                if let Some(letter) = &letter {
-                    tx.queue_mail(letter, now).await?;
+                if let Some(message) = &message {
+                    tx.queue_mail(message, now).await?;
                 }
                 Ok((id, replaced))
             })

@@ -42,15 +42,15 @@ pub async fn change_password(app: &App, staff: &StaffRow, current: &str, new: &s
     }
     errors.into_result(())?;
     let hash = password::hash(app, new.to_owned()).await?;
-    let letter = mail::password_changed(app, &staff.email);
+    let message = mail::password_changed(app, &staff.email);
     let (staff, keep, now) = (staff.id()?, keep.to_owned(), app.now());
     app.store
         .write(move |tx| {
             Box::pin(async move {
                 tx.set_password(staff, &hash).await?;
                 tx.delete_sessions(staff, Some(&keep)).await?;
-                if let Some(letter) = &letter {
-                    tx.queue_mail(letter, now).await?;
+                if let Some(message) = &message {
+                    tx.queue_mail(message, now).await?;
                 }
                 Ok(())
             })

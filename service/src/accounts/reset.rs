@@ -7,7 +7,7 @@ use domain::{
     email::{NO_EMAIL, is_email, lower_case},
     ids::StaffId,
 };
-use store::{Fingerprint, IdempotentWrite, hash::hash_token, staff::StaffRow};
+use store::{Fingerprint, IdempotencyScope, IdempotentWrite, hash::hash_token, staff::StaffRow};
 
 use super::password;
 use crate::{error::Result, mail, state::App};
@@ -25,12 +25,12 @@ pub async fn ask(app: &App, email: &str, address: IpAddr, key: &str) -> Result<(
     let now = app.now();
     let whose = hash_token(&format!("forgot:{email}"));
     app.limits.count_password_reset(&whose, address, now).await?;
-    let letter = mail::password_reset(app, &email).ok_or(Refusal::NotFound)?;
+    let message = mail::password_reset(app, &email).ok_or(Refusal::NotFound)?;
     app.store
-        .write_idempotent(IdempotentWrite::form(whose, key, Fingerprint::of([&email])), now, move |tx| {
+        .write_idempotent(IdempotentWrite::form(&IdempotencyScope::PasswordReset(whose), key, Fingerprint::of([&email])), now, move |tx| {
             Box::pin(async move {
                 // E-mails over the limit are dropped silently.
-                tx.queue_mail(&letter, now).await?;
+                tx.queue_mail(&message, now).await?;
                 Ok(())
             })
         })
@@ -60,7 +60,7 @@ pub async fn set(app: &App, token: &str, new: &str, address: IpAddr) -> Result<S
     let row = find(app, token).await?;
     password::check(new, &password::password_context(app, &row).await?)?;
     let password = password::hash(app, new.to_owned()).await?;
-    let letter = mail::password_changed(app, &row.email);
+    let message = mail::password_changed(app, &row.email);
     let staff = app
         .store
         .write(move |tx| {
@@ -68,8 +68,8 @@ pub async fn set(app: &App, token: &str, new: &str, address: IpAddr) -> Result<S
                 let staff = tx.consume_password_reset(&hash, now).await?.ok_or(Refusal::NotFound)?;
                 tx.set_password(staff, &password).await?;
                 tx.delete_sessions(staff, None).await?;
-                if let Some(letter) = &letter {
-                    tx.queue_mail(letter, now).await?;
+                if let Some(message) = &message {
+                    tx.queue_mail(message, now).await?;
                 }
                 Ok(staff)
             })

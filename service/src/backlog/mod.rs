@@ -16,7 +16,7 @@ use domain::{
 use futures_util::{FutureExt, future::BoxFuture};
 use serde::{Deserialize, Serialize};
 use store::{
-    Act, Fingerprint, IdempotentWrite,
+    Act, Fingerprint, IdempotencyScope, IdempotentWrite,
     backlog::{BacklogFilter, BacklogUndo, LinkContent},
     numbers::NumberSequence,
 };
@@ -90,7 +90,7 @@ pub struct UnlinkOutcome {
 pub async fn create(app: &App, scope: &Scope, key: &str, title: &str, body: &str) -> Result<i64> {
     scope.require(Role::Triager)?;
     let (title, body) = check_item(title, body)?;
-    let once = IdempotentWrite::form(format!("backlog:{}", scope.project()), key, Fingerprint::of([&title, &body]));
+    let once = IdempotentWrite::form(&IdempotencyScope::BacklogItem(scope.project()), key, Fingerprint::of([&title, &body]));
     app.store.act_once(app.context(scope), once, move |act| Box::pin(async move { Ok(insert(act, title, body).await?.number) })).await
 }
 
@@ -138,7 +138,7 @@ pub async fn create_from(
 ) -> Result<LinkOutcome> {
     scope.require(Role::Triager)?;
     let content = Fingerprint::of([feedback.to_string().as_str(), title.trim(), &quoting.quote, quoting.importance.as_str()]);
-    let once = IdempotentWrite::form(format!("backlog-from:{}", scope.project()), key, content);
+    let once = IdempotentWrite::form(&IdempotencyScope::BacklogItemFrom(scope.project()), key, content);
     let title = title.to_owned();
     app.store
         .act_once(app.context(scope), once, move |act| {

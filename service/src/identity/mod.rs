@@ -8,7 +8,7 @@ use domain::{
 };
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use store::{Fingerprint, IdempotentWrite};
+use store::{Fingerprint, IdempotencyScope, IdempotentWrite};
 
 use crate::{
     error::{Error, Result},
@@ -29,7 +29,7 @@ pub async fn create(app: &App, scope: &Scope, key: &str) -> Result<Option<String
     let (secret, own, now, scope) = (format!("{MARK}{}", app.token()), app.id::<IdentitySecretId>(), app.now(), *scope);
     let stored = secret.clone();
     // The form has no content besides its key.
-    let once = IdempotentWrite::form(format!("identity:{}", scope.project()), key, Fingerprint::of(["make"]));
+    let once = IdempotentWrite::form(&IdempotencyScope::IdentitySecret(scope.project()), key, Fingerprint::of(["make"]));
     let made: IdentitySecretId = app
         .store
         .write_idempotent(once, now, move |tx| {

@@ -27,7 +27,7 @@ use domain::{
 };
 use sha2::{Digest, Sha256};
 use store::{
-    Fingerprint, IdempotentWrite,
+    Fingerprint, IdempotencyScope, IdempotentWrite,
     imports::{Import, ImportSource, UploadedFile},
 };
 
@@ -65,7 +65,7 @@ pub async fn begin_upload(app: &App, scope: &Scope, name: &str, key: &str) -> Re
     scope.require(Role::Admin)?;
     let import = new_import(app, scope, name, ImportSource::Upload, String::new());
     // The content is not known yet: `finish` compares it with an earlier upload under this key.
-    let once = IdempotentWrite::form(format!("imports:{}", scope.project()), key, Fingerprint::of([&import.name]));
+    let once = IdempotentWrite::form(&IdempotencyScope::Import(scope.project()), key, Fingerprint::of([&import.name]));
     let id = app
         .store
         .write_idempotent(once, app.now(), move |tx| {

@@ -93,7 +93,8 @@ pub(super) async fn run_from(
     job: Option<JobId>,
     stop: impl Fn(&ImportProgress) -> bool + Send,
 ) -> Result<JobOutcome> {
-    let mut import = app.store.import(scope, import).await?.ok_or(Refusal::NotFound)?;
+    let scope = *scope;
+    let mut import = app.store.import(&scope, import).await?.ok_or(Refusal::NotFound)?;
     if import.status != ImportStatus::Running {
         return Ok(JobOutcome::Done);
     }
@@ -109,11 +110,11 @@ pub(super) async fn run_from(
             None => break,
         }
     }
-    let mut source = BatchReader { app, scope, language: &project.language, plan, reader, keys };
+    let mut source = BatchReader { app, scope: &scope, language: &project.language, plan, reader, keys };
     let mut rows = source.next().await?;
     while !rows.is_empty() {
         let now = app.now();
-        let store = app.store.write(move |tx| Box::pin(async move { store_batch(tx, import, rows, job, now).await }));
+        let store = app.store.write(move |tx| Box::pin(async move { store_batch(tx, &scope, import, rows, job, now).await }));
         // Read the next batch while this one is stored.
         let (stored, next) = tokio::join!(store, source.next());
         // Cancelled, or continued by another worker.
@@ -126,7 +127,7 @@ pub(super) async fn run_from(
         rows = next?;
     }
     let (id, now) = (import.id, app.now());
-    app.store.write(move |tx| Box::pin(async move { tx.finish_import(id, now).await })).await?;
+    app.store.write(move |tx| Box::pin(async move { tx.finish_import(&scope, id, now).await })).await?;
     Ok(JobOutcome::Done)
 }
 
@@ -293,6 +294,7 @@ fn ready(app: &App, default_language: &str, project: ProjectId, row: ImportedRow
 /// Stores a batch and the import's progress; `None`, and nothing stored, if the import is no longer running from this position.
 async fn store_batch(
     tx: &mut Tx<'_>,
+    scope: &Scope,
     before: Import,
     rows: Vec<PreparedLine>,
     job: Option<JobId>,
@@ -302,7 +304,7 @@ async fn store_batch(
     after.bytes_done = rows.last().map_or(before.bytes_done, |row| row.end);
     after.bad += i64::try_from(rows.iter().filter(|r| matches!(r.row, LineOutcome::Bad(_))).count()).unwrap_or(i64::MAX);
     // First claim this part of the file: of two workers on the same part, one waits here and then finds it claimed.
-    if !tx.import_progress(&before, &after, now).await? {
+    if !tx.import_progress(scope, &before, &after, now).await? {
         return Ok(None);
     }
     let (mut bad, mut new, mut groups) = (Vec::new(), Vec::new(), ProblemCounts::default());
@@ -345,7 +347,7 @@ async fn store_batch(
     tx.insert_bad_lines(before.id, &bad).await?;
     tx.count_problems(before.id, groups).await?;
     let counted = Import { bytes_done: after.bytes_done, ..before };
-    tx.import_progress(&counted, &after, now).await?;
+    tx.import_progress(scope, &counted, &after, now).await?;
     if let Some(job) = job {
         tx.reset_job_failures(job).await?;
     }

@@ -85,7 +85,7 @@ fn handler(job: Job) -> Box<dyn JobHandler> {
     match job {
         Job::Import { project, import } => Box::new(ImportJob { scope: Scope::system(project), import }),
         Job::TakeBack { project, import } => Box::new(TakeBackJob { scope: Scope::system(project), import }),
-        Job::Mail { letter } => Box::new(MailJob(letter)),
+        Job::Mail { message } => Box::new(MailJob(message)),
         Job::Purge {} => Box::new(PurgeJob),
         Job::FoldAddresses {} => Box::new(FoldAddressesJob),
     }

@@ -14,7 +14,7 @@ use domain::{
     },
     ids::{ApiKeyId, ProjectId},
 };
-use store::{Fingerprint, IdempotentWrite, hash::hash_token, keys::ApiKey};
+use store::{Fingerprint, IdempotencyScope, IdempotentWrite, hash::hash_token, keys::ApiKey};
 
 use crate::{error::Result, state::App};
 
@@ -74,12 +74,12 @@ pub async fn create(app: &App, scope: &Scope, wanted: &ApiKeyInput<'_>, once: &s
         revoked_at: None,
     };
     let (made, hash) = (key.clone(), hash_token(&secret));
-    let whose = by.map_or_else(|| format!("key:{}", scope.project()), |staff| format!("key:{staff}"));
+    let whose = by.map_or(IdempotencyScope::ApiKeyOfProject(scope.project()), IdempotencyScope::ApiKeyOfPerson);
     let days = wanted.days.map(|days| days.to_string()).unwrap_or_default();
     let content = Fingerprint::of([scope.project().to_string().as_str(), &key.name, wanted.access.as_str(), &days]);
     let id: ApiKeyId = app
         .store
-        .write_idempotent(IdempotentWrite::form(whose, once, content), now, move |tx| {
+        .write_idempotent(IdempotentWrite::form(&whose, once, content), now, move |tx| {
             Box::pin(async move {
                 tx.insert_api_key(&made, &hash, by).await?;
                 Ok(made.id)

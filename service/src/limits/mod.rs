@@ -39,8 +39,8 @@ const NETWORK: RateLimit = RateLimit { burst: 100, window_ms: QUARTER_HOUR_MS };
 const FORGOT: RateLimit = RateLimit { burst: 3, window_ms: HOUR_MS };
 /// E-mails to unconfirmed addresses: triggered by one network, and for one project. They damage the sender's reputation
 /// when strangers choose the recipients.
-const LETTERS_NETWORK: RateLimit = RateLimit { burst: 20, window_ms: 24 * HOUR_MS };
-const LETTERS_PROJECT: RateLimit = RateLimit { burst: 200, window_ms: HOUR_MS };
+const MAIL_NETWORK: RateLimit = RateLimit { burst: 20, window_ms: 24 * HOUR_MS };
+const MAIL_PROJECT: RateLimit = RateLimit { burst: 200, window_ms: HOUR_MS };
 
 /// An IPv6 /48 may send as much as this many addresses.
 const NETWORK_ADDRESSES: u32 = 5;
@@ -107,9 +107,9 @@ pub enum LimitKey {
     /// Password reset e-mails by network.
     ForgotNetwork(ClientNetwork),
     /// E-mails to unconfirmed addresses, by network.
-    LettersNetwork(ClientNetwork),
+    MailNetwork(ClientNetwork),
     /// E-mails to unconfirmed addresses, by project.
-    LettersProject(ProjectId),
+    MailProject(ProjectId),
 }
 
 impl fmt::Display for LimitKey {
@@ -133,8 +133,8 @@ impl fmt::Display for LimitKey {
             Self::ChangePassword(staff) => write!(f, "change-password {staff}"),
             Self::Forgot(email, network) => write!(f, "forgot {email} {network}"),
             Self::ForgotNetwork(network) => write!(f, "forgot network {network}"),
-            Self::LettersNetwork(network) => write!(f, "letters network {network}"),
-            Self::LettersProject(project) => write!(f, "letters project {project}"),
+            Self::MailNetwork(network) => write!(f, "letters network {network}"),
+            Self::MailProject(project) => write!(f, "letters project {project}"),
         }
     }
 }
@@ -315,7 +315,7 @@ impl RateLimits {
     /// As [`RateLimits::sign_in`].
     pub async fn count_password_reset(&self, email_hash: &str, address: IpAddr, now: Timestamp) -> Result<()> {
         let network = ClientNetwork::widest(address);
-        let keys = vec![(LimitKey::Forgot(email_hash.into(), network), FORGOT), (LimitKey::ForgotNetwork(network), LETTERS_NETWORK)];
+        let keys = vec![(LimitKey::Forgot(email_hash.into(), network), FORGOT), (LimitKey::ForgotNetwork(network), MAIL_NETWORK)];
         self.attempt(keys, now).await.map(drop)
     }
 
@@ -323,11 +323,9 @@ impl RateLimits {
     ///
     /// # Errors
     /// As [`RateLimits::sign_in`].
-    pub async fn letter(&self, project: ProjectId, address: IpAddr, now: Timestamp) -> Result<()> {
-        let keys = vec![
-            (LimitKey::LettersNetwork(ClientNetwork::widest(address)), LETTERS_NETWORK),
-            (LimitKey::LettersProject(project), LETTERS_PROJECT),
-        ];
+    pub async fn email(&self, project: ProjectId, address: IpAddr, now: Timestamp) -> Result<()> {
+        let keys =
+            vec![(LimitKey::MailNetwork(ClientNetwork::widest(address)), MAIL_NETWORK), (LimitKey::MailProject(project), MAIL_PROJECT)];
         self.attempt(keys, now).await.map(drop)
     }
 

@@ -146,16 +146,16 @@ fn is_about_trust(error: &(dyn std::error::Error + 'static)) -> bool {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn transmit(app: &App, mail: &MailSettings, mailer: &Mailer, letter: &MailMessageRow) -> Result<SmtpOutcome> {
+pub async fn transmit(app: &App, mail: &MailSettings, mailer: &Mailer, message: &MailMessageRow) -> Result<SmtpOutcome> {
     let now = app.now();
     let rest = Timestamp(mailer.rests_until.load(Ordering::Relaxed));
     if now < rest {
         return Ok(SmtpOutcome::ServerBackoff(rest));
     }
-    let mut link = letter.link.clone();
-    let mut content = letter.content()?;
-    match letter.kind()? {
-        MailKind::PasswordReset => match reset_link(app, mail, letter, now).await? {
+    let mut link = message.link.clone();
+    let mut content = message.content()?;
+    match message.kind()? {
+        MailKind::PasswordReset => match reset_link(app, mail, message, now).await? {
             Some(made) => link = made,
             None => return Ok(SmtpOutcome::NoRecipient),
         },
@@ -166,12 +166,12 @@ pub async fn transmit(app: &App, mail: &MailSettings, mailer: &Mailer, letter: &
         _ => {}
     }
     let parts = MimeParts {
-        id: letter.id.clone(),
-        to: &letter.recipient,
-        subject: &letter.subject,
+        id: message.id.clone(),
+        to: &message.recipient,
+        subject: &message.subject,
         content: &content,
         link: &link,
-        written: Timestamp(letter.created_at),
+        written: Timestamp(message.created_at),
     };
     let message = match compose(mail, &parts) {
         Ok(message) => message,
@@ -200,11 +200,12 @@ pub async fn transmit(app: &App, mail: &MailSettings, mailer: &Mailer, letter: &
 
 /// Creates a password reset link, storing only its secret's hash; `None` if no account has the address, or the
 /// password was changed meanwhile.
-async fn reset_link(app: &App, mail: &MailSettings, letter: &MailMessageRow, now: Timestamp) -> Result<Option<String>> {
-    let Some(staff) = app.store.staff_by_email(&letter.recipient).await? else { return Ok(None) };
-    let (staff, letter, token) = (staff.id()?, letter.id()?, app.token());
+async fn reset_link(app: &App, mail: &MailSettings, message: &MailMessageRow, now: Timestamp) -> Result<Option<String>> {
+    let Some(staff) = app.store.staff_by_email(&message.recipient).await? else { return Ok(None) };
+    let (staff, message, token) = (staff.id()?, message.id()?, app.token());
     let (hash, until) = (hash_token(&token), now.plus_ms(RESET_MS));
-    let made = app.store.write(move |tx| Box::pin(async move { tx.insert_password_reset(&hash, staff, letter, now, until).await })).await?;
+    let made =
+        app.store.write(move |tx| Box::pin(async move { tx.insert_password_reset(&hash, staff, message, now, until).await })).await?;
     Ok(made.then(|| format!("{}/reset/{token}", mail.base)))
 }
 
@@ -228,21 +229,21 @@ impl JobHandler for MailJob {
 
 /// Sends one e-mail, if it still waits, and says when to try again.
 async fn send(app: &App, id: MailId) -> Result<JobOutcome> {
-    let Some(letter) = app.store.mail_message(id).await?.filter(|l| l.state == "queued") else { return Ok(JobOutcome::Done) };
+    let Some(message) = app.store.mail_message(id).await?.filter(|l| l.state == "queued") else { return Ok(JobOutcome::Done) };
     let now = app.now();
-    if letter.not_after.is_some_and(|until| until <= now.0) {
+    if message.not_after.is_some_and(|until| until <= now.0) {
         return end(app, id, "It could not be sent before its link expired.").await;
     }
     let Some((mail, mailer)) = app.settings.mail.as_ref().zip(app.mailer.as_ref()) else {
-        if letter.created_at <= now.plus_days(-OFF_DAYS).0 {
+        if message.created_at <= now.plus_days(-OFF_DAYS).0 {
             return end(app, id, "No mail server was configured for days.").await;
         }
-        return later(app, id, letter.tries, "No mail server is configured (EARSHOT_SMTP_URL).", now.plus_ms(OFF_MS)).await;
+        return later(app, id, message.attempts, "No mail server is configured (EARSHOT_SMTP_URL).", now.plus_ms(OFF_MS)).await;
     };
-    let tries = letter.tries + 1;
-    match transmit(app, mail, mailer, &letter).await? {
+    let attempts = message.attempts + 1;
+    match transmit(app, mail, mailer, &message).await? {
         SmtpOutcome::Accepted => {
-            tracing::info!(letter.id = %id, letter.kind = %letter.kind, letter.tries = tries, "an e-mail was sent");
+            tracing::info!(mail.id = %id, mail.kind = %message.kind, mail.attempts = attempts, "an e-mail was sent");
             app.store.write(move |tx| Box::pin(async move { tx.mark_mail_sent(id, now).await })).await?;
             Ok(JobOutcome::Done)
         }
@@ -251,13 +252,13 @@ async fn send(app: &App, id: MailId) -> Result<JobOutcome> {
             Ok(JobOutcome::Done)
         }
         SmtpOutcome::Refused(why) => {
-            tracing::warn!(letter.id = %id, letter.kind = %letter.kind, letter.tries = tries, "an e-mail failed: it was rejected");
+            tracing::warn!(mail.id = %id, mail.kind = %message.kind, mail.attempts = attempts, "an e-mail failed: it was rejected");
             end(app, id, &why).await
         }
-        SmtpOutcome::RetryLater(why) => match usize::try_from(letter.tries).ok().and_then(|n| RETRY_DELAYS_MS.get(n)) {
-            Some(pause) => later(app, id, tries, &why, now.plus_ms(*pause)).await,
+        SmtpOutcome::RetryLater(why) => match usize::try_from(message.attempts).ok().and_then(|n| RETRY_DELAYS_MS.get(n)) {
+            Some(pause) => later(app, id, attempts, &why, now.plus_ms(*pause)).await,
             None => {
-                tracing::warn!(letter.id = %id, letter.kind = %letter.kind, letter.tries = tries, "an e-mail failed: retries ended after a day");
+                tracing::warn!(mail.id = %id, mail.kind = %message.kind, mail.attempts = attempts, "an e-mail failed: retries ended after a day");
                 end(app, id, &why).await
             }
         },
@@ -265,9 +266,9 @@ async fn send(app: &App, id: MailId) -> Result<JobOutcome> {
     }
 }
 
-async fn later(app: &App, id: MailId, tries: i64, why: &str, at: Timestamp) -> Result<JobOutcome> {
+async fn later(app: &App, id: MailId, attempts: i64, why: &str, at: Timestamp) -> Result<JobOutcome> {
     let (why, now) = (why.to_owned(), app.now());
-    app.store.write(move |tx| Box::pin(async move { tx.schedule_mail_retry(id, tries, &why, at, now).await })).await?;
+    app.store.write(move |tx| Box::pin(async move { tx.schedule_mail_retry(id, attempts, &why, at, now).await })).await?;
     Ok(JobOutcome::Later(at))
 }
 

@@ -280,10 +280,10 @@ impl WebhookMailBuilder {
 
     /// Returns the e-mails with this reason.
     #[must_use]
-    pub fn letters(&self, reason: &str) -> Vec<MailMessage> {
+    pub fn messages(&self, reason: &str) -> Vec<MailMessage> {
         let Self { base, project, endpoint, host, to } = self;
         let lead = format!("Earshot turned off the webhook of {} that sends to {}. {reason}", line(&project.name), line(host));
-        let letter = |(id, email): &(MailId, String)| {
+        let message = |(id, email): &(MailId, String)| {
             MailMessage {
             id: *id,
             project: Some(project.id),
@@ -302,7 +302,7 @@ impl WebhookMailBuilder {
             not_after: None,
         }
         };
-        to.iter().map(letter).collect()
+        to.iter().map(message).collect()
     }
 }
 

@@ -16,17 +16,17 @@ pub async fn retry(app: &App, id: MailId) -> Result<()> {
     app.store
         .write(move |tx| {
             Box::pin(async move {
-                let letter = tx.letter(id).await?.ok_or(Refusal::NotFound)?;
-                if letter.not_after.is_some_and(|until| until <= now.0) {
+                let message = tx.lock_mail_message(id).await?.ok_or(Refusal::NotFound)?;
+                if message.not_after.is_some_and(|until| until <= now.0) {
                     return Err(Refusal::Conflict(
                         "The link in this e-mail has expired. Discard the e-mail; the person can request another one.".into(),
                     )
                     .into());
                 }
-                match letter.state.as_str() {
+                match message.state.as_str() {
                     "dead" => {
                         tx.retry_dead_mail(id, now).await?;
-                        tx.requeue(JobId(id.0), &Job::Mail { letter: id }, now).await
+                        tx.requeue(JobId(id.0), &Job::Mail { message: id }, now).await
                     }
                     "queued" => tx.make_job_due(JobId(id.0), now).await,
                     _ => Err(Refusal::Conflict("This e-mail has already been sent or discarded.".into()).into()),
@@ -60,8 +60,8 @@ pub async fn restore(app: &App, id: MailId) -> Result<()> {
                 if !tx.restore_mail(id, now).await? {
                     return Err(Refusal::NotFound.into());
                 }
-                let letter = tx.letter(id).await?.ok_or(Refusal::NotFound)?;
-                if letter.state == "queued" { tx.requeue(JobId(id.0), &Job::Mail { letter: id }, now).await } else { Ok(()) }
+                let message = tx.lock_mail_message(id).await?.ok_or(Refusal::NotFound)?;
+                if message.state == "queued" { tx.requeue(JobId(id.0), &Job::Mail { message: id }, now).await } else { Ok(()) }
             })
         })
         .await?;

@@ -11,7 +11,7 @@ use domain::{
     text::{self, is_same_name},
 };
 use serde::Deserialize;
-use store::{Fingerprint, IdempotentWrite, Tx, hash::hash_token};
+use store::{Fingerprint, IdempotencyScope, IdempotentWrite, Tx, hash::hash_token};
 
 use crate::{error::Result, state::App};
 
@@ -93,7 +93,7 @@ pub async fn create_once(app: &App, name: &str, origins: &str, zone: &str, membe
     // Guessed by the browser: an unknown zone is not the person's mistake.
     project.zone = Zone::parse(zone).unwrap_or_default();
     let content = std::iter::once(project.name.as_str()).chain(project.origins.iter().map(String::as_str));
-    let once = IdempotentWrite::form(format!("project:{owner}"), key, Fingerprint::of(content));
+    let once = IdempotentWrite::form(&IdempotencyScope::Project(owner), key, Fingerprint::of(content));
     app.store.write_idempotent(once, app.now(), move |tx| Box::pin(async move { insert(tx, project, &[owner]).await })).await
 }
 

@@ -9,7 +9,7 @@ use domain::{
     zone::UTC,
 };
 use futures_util::{FutureExt, future::BoxFuture};
-use store::{Act, Fingerprint, IdempotentWrite, replies::ReplyUndo};
+use store::{Act, Fingerprint, IdempotencyScope, IdempotentWrite, replies::ReplyUndo};
 
 use crate::{
     error::Result,
@@ -31,7 +31,7 @@ fn taken() -> Refusal {
 pub async fn create(app: &App, scope: &Scope, key: &str, name: &str, body: &str) -> Result<CannedReplyId> {
     scope.require(Role::Triager)?;
     let (name, body) = check_reply(name, body)?;
-    let once = IdempotentWrite::form(format!("reply:{}", scope.project()), key, Fingerprint::of([&name, &body]));
+    let once = IdempotentWrite::form(&IdempotencyScope::CannedReply(scope.project()), key, Fingerprint::of([&name, &body]));
     app.store
         .act_once(app.context(scope), once, move |act| {
             Box::pin(async move {

@@ -22,7 +22,7 @@ use domain::{
 use search::language;
 use store::{
     Tx,
-    idempotency::{Fingerprint, ScopedKey},
+    idempotency::{Fingerprint, IdempotencyScope, ScopedKey},
     submissions::{ResponseSubmission as NewResponse, SubmissionOutcome, SurveySnapshot},
 };
 
@@ -279,7 +279,7 @@ fn closed() -> Refusal {
 }
 
 fn place(target: &SurveyTarget, key: &str) -> ScopedKey {
-    ScopedKey { scope: format!("respond {}", target.survey), key: key.to_owned() }
+    ScopedKey::new(&IdempotencyScope::Response(target.survey), key)
 }
 
 /// As [`begin`], for a cached survey. `None`: the survey has changed since, does not take the answers, or the key was used for other answers,

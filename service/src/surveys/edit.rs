@@ -13,7 +13,7 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 use store::{
-    Fingerprint, IdempotentWrite, Tx,
+    Fingerprint, IdempotencyScope, IdempotentWrite, Tx,
     surveys::{DraftState, MAX_DRAFT_STATES, Survey},
 };
 
@@ -63,7 +63,7 @@ pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: EditorSubm
     let (scope, now) = (*scope, app.now());
     let content = Fingerprint::of([format!("{:?}", (&posted.action, &posted.pairs))]);
     app.store
-        .write_idempotent(IdempotentWrite::form(format!("survey-edit:{survey}"), key, content), now, move |tx| {
+        .write_idempotent(IdempotentWrite::form(&IdempotencyScope::SurveyEdit(survey), key, content), now, move |tx| {
             Box::pin(async move {
                 let mut row = load(tx, &scope, survey).await?;
                 let seen = row.revision;

@@ -17,7 +17,7 @@ pub use edit::{EditorSubmission, SurveyEditOutcome, edit};
 pub use patch::{DraftPatch, create_from, patch_draft};
 
 use crate::{error::Result, state::App};
-use store::{Fingerprint, IdempotentWrite, Tx, surveys::Survey};
+use store::{Fingerprint, IdempotencyScope, IdempotentWrite, Tx, surveys::Survey};
 
 /// Result of publishing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +94,7 @@ async fn make(app: &App, scope: &Scope, name: &str, draft: SurveyBody, (key, con
         updated_by: scope.actor_id(),
         updated_at: now,
     };
-    let once = IdempotentWrite::form(format!("survey-create:{}", scope.project()), key, content);
+    let once = IdempotentWrite::form(&IdempotencyScope::Survey(scope.project()), key, content);
     app.store
         .write_idempotent(once, now, move |tx| {
             Box::pin(async move {
@@ -126,7 +126,7 @@ pub async fn publish(app: &App, scope: &Scope, survey: SurveyId, seen: i64, key:
     scope.require(Role::Admin)?;
     let (scope, now, version) = (*scope, app.now(), app.id::<VersionId>());
     // The content is the draft of this revision, which the scope already names.
-    let once = IdempotentWrite::form(format!("survey-publish:{survey}:{seen}"), key, Fingerprint::of([seen.to_string()]));
+    let once = IdempotentWrite::form(&IdempotencyScope::SurveyPublication(survey, seen), key, Fingerprint::of([seen.to_string()]));
     app.store
         .write_idempotent(once, now, move |tx| {
             Box::pin(async move {

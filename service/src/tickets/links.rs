@@ -8,7 +8,7 @@ use domain::{
     projects::Project,
     tickets::{Ticket, TicketState},
 };
-use store::{Fingerprint, IdempotentWrite, Tx};
+use store::{Fingerprint, IdempotencyScope, IdempotentWrite, Tx};
 
 use crate::{
     error::Result,
@@ -97,7 +97,7 @@ pub async fn renew_link(app: &App, scope: &Scope, ticket: TicketId, key: &str, s
     let content = Fingerprint::of([if shown { "show" } else { "mail" }]);
     let generation = app
         .store
-        .act_once(app.context(scope), IdempotentWrite::form(format!("ticket-link:{ticket}"), key, content), move |act| {
+        .act_once(app.context(scope), IdempotentWrite::form(&IdempotencyScope::TicketLink(ticket), key, content), move |act| {
             Box::pin(async move {
                 let now = act.now();
                 act.ensure_authorized(Role::Triager).await?;
@@ -106,7 +106,7 @@ pub async fn renew_link(app: &App, scope: &Scope, ticket: TicketId, key: &str, s
                 act.set_link(&ticket, generation, shown).await?;
                 act.record_on_feedback(&mut feedback, &HistoryChange::LinkRenewed).await?;
                 if let Some(post) = post {
-                    act.queue_mail(&ticket_link(&post, letter_about(&ticket, &path)), now).await?;
+                    act.queue_mail(&ticket_link(&post, mail_about(&ticket, &path)), now).await?;
                 }
                 Ok(generation)
             })
@@ -146,13 +146,13 @@ pub async fn renew_shown_links(tx: &mut Tx<'_>, post: LinkMailBuilder, now: Time
         for ticket in renewed.iter().filter(|ticket| ticket.state != TicketState::Closed) {
             let path = unsigned_path(&project, ticket.id);
             let post = TicketMailBuilder::with(MailId(ids.uuid()), base.clone(), &project, &ticket.language);
-            tx.queue_mail(&ticket_link(&post, letter_about(ticket, &path)), now).await?;
+            tx.queue_mail(&ticket_link(&post, mail_about(ticket, &path)), now).await?;
         }
     }
     Ok(u64::try_from(renewed.len()).unwrap_or(u64::MAX))
 }
 
 /// Returns the ticket data for e-mails; `path` is the path of its conversation.
-pub(super) fn letter_about<'a>(ticket: &'a Ticket, path: &'a str) -> TicketMailDetails<'a> {
+pub(super) fn mail_about<'a>(ticket: &'a Ticket, path: &'a str) -> TicketMailDetails<'a> {
     TicketMailDetails { ticket: ticket.id.0, number: ticket.number, subject: &ticket.subject, to: &ticket.email, path }
 }

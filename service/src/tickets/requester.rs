@@ -10,7 +10,7 @@ use domain::{
     tickets::{MAX_REQUESTER_MESSAGES, MessageAuthor, TicketState, check_message, empty_message, status_after_request},
     webhooks::EventKind,
 };
-use store::{IdempotentWrite, tickets::NewAttachment};
+use store::{IdempotencyScope, IdempotentWrite, tickets::NewAttachment};
 
 use super::{
     fingerprint,
@@ -43,7 +43,7 @@ pub async fn requester_reply(app: &App, project: &Project, ticket: TicketId, key
     app.store
         .act_once(
             app.context(&Scope::system(project.id)),
-            IdempotentWrite::form(format!("ticket-answer:{ticket}"), key, content),
+            IdempotentWrite::form(&IdempotencyScope::TicketAnswer(ticket), key, content),
             move |act| {
                 Box::pin(async move {
                     let now = act.now();

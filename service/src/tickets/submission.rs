@@ -14,12 +14,12 @@ use domain::{
 };
 use search::language;
 use serde::{Deserialize, Serialize};
-use store::{IdempotentWrite, numbers::NumberSequence, tickets::NewAttachment};
+use store::{IdempotencyScope, IdempotentWrite, numbers::NumberSequence, tickets::NewAttachment};
 
 use super::{
     fingerprint,
     held_files::{keep_files, pending_form_key},
-    links::{letter_about, unsigned_path},
+    links::{mail_about, unsigned_path},
 };
 use crate::{
     error::Result,
@@ -57,7 +57,7 @@ pub struct TicketSubmission {
     /// Where it was written.
     pub context: TicketContext,
     /// Whether to send no confirmation: this stranger's network, or this project, triggered too many e-mails recently.
-    pub without_letter: bool,
+    pub without_email: bool,
 }
 
 /// An accepted ticket.
@@ -93,13 +93,13 @@ pub fn signals(app: &App, project: &Project, start: &str, honeypot: bool) -> Spa
 /// # Errors
 /// A message for each invalid field.
 pub async fn submit(app: &App, project: &Project, key: &str, submission: TicketSubmission) -> Result<TicketReceipt> {
-    let TicketSubmission { ticket, files, kept, signals, context, without_letter } = submission;
+    let TicketSubmission { ticket, files, kept, signals, context, without_email } = submission;
     let new = ticket.checked().map_err(Refusal::Invalid)?;
     let reasons = signals.map(|signals| ticket_spam_reasons(signals, &new)).unwrap_or_default();
     let place = [&context.page_url, &context.release, &context.environment].map(|of| of.clone().unwrap_or_default());
     let words = [&new.subject, &new.message, &new.email, &new.name].map(Clone::clone);
     let content = fingerprint([words.to_vec(), place.to_vec()].concat(), &kept, &files).await?;
-    let once = IdempotentWrite::form(format!("ticket:{}", project.id), key, content);
+    let once = IdempotentWrite::form(&IdempotencyScope::Ticket(project.id), key, content);
     let act_context = app.context(&Scope::system(project.id));
     let now = act_context.now;
     let text = new.text();
@@ -147,8 +147,7 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: TicketS
     };
     let person = ClaimedContact { email: Some(new.email), name, ..ClaimedContact::default() };
     // Suspected spam gets no e-mail: the named sender most likely knows nothing of it.
-    let post =
-        TicketMailBuilder::new(app, project, &ticket.language).filter(|_| feedback.status != FeedbackStatus::Spam && !without_letter);
+    let post = TicketMailBuilder::new(app, project, &ticket.language).filter(|_| feedback.status != FeedbackStatus::Spam && !without_email);
     let path = unsigned_path(project, ticket.id);
     let taken = app
         .store
@@ -162,7 +161,7 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: TicketS
                 keep_files(act, &ticket, message, (&form, kept.len()), &files, now).await?;
                 act.record(feedback.id, &HistoryChange::Created).await?;
                 if let Some(post) = post {
-                    act.queue_mail(&ticket_confirmation(&post, letter_about(&ticket, &path)), now).await?;
+                    act.queue_mail(&ticket_confirmation(&post, mail_about(&ticket, &path)), now).await?;
                 }
                 act.ticket_event(EventKind::TicketCreated, &ticket, Some((MessageAuthor::Requester, &new.message))).await?;
                 Ok(TicketReceipt { ticket: ticket.id, number: ticket.number, feedback: feedback.id })

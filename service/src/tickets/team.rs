@@ -10,12 +10,12 @@ use domain::{
     webhooks::EventKind,
     zone::UTC,
 };
-use store::{Act, IdempotentWrite, tickets::NewAttachment};
+use store::{Act, IdempotencyScope, IdempotentWrite, tickets::NewAttachment};
 
 use super::{
     fingerprint,
     held_files::keep_files,
-    links::{letter_about, unsigned_path},
+    links::{mail_about, unsigned_path},
     note,
 };
 use crate::{
@@ -74,7 +74,7 @@ pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, 
     let path = unsigned_path(&project, ticket);
     let sent = app
         .store
-        .act_once(app.context(scope), IdempotentWrite::form(format!("ticket-reply:{ticket}"), key, content), move |act| {
+        .act_once(app.context(scope), IdempotentWrite::form(&IdempotencyScope::TicketReply(ticket), key, content), move |act| {
             Box::pin(async move {
                 let (actor, now) = (act.actor_id(), act.now());
                 act.ensure_authorized(Role::Triager).await?;
@@ -98,7 +98,7 @@ pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, 
                 note(act, &ticket, &mut feedback, Some(&HistoryChange::Replied), status).await?;
                 if let Some(post) = post {
                     let by = act.actor_name(actor).await?.filter(|name| !name.is_empty()).unwrap_or(project.name);
-                    act.queue_mail(&ticket_reply(&post, letter_about(&ticket, &path), &by, &body, close), now).await?;
+                    act.queue_mail(&ticket_reply(&post, mail_about(&ticket, &path), &by, &body, close), now).await?;
                 }
                 act.ticket_event(EventKind::TicketMessageAdded, &ticket, Some((MessageAuthor::Staff, &body))).await?;
                 if close && !was_closed {
@@ -123,7 +123,7 @@ pub async fn add_note(app: &App, scope: &Scope, ticket: TicketId, key: &str, bod
     let body = check_message(body, !files.is_empty())?;
     let content = fingerprint(vec![body.clone()], &[], &files).await?;
     app.store
-        .act_once(app.context(scope), IdempotentWrite::form(format!("ticket-note:{ticket}"), key, content), move |act| {
+        .act_once(app.context(scope), IdempotentWrite::form(&IdempotencyScope::TicketNote(ticket), key, content), move |act| {
             Box::pin(async move {
                 let now = act.now();
                 let (ticket, mut feedback) = act.lock_ticket(ticket).await?.ok_or(Refusal::NotFound)?;

@@ -11,7 +11,7 @@ use domain::{
     text::{limit, multiline},
 };
 use search::language;
-use store::{Fingerprint, IdempotentWrite};
+use store::{Fingerprint, IdempotencyScope, IdempotentWrite};
 
 use crate::{error::Result, state::App};
 
@@ -148,7 +148,7 @@ pub async fn add(app: &App, scope: &Scope, key: &str, new: FeedbackInput) -> Res
     };
     let person = new.person;
     let source_key = new.external_id.as_deref().map(source_key);
-    let once = IdempotentWrite::program(format!("feedback:{}", project.id), key, content);
+    let once = IdempotentWrite::program(&IdempotencyScope::Feedback(project.id), key, content);
     app.store
         .act_once(context, once, move |act| {
             Box::pin(async move {

@@ -5,6 +5,7 @@ use std::{cell::LazyCell, collections::HashMap};
 use domain::{
     DomainError as Refusal,
     accounts::{Role, Scope},
+    email,
     feedback::Feedback,
     ids::FeedbackId,
     triage::{FeedbackFacts, MatchContext, ProjectNames, QueryConditions, QueryTerm, TriageQuery},
@@ -87,14 +88,17 @@ fn goes_on_without_index(ask: &SearchRequest) -> bool {
     ask.cursor.as_deref().is_some_and(|cursor| cursor.starts_with(PLAIN))
 }
 
-/// Returns the names in the scope's project that a query can use for ids; reads only the kinds that the query mentions.
+/// Returns the names in the scope's project that a query uses for ids: of members, those that it mentions; all surveys, if any.
 ///
 /// # Errors
 /// When the database fails.
 pub(crate) async fn names(store: &Store, scope: &Scope, query: &TriageQuery) -> Result<ProjectNames> {
     let mut names = ProjectNames::default();
-    if query.names_members() {
-        names.members = store.assignable(scope).await?.into_iter().map(|member| (member.id, member.email)).collect();
+    let mut members: Vec<String> = query.named_members().flat_map(email::stored_forms).collect();
+    members.sort_unstable();
+    members.dedup();
+    if !members.is_empty() {
+        names.members = store.members_with_email(scope, &members).await?;
     }
     if query.names_surveys() {
         names.surveys = store.survey_names(scope).await?.into_iter().collect();

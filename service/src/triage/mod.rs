@@ -19,7 +19,7 @@ use domain::{
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use search::{self, SearchRequest, Sort};
-use store::{Act, Fingerprint, IdempotentWrite, triage::FeedbackUndo};
+use store::{Act, Fingerprint, IdempotencyScope, IdempotentWrite, triage::FeedbackUndo};
 
 use crate::{
     error::{Result, from_search},
@@ -209,7 +209,7 @@ pub async fn comment(app: &App, scope: &Scope, feedback: FeedbackId, body: &str,
     let mut errors = FieldErrors::default();
     require(&mut errors, "body", &body, feedback::MAX_COMMENT, "Enter a comment first.");
     errors.into_result(())?;
-    let once = IdempotentWrite::form(format!("comment:{by}"), key, Fingerprint::of([feedback.to_string().as_str(), &body]));
+    let once = IdempotentWrite::form(&IdempotencyScope::Comment(by), key, Fingerprint::of([feedback.to_string().as_str(), &body]));
     app.store
         .act_once(app.context(scope), once, move |act| {
             Box::pin(async move {

@@ -158,17 +158,17 @@ async fn claim(app: &App, endpoint: &Endpoint, room: usize) -> Result<Vec<Claime
 /// When the database fails.
 pub async fn deliver_due(app: &AppState, sender: &WebhookClient) -> Result<usize> {
     while feed::publish_next_batch(app).await? {}
-    let mut tries = 0;
+    let mut attempts = 0;
     loop {
-        let before = tries;
+        let before = attempts;
         for endpoint in app.store.endpoints_due(app.now()).await? {
             for delivery in claim(app, &endpoint, PER_ENDPOINT).await? {
                 attempt(app, sender, &endpoint, &delivery).await?;
-                tries += 1;
+                attempts += 1;
             }
         }
-        if tries == before {
-            return Ok(tries);
+        if attempts == before {
+            return Ok(attempts);
         }
     }
 }
@@ -209,8 +209,8 @@ async fn attempt(app: &App, sender: &WebhookClient, endpoint: &Endpoint, deliver
                     return Ok(());
                 };
                 if tx.disable_endpoint(id, &reason, now).await? {
-                    for letter in post.iter().flat_map(|post| post.letters(&reason)) {
-                        tx.queue_mail(&letter, now).await?;
+                    for message in post.iter().flat_map(|post| post.messages(&reason)) {
+                        tx.queue_mail(&message, now).await?;
                     }
                 }
                 Ok(())

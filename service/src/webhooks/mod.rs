@@ -15,7 +15,7 @@ use domain::{
 };
 use serde_json::json;
 use store::{
-    Fingerprint, IdempotentWrite, Tx,
+    Fingerprint, IdempotencyScope, IdempotentWrite, Tx,
     webhooks::{Endpoint, NewEvent},
 };
 
@@ -84,7 +84,7 @@ pub async fn create(app: &App, scope: &Scope, key: &str, input: &EndpointInput) 
     };
     let kinds = endpoint.kinds.iter().map(|kind| kind.as_str());
     let content = Fingerprint::of([endpoint.url.as_str(), endpoint.note.as_str()].into_iter().chain(kinds));
-    let (once, scope) = (IdempotentWrite::form(format!("webhook:{}", scope.project()), key, content), *scope);
+    let (once, scope) = (IdempotentWrite::form(&IdempotencyScope::Webhook(scope.project()), key, content), *scope);
     app.store
         .write_idempotent(once, now, move |tx| {
             Box::pin(async move {
@@ -202,7 +202,7 @@ pub async fn hand_over(app: &App, scope: &Scope, endpoint: EndpointId) -> Result
 pub async fn rotate(app: &App, scope: &Scope, key: &str, endpoint: EndpointId) -> Result<()> {
     scope.require(Role::Admin)?;
     let (fresh, now) = (sign::new_secret(app), app.now());
-    let once = IdempotentWrite::form(format!("webhook-rotate:{}", scope.project()), key, Fingerprint::of([endpoint.to_string()]));
+    let once = IdempotentWrite::form(&IdempotencyScope::WebhookRotation(scope.project()), key, Fingerprint::of([endpoint.to_string()]));
     let scope = *scope;
     app.store
         .write_idempotent(once, now, move |tx| {
@@ -238,7 +238,7 @@ pub async fn test(app: &App, scope: &Scope, key: &str, endpoint: EndpointId) -> 
     let now = app.now();
     let data = json!({ "endpoint_id": endpoint, "project_id": scope.project() });
     let event = NewEvent::new(app.id(), scope.project(), EventKind::Test, &data, now);
-    let once = IdempotentWrite::form(format!("webhook-test:{}", scope.project()), key, Fingerprint::of([endpoint.to_string()]));
+    let once = IdempotentWrite::form(&IdempotencyScope::WebhookTest(scope.project()), key, Fingerprint::of([endpoint.to_string()]));
     let scope = *scope;
     app.store
         .write_idempotent(once, now, move |tx| {
@@ -265,7 +265,7 @@ async fn hold_enabled(tx: &mut Tx<'_>, scope: &Scope, endpoint: EndpointId) -> R
 pub async fn send_again(app: &App, scope: &Scope, key: &str, endpoint: EndpointId, event: Option<EventId>) -> Result<u64> {
     scope.require(Role::Admin)?;
     let content = Fingerprint::of([endpoint.to_string(), event.map(|event| event.to_string()).unwrap_or_default()]);
-    let once = IdempotentWrite::form(format!("webhook-again:{}", scope.project()), key, content);
+    let once = IdempotentWrite::form(&IdempotencyScope::WebhookRetry(scope.project()), key, content);
     if let Some(event) = event {
         app.store.delivery(scope, endpoint, event).await?.ok_or(Refusal::NotFound)?;
     }

@@ -1,4 +1,4 @@
-//! Who acts: programs act beside people, under their own names, and are no people.
+//! Actors: an API key acts under its own name, and never counts as a person.
 
 use domain::{
     DomainError as Refusal,
@@ -25,7 +25,7 @@ on_both!(a_key_acts_under_its_own_name, |t: TestApp| async move {
     let program = keys::scope(&key, project.id, Role::Triager).unwrap();
     assert_eq!((program.actor(), program.staff(), program.role()), (Actor::ApiKey(key.id), None, Role::Admin));
     let other = projects::create(&t.app, "Other", vec![], Some(owner)).await.unwrap();
-    assert_eq!(keys::scope(&key, other.id, Role::Viewer), Err(Refusal::NotFound), "its person's projects are not its own");
+    assert_eq!(keys::scope(&key, other.id, Role::Viewer), Err(Refusal::NotFound), "a key works in one project only");
 
     let item = sample(&t.app, project.id, "Slow");
     let id = item.id;
@@ -36,7 +36,7 @@ on_both!(a_key_acts_under_its_own_name, |t: TestApp| async move {
     let edit = FeedbackEdit::Status(FeedbackStatus::Triaged);
     let done = triage::edit(&t.app, &program, &[ItemVersion { id, version }], edit).await.unwrap();
     assert_eq!(t.app.store.history_entries(&person, id).await.unwrap()[0].by.as_deref(), Some("Importer"));
-    // Each actor undoes what it did itself.
+    // Only the key itself can undo its change.
     let undone = undo::undo(&t.app, &person, done.undo.unwrap()).await.unwrap_err();
     assert!(matches!(undone.refusal(), Some(Refusal::NotFound)), "{undone}");
     assert_eq!(undo::undo(&t.app, &program, done.undo.unwrap()).await.unwrap().changed, 1);
@@ -45,7 +45,7 @@ on_both!(a_key_acts_under_its_own_name, |t: TestApp| async move {
 on_both!(no_list_of_people_contains_a_key, |t: TestApp| async move {
     let alone = projects::create(&t.app, "Alone", vec![], None).await.unwrap();
     keys::create(&t.app, &Scope::system(alone.id), &WANTED, "key-00000001").await.unwrap().unwrap();
-    assert!(!t.app.store.has_staff().await.unwrap(), "a key does not set up the program");
+    assert!(!t.app.store.has_staff().await.unwrap(), "a key is not an account");
 
     let (project, owner) = t.owner().await;
     let scope = t.app.store.team_member(owner).await.unwrap().scope(project.id, Role::Owner).unwrap();
@@ -59,7 +59,7 @@ on_both!(no_list_of_people_contains_a_key, |t: TestApp| async move {
     let operators = t.app.store.write(|tx| Box::pin(async move { tx.operators().await })).await.unwrap();
     assert!(operators.is_empty());
     assert_eq!(t.app.store.actor_name(key.id.into()).await.unwrap().as_deref(), Some("Importer"));
-    // Neither is anything assigned to it, nor does it lend its role to another key.
+    // Feedback cannot be assigned to a key, and a key cannot create keys.
     let item = sample(&t.app, project.id, "Slow");
     let seen = ItemVersion { id: item.id, version: item.version };
     t.app.store.write(move |tx| Box::pin(async move { tx.insert_feedback(&item, None).await })).await.unwrap();

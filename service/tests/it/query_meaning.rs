@@ -1,11 +1,12 @@
-//! One meaning of a query: for generated records and queries, the index and the list that is read from the database return what the domain
-//! says ([`domain::triage::QueryConditions`]).
+//! A query has one meaning: [`domain::triage::QueryConditions`] defines it. These tests generate records and queries, and check that the
+//! search index and the list read from the database return what it says.
 //!
-//! They differ on purpose in how they find words, and in nothing else. The index also finds other forms of a word, words that begin with it
-//! and words with typing errors, and it looks at the contact, the page and the tags. Where a query excludes a word, the index excludes its
-//! other forms as well. The list finds a word inside other words. So the words of the first test have no forms, prefixes or near misses in
-//! common, and the results must be equal. The words of the second test have all of them: a query with words may find more than the domain
-//! says, and a query that excludes words may find less, but never the other way round.
+//! Only words may differ. The index also finds other forms of a word, words that start with it, and typing errors. It also searches the
+//! contact, the page and the tags. Excluding a word excludes its other forms, too. The list finds a word inside longer words.
+//!
+//! - The words of the first test are unrelated, so the results must be equal.
+//! - The words of the second test resemble each other. A query for words may return more than the domain says. A query that excludes words may
+//!   return less.
 
 use std::collections::BTreeSet;
 
@@ -33,11 +34,11 @@ use testing::{
 };
 use uuid::Uuid;
 
-/// Words without common stems, prefixes and near misses.
+/// Unrelated words: no common stem or prefix, and no word that is a typing error of another.
 const DISTINCT: [&str; 6] = ["zebra", "mango", "cloud", "piano", "fjord", "tulip"];
-/// Words that the index takes for each other in some way.
+/// Words that the index confuses: by stem, by prefix or as typing errors.
 const ALIKE: [&str; 8] = ["card", "cards", "cardinal", "carf", "wait", "waiting", "delivery", "delivry"];
-/// In a query, and nothing to look for.
+/// Punctuation: part of a query, but not searchable.
 const MARKS: &str = "—";
 
 const TAGS: [&str; 4] = ["billing", "card-arrival", "top-up", "ärger"];
@@ -45,14 +46,14 @@ const SCORES: [f64; 9] = [0.0, -0.0, 0.3, 0.1 + 0.2, 3.0, 6.0, 6.5, 10.0, -5.0];
 const RELEASES: [&str; 5] = ["2.4.1", "2.4.1 beta", " 2.4.1 \t beta ", "the \"big\" one", "  "];
 const LANGUAGES: [&str; 4] = ["en", "de", "ja", ""];
 
-/// How many queries.
+/// The number of queries to generate: 20 times as many in a long run.
 fn cases(ordinary: usize) -> usize {
     #[expect(clippy::disallowed_methods, reason = "how long to test is told by the environment")]
     let long = std::env::var_os("EARSHOT_TEST_LONG").is_some();
     if long { 20 * ordinary } else { ordinary }
 }
 
-/// What is stored about a contact.
+/// The stored data of a contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ContactRow {
     Anonymous,
@@ -61,7 +62,7 @@ enum ContactRow {
     External,
 }
 
-/// One piece of feedback, and what other tables say about it.
+/// A piece of feedback, with its data in other tables.
 #[derive(Debug, Clone)]
 struct Record {
     feedback: Feedback,
@@ -82,7 +83,7 @@ impl Record {
         }
     }
 
-    /// Whether the text has a word, or words next to each other.
+    /// Returns whether the text contains a word, or a phrase as adjacent words.
     fn contains(&self, term: &QueryTerm) -> bool {
         let (QueryTerm::Word(asked) | QueryTerm::Phrase(asked)) = term else { panic!("{term} is no word or phrase") };
         let words = |text: &str| text.split_whitespace().map(str::to_lowercase).collect::<Vec<_>>();
@@ -99,7 +100,7 @@ struct World {
     zone: Zone,
     names: ProjectNames,
     records: Vec<Record>,
-    /// Everything that filters are generated from.
+    /// All filters that queries are generated from.
     filters: Vec<String>,
 }
 
@@ -138,7 +139,7 @@ impl World {
         world
     }
 
-    /// The moments at which something was said: on, before and after the limits that queries have.
+    /// Creation times of records: at each time limit used in queries, and one millisecond before and after it.
     fn times(&self) -> Vec<Timestamp> {
         let day = self.zone.start_of_day(self.zone.day(self.now.plus_days(-10)));
         let limits = [self.now, self.now.plus_days(-1), self.now.plus_days(-7), self.now.plus_days(-90), day];
@@ -221,7 +222,7 @@ impl World {
         })
     }
 
-    /// Stores the records in several commits, with what other tables say about them, and lets the index take all of it in.
+    /// Stores the records with their data in other tables, in several commits, and waits until the index has all of them.
     async fn store(&mut self, t: &TestApp) {
         let project = self.project;
         for record in &mut self.records {
@@ -252,7 +253,7 @@ impl World {
         }
     }
 
-    /// Stores a record's ticket, link and comment.
+    /// Stores the ticket, link and comment of a record.
     async fn store_beside(&self, t: &TestApp, record: &Record) {
         const TICKET: &str = "INSERT INTO tickets (id, project_id, number, feedback_id, subject, email, language, priority, state, created_at, updated_at) \
                               VALUES ($1, $2, (SELECT COUNT(*) FROM tickets), $3, '', '', 'en', $4, 'open', 1, 1)";
@@ -282,7 +283,7 @@ impl World {
         work.await.unwrap();
     }
 
-    /// The records that match by the rules of the domain.
+    /// Returns the records that match according to the domain.
     fn expected(&self, query: &TriageQuery) -> BTreeSet<FeedbackId> {
         let context =
             MatchContext { now: self.now, zone: &self.zone, me: Some(self.me), names: &self.names, is_searchable: |text| text != MARKS };
@@ -291,7 +292,7 @@ impl World {
         matching.map(|record| record.feedback.id).collect()
     }
 
-    /// The records that the inbox lists, on all pages.
+    /// Returns the records on all pages of the inbox.
     async fn listed(&self, t: &TestApp, query: &TriageQuery, without_index: bool) -> BTreeSet<FeedbackId> {
         let (mut ids, mut cursor) = (BTreeSet::new(), None);
         loop {
@@ -315,7 +316,7 @@ impl World {
         }
     }
 
-    /// The first record that should be listed and is not, and the first that is listed and should not be.
+    /// Describes the first missing and the first unexpected record; `None` if the results agree as far as required.
     async fn difference(&self, t: &TestApp, query: &TriageQuery, without_index: bool, allowed: Allowed) -> Option<String> {
         let (expected, listed) = (self.expected(query), self.listed(t, query, without_index).await);
         let first = |of: &BTreeSet<FeedbackId>, but: &BTreeSet<FeedbackId>| {
@@ -328,7 +329,7 @@ impl World {
     }
 }
 
-/// In which way a result may differ from what is expected.
+/// The differences from the expected result that a test accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Allowed {
     Nothing,
@@ -336,7 +337,7 @@ enum Allowed {
     Fewer,
 }
 
-/// A word or phrase, or marks.
+/// Generates a word, a phrase, or punctuation.
 fn text(words: &'static [&'static str]) -> impl Strategy<Value = String> {
     prop_oneof![
         6 => select(words).prop_map(str::to_owned),
@@ -346,12 +347,12 @@ fn text(words: &'static [&'static str]) -> impl Strategy<Value = String> {
     ]
 }
 
-/// Any of several words and phrases.
+/// Generates alternatives, joined with OR.
 fn alternatives(words: &'static [&'static str]) -> impl Strategy<Value = String> {
     prop::collection::vec(text(words), 2..4).prop_map(|texts| texts.join(" OR "))
 }
 
-/// A query; with `negated`, whether its words and phrases are excluded.
+/// Generates a query. `negated` decides whether it excludes all its words; `None` mixes both.
 fn query(words: &'static [&'static str], filters: Vec<String>, negated: Option<bool>) -> BoxedStrategy<String> {
     let sign = |negated: bool| if negated { "-" } else { "" };
     let negation = match negated {
@@ -364,7 +365,7 @@ fn query(words: &'static [&'static str], filters: Vec<String>, negated: Option<b
     prop::collection::vec(prop_oneof![2 => texts, 3 => filter], 0..5).prop_map(|parts| parts.join(" ")).boxed()
 }
 
-/// Compares generated queries, and fails with the shortest text that shows a difference.
+/// Compares the results of generated queries. Fails with the shortest query that shows a difference.
 async fn compare(t: &TestApp, world: &World, texts: &BoxedStrategy<String>, cases: usize, without_index: bool, allowed: Allowed) {
     let mut runner = TestRunner::deterministic();
     let mut telling = 0;
@@ -401,7 +402,7 @@ on_both!(distinct_words_and_all_filters_mean_the_same_everywhere, |t: TestApp| a
         if without_index {
             t.app.search.stop().await;
         }
-        // Each filter by itself; then any of them together.
+        // First each filter alone, then random combinations.
         for text in &alone {
             let query = TriageQuery::parse(text).unwrap();
             assert_eq!(world.difference(&t, &query, without_index, Allowed::Nothing).await, None);

@@ -9,14 +9,14 @@ use std::{
 };
 
 use domain::{
-    accounts::Scope,
+    accounts::{Role, Scope},
     feedback::Feedback,
     ids::{FeedbackId, ProjectId, StaffId},
 };
 use futures_util::{FutureExt, future::join_all};
 use service::{jobs, state::AppState};
 use sqlx::Connection;
-use store::{Fingerprint, IdempotentWrite, jobs::PurgeTarget};
+use store::{Fingerprint, IdempotencyScope, IdempotentWrite, jobs::PurgeTarget};
 
 use testing::{Database, TestApp, on_both, on_one, sample};
 
@@ -70,16 +70,33 @@ on_both!(a_source_key_counts_once_in_each_project, |t: TestApp| async move {
     assert!(insert(&t.app, &feedback(&t.app, one.id, "x", &[]), None).await, "no key is never the same key");
 });
 
+on_both!(only_the_members_that_are_asked_for_are_read, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let other = t.member(&project, "other@example.com", Role::Viewer).await;
+    let elsewhere = service::projects::create(&t.app, "Two", vec![], None).await.unwrap();
+    let named = async |project: ProjectId, emails: &[&str]| {
+        let emails: Vec<String> = emails.iter().map(|email| (*email).to_owned()).collect();
+        t.app.store.members_with_email(&Scope::system(project), &emails).await.unwrap()
+    };
+    assert_eq!(named(project.id, &["other@example.com", "nobody@example.com"]).await, [(other, "other@example.com".to_owned())]);
+    assert_eq!(named(project.id, &["owner@example.com"]).await, [(owner, "owner@example.com".to_owned())]);
+    assert_eq!(named(elsewhere.id, &["owner@example.com"]).await, []);
+});
+
 on_both!(concurrent_twins_do_the_work_once, |t: TestApp| async move {
     let runs = Arc::new(AtomicUsize::new(0));
     let calls = (0..20).map(|n| {
         let runs = Arc::clone(&runs);
-        t.app.store.write_idempotent(IdempotentWrite::form("twins", "the-same-key", Fingerprint::of(["x"])), t.app.now(), move |_| {
-            Box::pin(async move {
-                runs.fetch_add(1, Ordering::SeqCst);
-                Ok(n)
-            })
-        })
+        t.app.store.write_idempotent(
+            IdempotentWrite::form(&IdempotencyScope::PasswordReset("twins".into()), "the-same-key", Fingerprint::of(["x"])),
+            t.app.now(),
+            move |_| {
+                Box::pin(async move {
+                    runs.fetch_add(1, Ordering::SeqCst);
+                    Ok(n)
+                })
+            },
+        )
     });
     let answers: Vec<i32> = join_all(calls).await.into_iter().map(|a| a.unwrap()).collect();
     assert_eq!(runs.load(Ordering::SeqCst), 1);
@@ -88,9 +105,11 @@ on_both!(concurrent_twins_do_the_work_once, |t: TestApp| async move {
 
 on_both!(a_refused_attempt_may_be_repeated_with_its_key, |t: TestApp| async move {
     let attempt = |fails: bool| {
-        t.app.store.write_idempotent(IdempotentWrite::form("again", "the-same-key", Fingerprint::of(["x"])), t.app.now(), move |_| {
-            Box::pin(async move { if fails { Err(domain::DomainError::Forbidden.into()) } else { Ok(7) } })
-        })
+        t.app.store.write_idempotent(
+            IdempotentWrite::form(&IdempotencyScope::PasswordReset("again".into()), "the-same-key", Fingerprint::of(["x"])),
+            t.app.now(),
+            move |_| Box::pin(async move { if fails { Err(domain::DomainError::Forbidden.into()) } else { Ok(7) } }),
+        )
     };
     assert!(attempt(true).await.is_err());
     assert_eq!(attempt(false).await.unwrap(), 7);
@@ -274,7 +293,7 @@ async fn rows_of(t: &TestApp, what: PurgeTarget) -> i64 {
         PurgeTarget::Keys => &["idempotency WHERE scope = 'purge'"],
         PurgeTarget::Jobs => &["jobs WHERE kind = 'purge' AND payload = '{}'"],
         PurgeTarget::Limits => &["limits"],
-        PurgeTarget::Letters => &["letters", "password_resets"],
+        PurgeTarget::Mail => &["letters", "password_resets"],
         PurgeTarget::Changes => &["feedback_changes"],
         PurgeTarget::Attachments => &["attachments", "attachment_chunks"],
         PurgeTarget::Imports => &["imports", "import_chunks"],
@@ -322,7 +341,7 @@ on_both!(the_clean_up_works_in_bounded_pieces_to_its_end, |t: TestApp| async mov
         (PurgeTarget::Keys, 1),
         (PurgeTarget::Jobs, 1),
         (PurgeTarget::Limits, 1),
-        (PurgeTarget::Letters, 2),
+        (PurgeTarget::Mail, 2),
         (PurgeTarget::Attachments, 3),
         (PurgeTarget::Imports, 3),
         (PurgeTarget::Webhooks, 4),

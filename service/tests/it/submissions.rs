@@ -13,7 +13,7 @@ use sqlx::Connection;
 use store::{
     Fingerprint,
     change_feed::IndexRow,
-    idempotency::ScopedKey,
+    idempotency::{IdempotencyScope, ScopedKey},
     submissions::{ResponseSubmission, SubmissionOutcome, SurveySnapshot},
 };
 
@@ -59,7 +59,7 @@ impl Setup {
         feedback.response = Some(id);
         feedback.survey = Some(self.survey);
         ResponseSubmission {
-            place: ScopedKey { scope: format!("respond {}", self.survey), key: key.into() },
+            place: ScopedKey::new(&IdempotencyScope::Response(self.survey), key),
             fingerprint: Fingerprint::of(["the same"]),
             checked: None,
             is_live: true,
@@ -109,7 +109,7 @@ impl Setup {
         sqlx::raw_sql("BEGIN").execute(&mut holder).await.unwrap();
         for ResponseSubmission { place, .. } in &warm {
             let hold = sqlx::query("INSERT INTO idempotency (scope, key, outcome, created_at) VALUES ($1, $2, '', 0)");
-            hold.bind(place.scope.clone()).bind(place.key.clone()).execute(&mut holder).await.unwrap();
+            hold.bind(IdempotencyScope::Response(self.survey).to_string()).bind(place.key.clone()).execute(&mut holder).await.unwrap();
         }
         let mut waiting = Vec::new();
         for (n, submission) in warm.into_iter().enumerate() {

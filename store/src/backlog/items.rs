@@ -264,7 +264,8 @@ impl Tx<'_> {
     /// When the database fails.
     pub async fn update_backlog_item(&mut self, item: &BacklogItem, search: &str) -> Result<()> {
         sqlx::query(
-            "UPDATE backlog_items SET title = $2, body = $3, search = $4, status = $5, updated_at = $6, version = $7 WHERE id = $1",
+            "UPDATE backlog_items SET title = $2, body = $3, search = $4, status = $5, updated_at = $6, version = $7 \
+             WHERE id = $1 AND project_id = $8",
         )
         .bind(item.id.to_string())
         .bind(item.title.clone())
@@ -273,6 +274,7 @@ impl Tx<'_> {
         .bind(item.status.as_str())
         .bind(item.updated_at.0)
         .bind(item.version)
+        .bind(item.project.to_string())
         .execute(self.conn())
         .await?;
         Ok(())
@@ -297,13 +299,13 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn delete_unlinked_item(&mut self, item: &BacklogItem) -> Result<bool> {
-        let gone = sqlx::query("DELETE FROM backlog_items WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM links WHERE backlog_id = $1)")
-            .bind(item.id.to_string())
-            .execute(self.conn())
-            .await?
-            .rows_affected();
+        let (id, project) = (item.id.to_string(), item.project.to_string());
+        let unlinked =
+            "DELETE FROM backlog_items WHERE id = $1 AND project_id = $2 AND NOT EXISTS (SELECT 1 FROM links WHERE backlog_id = $1)";
+        let gone = sqlx::query(unlinked).bind(id.clone()).bind(project.clone()).execute(self.conn()).await?.rows_affected();
         if gone == 1 {
-            sqlx::query("DELETE FROM history WHERE subject_id = $1").bind(item.id.to_string()).execute(self.conn()).await?;
+            let history = "DELETE FROM history WHERE subject_id = $1 AND project_id = $2";
+            sqlx::query(history).bind(id).bind(project).execute(self.conn()).await?;
         }
         Ok(gone == 1)
     }

@@ -187,11 +187,12 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn update_link(&mut self, feedback: FeedbackId, item: &BacklogItem, says: &LinkContent) -> Result<()> {
-        sqlx::query("UPDATE links SET quote = $3, importance = $4 WHERE feedback_id = $1 AND backlog_id = $2")
+        sqlx::query("UPDATE links SET quote = $3, importance = $4 WHERE feedback_id = $1 AND backlog_id = $2 AND project_id = $5")
             .bind(feedback.to_string())
             .bind(item.id.to_string())
             .bind(says.quote.clone())
             .bind(says.importance.as_str())
+            .bind(item.project.to_string())
             .execute(self.conn())
             .await?;
         Ok(())
@@ -233,12 +234,13 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn delete_link(&mut self, feedback: FeedbackId, item: &BacklogItem) -> Result<Option<LinkContent>> {
-        let row: Option<(Option<String>, String)> =
-            sqlx::query_as("DELETE FROM links WHERE feedback_id = $1 AND backlog_id = $2 RETURNING quote, importance")
-                .bind(feedback.to_string())
-                .bind(item.id.to_string())
-                .fetch_optional(self.conn())
-                .await?;
+        let sql = "DELETE FROM links WHERE feedback_id = $1 AND backlog_id = $2 AND project_id = $3 RETURNING quote, importance";
+        let row: Option<(Option<String>, String)> = sqlx::query_as(sql)
+            .bind(feedback.to_string())
+            .bind(item.id.to_string())
+            .bind(item.project.to_string())
+            .fetch_optional(self.conn())
+            .await?;
         Ok(row.map(|(quote, weight)| LinkContent { quote, importance: importance(&weight) }))
     }
 

@@ -282,7 +282,11 @@ impl Tx<'_> {
         }
         self.drop_import_file(import).await?;
         self.forget_problems(import).await?;
-        sqlx::query("DELETE FROM imports WHERE id = $1").bind(import.to_string()).execute(self.conn()).await?;
+        sqlx::query("DELETE FROM imports WHERE project_id = $1 AND id = $2")
+            .bind(scope.project().to_string())
+            .bind(import.to_string())
+            .execute(self.conn())
+            .await?;
         Ok(true)
     }
 

@@ -122,10 +122,10 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn import_progress(&mut self, before: &Import, after: &Import, now: Timestamp) -> Result<bool> {
+    pub async fn import_progress(&mut self, scope: &Scope, before: &Import, after: &Import, now: Timestamp) -> Result<bool> {
         let done = sqlx::query(
             "UPDATE imports SET bytes_done = $3, rows_added = $4, rows_known = $5, rows_bad = $6, updated_at = $7 \
-             WHERE id = $1 AND status = 'running' AND bytes_done = $2",
+             WHERE id = $1 AND project_id = $8 AND status = 'running' AND bytes_done = $2",
         )
         .bind(before.id.to_string())
         .bind(before.bytes_done)
@@ -134,6 +134,7 @@ impl Tx<'_> {
         .bind(after.known)
         .bind(after.bad)
         .bind(now.0)
+        .bind(scope.project().to_string())
         .execute(self.conn())
         .await?;
         Ok(done.rows_affected() == 1)
@@ -155,12 +156,14 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn finish_import(&mut self, import: ImportId, now: Timestamp) -> Result<()> {
+    pub async fn finish_import(&mut self, scope: &Scope, import: ImportId, now: Timestamp) -> Result<()> {
         let done = sqlx::query(
-            "UPDATE imports SET status = 'done', bytes_done = bytes_total, updated_at = $2, finished_at = $2 WHERE id = $1 AND status = 'running'",
+            "UPDATE imports SET status = 'done', bytes_done = bytes_total, updated_at = $2, finished_at = $2 \
+             WHERE id = $1 AND project_id = $3 AND status = 'running'",
         )
         .bind(import.to_string())
         .bind(now.0)
+        .bind(scope.project().to_string())
         .execute(self.conn())
         .await?;
         if done.rows_affected() == 1 {
@@ -172,9 +175,9 @@ impl Tx<'_> {
             .await?;
             sqlx::query(
                 "DELETE FROM import_chunks WHERE import_id IN (SELECT id FROM imports WHERE status = 'done' \
-                 AND project_id = (SELECT project_id FROM imports WHERE id = $1) ORDER BY finished_at DESC, id DESC LIMIT 1000 OFFSET $2)",
+                 AND project_id = $1 ORDER BY finished_at DESC, id DESC LIMIT 1000 OFFSET $2)",
             )
-            .bind(import.to_string())
+            .bind(scope.project().to_string())
             .bind(FILES_KEPT)
             .execute(self.conn())
             .await?;

@@ -107,10 +107,11 @@ impl Tx<'_> {
         if !contacts.is_empty() {
             sqlx::query(people).bind(serde_json::to_string(&contacts)?).execute(self.conn()).await?;
         }
-        sqlx::query("UPDATE imports SET rows_removed = rows_removed + $2, updated_at = $3 WHERE id = $1")
+        sqlx::query("UPDATE imports SET rows_removed = rows_removed + $2, updated_at = $3 WHERE id = $1 AND project_id = $4")
             .bind(import.to_string())
             .bind(i64::try_from(rows.len()).unwrap_or(i64::MAX))
             .bind(now.0)
+            .bind(project.to_string())
             .execute(self.conn())
             .await?;
         Ok(rows.len())

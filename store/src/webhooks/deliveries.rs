@@ -20,7 +20,7 @@ pub struct Delivery {
     /// Its state.
     pub state: DeliveryState,
     /// Number of attempts so far.
-    pub tries: i64,
+    pub attempts: i64,
     /// When the next attempt is due.
     pub next_at: Timestamp,
     /// Time of the last attempt.
@@ -38,7 +38,8 @@ struct DeliveryRow {
     event_id: String,
     kind: String,
     state: String,
-    tries: i64,
+    #[sqlx(rename = "tries")]
+    attempts: i64,
     next_at: i64,
     last_at: Option<i64>,
     last_status: Option<i64>,
@@ -52,7 +53,7 @@ impl DeliveryRow {
             event: id(&self.event_id)?,
             kind: EventKind::parse(&self.kind),
             state: or_instead("state of a delivery", DeliveryState::parse(&self.state), DeliveryState::Dead),
-            tries: self.tries,
+            attempts: self.attempts,
             next_at: Timestamp(self.next_at),
             last_at: self.last_at.map(Timestamp),
             last_status: self.last_status,
@@ -91,7 +92,7 @@ pub struct ClaimedDelivery {
     /// Number of the claim: distinguishes this worker's claim from a later one.
     pub claim: i64,
     /// Number of earlier attempts.
-    pub tries: i64,
+    pub attempts: i64,
     /// Failed attempts since it was last queued.
     pub failures: i64,
 }
@@ -101,7 +102,8 @@ struct ClaimedDeliveryRow {
     event_id: String,
     endpoint_id: String,
     claims: i64,
-    tries: i64,
+    #[sqlx(rename = "tries")]
+    attempts: i64,
     failures: i64,
     body: String,
 }
@@ -254,7 +256,7 @@ impl Tx<'_> {
                     endpoint: id(&row.endpoint_id)?,
                     body: row.body,
                     claim: row.claims,
-                    tries: row.tries,
+                    attempts: row.attempts,
                     failures: row.failures,
                 })
             })
@@ -296,7 +298,7 @@ impl Tx<'_> {
         )
         .bind(delivery.event.to_string())
         .bind(delivery.endpoint.to_string())
-        .bind(delivery.tries + 1)
+        .bind(delivery.attempts + 1)
         .bind(tried.at.0)
         .bind(tried.took_ms)
         .bind(tried.status.map(i64::from))

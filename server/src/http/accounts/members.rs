@@ -93,10 +93,10 @@ async fn page(console: &ConsoleRequest, scope: &Scope, status: StatusCode, extra
 }
 
 /// Delivery problems or progress of an invitation's e-mail.
-fn how_it_fares(letter: Option<MailMessageRow>) -> Option<(String, bool)> {
-    let letter = letter?;
-    let why = letter.last_error.unwrap_or_default();
-    match letter.state.as_str() {
+fn how_it_fares(message: Option<MailMessageRow>) -> Option<(String, bool)> {
+    let message = message?;
+    let why = message.last_error.unwrap_or_default();
+    match message.state.as_str() {
         "dead" => Some((format!("This e-mail was not delivered: {why} Share the link yourself, or create another invitation."), true)),
         "queued" if why.is_empty() => Some(("The e-mail is being sent.".into(), false)),
         "queued" => Some((format!("The e-mail has not been sent yet: {why} Earshot will retry."), false)),

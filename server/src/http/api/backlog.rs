@@ -248,11 +248,11 @@ pub async fn read_item(State(app): State<AppState>, caller: ApiCaller, PathIds([
 #[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct NewBacklogItem {
-    #[validate(length(max = 200))]
+    #[validate(length(max = super::request::chars(domain::backlog::MAX_TITLE)))]
     #[schema(min_length = 1, max_length = 200, example = "Export keeps all columns")]
     title: String,
     #[serde(default)]
-    #[validate(length(max = 20000))]
+    #[validate(length(max = super::request::chars(domain::backlog::MAX_BODY)))]
     #[schema(max_length = 20000)]
     body: String,
 }
@@ -277,11 +277,11 @@ pub async fn create_item(State(app): State<AppState>, sent: WriteRequest<NewBack
 #[serde(deny_unknown_fields)]
 pub struct BacklogPatch {
     #[serde(default, deserialize_with = "super::request::set")]
-    #[validate(length(max = 200))]
+    #[validate(length(max = super::request::chars(domain::backlog::MAX_TITLE)))]
     #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 200)]
     title: Option<String>,
     #[serde(default, deserialize_with = "super::request::set")]
-    #[validate(length(max = 20000))]
+    #[validate(length(max = super::request::chars(domain::backlog::MAX_BODY)))]
     #[schema(value_type = Option<String>, nullable = false, max_length = 20000)]
     body: Option<String>,
     #[serde(default, deserialize_with = "super::request::set")]
@@ -368,7 +368,7 @@ pub async fn list_links(
 pub struct NewLink {
     /// The part of the feedback to quote; all of it by default.
     #[serde(default)]
-    #[validate(length(max = 2000))]
+    #[validate(length(max = super::request::chars(domain::backlog::MAX_QUOTE)))]
     #[schema(max_length = 2000)]
     quote: Option<String>,
     #[serde(default)]

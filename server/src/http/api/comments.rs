@@ -102,7 +102,7 @@ pub async fn read_comment(
 #[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct NewComment {
-    #[validate(length(max = 10000))]
+    #[validate(length(max = super::request::chars(domain::feedback::MAX_COMMENT)))]
     #[schema(min_length = 1, max_length = 10000, example = "Three customers asked for this last week.")]
     body: String,
 }

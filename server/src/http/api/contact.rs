@@ -22,11 +22,11 @@ use crate::http::respond::web_address;
 pub struct NewContact {
     /// Your own ID for the person. Feedback with the same ID belongs to the same contact.
     #[serde(default)]
-    #[validate(length(max = 200))]
+    #[validate(length(max = super::request::chars(domain::responses::MAX_ID)))]
     #[schema(min_length = 1, max_length = 200, example = "user-81")]
     id: Option<String>,
     #[serde(default)]
-    #[validate(length(max = 254))]
+    #[validate(length(max = super::request::chars(domain::email::MAX_EMAIL)))]
     #[schema(format = "email", max_length = 254, example = "ann@example.com")]
     email: Option<String>,
     #[serde(default)]

@@ -79,12 +79,12 @@ pub struct ListContactsParams {
     q: String,
     /// Only contacts with this e-mail address.
     #[serde(default)]
-    #[validate(length(max = 254))]
+    #[validate(length(max = super::request::chars(domain::email::MAX_EMAIL)))]
     #[param(max_length = 254, pattern = "^[^\\u0000]*$")]
     email: String,
     /// Only the contact with this ID of yours.
     #[serde(default)]
-    #[validate(length(max = 200))]
+    #[validate(length(max = super::request::chars(domain::responses::MAX_ID)))]
     #[param(max_length = 200, pattern = "^[^\\u0000]*$")]
     external_id: String,
     /// Number of contacts per page.

@@ -132,7 +132,7 @@ impl From<Stored> for Delivery {
             event_id: delivery.event.0,
             event: delivery.kind.map_or("unknown", webhooks::EventKind::as_str).to_owned(),
             state: delivery.state.into(),
-            attempt_count: delivery.tries,
+            attempt_count: delivery.attempts,
             next_attempt_at: is_pending.then(|| delivery.next_at.rfc3339()),
             last_attempt_at: delivery.last_at.map(Timestamp::rfc3339),
             last_status: delivery.last_status,

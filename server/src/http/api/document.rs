@@ -118,6 +118,8 @@ fn is_input(name: &str) -> bool {
     name.starts_with("New") || name.ends_with("Patch") || name.starts_with("Draft")
 }
 
+/// Goes by the names of properties, because attributes on the types would say less in more places: the macro has none for the items of a list
+/// or the names of a map's properties, takes no constant such as `MAX_TAG`, and would need a pattern at each text.
 fn tighten_one(schema: &mut Value) {
     for (name, property) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
         let is_text = property["type"] == "string" || property["type"].as_array().is_some_and(|kinds| kinds.contains(&json!("string")));

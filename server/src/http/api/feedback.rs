@@ -303,7 +303,7 @@ pub async fn read_feedback(
 #[schema(as = NewFeedback)]
 pub struct CreateFeedback {
     /// The text.
-    #[validate(length(max = 20000))]
+    #[validate(length(max = super::request::chars(domain::imports::MAX_TEXT)))]
     #[schema(min_length = 1, max_length = 20000, example = "The export forgets the last column.")]
     text: String,
     #[serde(default, deserialize_with = "super::request::object_or_null")]

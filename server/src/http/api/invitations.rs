@@ -114,7 +114,7 @@ pub struct NewInvitation {
     role: GrantableRole,
     /// Whom it is for. They get an e-mail with the link if the installation sends e-mail. If omitted, the link is for anyone who has it.
     #[serde(default)]
-    #[validate(length(max = 254))]
+    #[validate(length(max = super::request::chars(domain::email::MAX_EMAIL)))]
     #[schema(format = "email", max_length = 254, example = "ann@example.com")]
     email: Option<String>,
 }

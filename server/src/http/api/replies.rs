@@ -96,11 +96,11 @@ pub async fn read_reply(State(app): State<AppState>, caller: ApiCaller, PathIds(
 #[serde(deny_unknown_fields)]
 pub struct NewCannedReply {
     /// Unique within the project.
-    #[validate(length(max = 80))]
+    #[validate(length(max = super::request::chars(domain::replies::MAX_NAME)))]
     #[schema(min_length = 1, max_length = 80, example = "Refund sent")]
     name: String,
     /// The text. Placeholders such as `{name}` are filled in when a member inserts the reply in the console.
-    #[validate(length(max = 10000))]
+    #[validate(length(max = super::request::chars(domain::replies::MAX_BODY)))]
     #[schema(min_length = 1, max_length = 10000, example = "We have refunded the payment.")]
     body: String,
 }
@@ -124,11 +124,11 @@ pub async fn create_reply(State(app): State<AppState>, sent: WriteRequest<NewCan
 pub struct CannedReplyPatch {
     /// Unique within the project.
     #[serde(default, deserialize_with = "super::request::set")]
-    #[validate(length(max = 80))]
+    #[validate(length(max = super::request::chars(domain::replies::MAX_NAME)))]
     #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 80)]
     name: Option<String>,
     #[serde(default, deserialize_with = "super::request::set")]
-    #[validate(length(max = 10000))]
+    #[validate(length(max = super::request::chars(domain::replies::MAX_BODY)))]
     #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 10000)]
     body: Option<String>,
 }

@@ -215,6 +215,9 @@ fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
+/// The place and reason of a serde error. A missing, duplicate or unknown field is found by the start of the message: serde fixes it
+/// (`serde::de::Error::missing_field` and its neighbours), but serde_json's error keeps nothing else of it. An error type of our own would
+/// need a whole `Deserializer` of our own, several times as long as this function.
 fn fault(error: &serde_path_to_error::Error<serde_json::Error>) -> FieldProblem {
     let mut pointer = String::new();
     for segment in error.path() {
@@ -305,6 +308,12 @@ pub fn whole<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option
     let Some(number) = <Option<f64> as serde::Deserialize>::deserialize(deserializer)? else { return Ok(None) };
     let whole = (0..=u8::MAX).find(|whole| (f64::from(*whole) - number).abs() < f64::EPSILON);
     whole.map(Some).ok_or_else(|| serde::de::Error::custom("this must be a whole number of 0 or more"))
+}
+
+/// A limit of the domain, for `#[validate(length(max = …))]`.
+#[must_use]
+pub const fn chars(most: usize) -> u64 {
+    most as u64
 }
 
 /// [`PAGE`], for `#[serde(default)]`.

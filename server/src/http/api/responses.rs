@@ -248,7 +248,7 @@ pub struct NewAnswer {
     #[schema(minimum = 0, maximum = 10, example = 9)]
     number: Option<u8>,
     #[serde(default)]
-    #[validate(length(max = 10000))]
+    #[validate(length(max = super::request::chars(domain::surveys::question::MAX_ANSWER)))]
     #[schema(max_length = 10000)]
     text: Option<String>,
     /// IDs of choices.
@@ -256,7 +256,7 @@ pub struct NewAnswer {
     choices: Option<Vec<String>>,
     /// A free-text answer besides the choices, if the question offers it.
     #[serde(default)]
-    #[validate(length(max = 500))]
+    #[validate(length(max = super::request::chars(domain::surveys::answer::MAX_OTHER)))]
     #[schema(max_length = 500)]
     other: Option<String>,
 }

@@ -121,7 +121,7 @@ impl SurveyTemplate {
 #[serde(deny_unknown_fields)]
 pub struct NewSurvey {
     /// The name that the team sees.
-    #[validate(length(max = 120))]
+    #[validate(length(max = super::request::chars(domain::surveys::draft::MAX_TITLE)))]
     #[schema(min_length = 1, max_length = 120, example = "After checkout")]
     name: String,
     /// What it starts from. Templates are in English.
@@ -268,7 +268,7 @@ pub async fn read_draft(State(app): State<AppState>, caller: ApiCaller, PathIds(
 pub struct SurveyDraftPatch {
     /// The name that the team sees.
     #[serde(default, deserialize_with = "super::request::set")]
-    #[validate(length(max = 120))]
+    #[validate(length(max = super::request::chars(domain::surveys::draft::MAX_TITLE)))]
     #[schema(value_type = Option<String>, nullable = false, min_length = 1, max_length = 120)]
     name: Option<String>,
     /// The heading that respondents see: at most 120 characters when it is published.

@@ -272,18 +272,18 @@ pub async fn read_ticket(
 #[serde(deny_unknown_fields)]
 #[schema(as = NewTicket)]
 pub struct TicketInput {
-    #[validate(length(max = 200))]
+    #[validate(length(max = super::request::chars(domain::tickets::MAX_SUBJECT)))]
     #[schema(min_length = 1, max_length = 200, example = "Refund for order 81")]
     subject: String,
-    #[validate(length(max = 10000))]
+    #[validate(length(max = super::request::chars(domain::tickets::MAX_MESSAGE)))]
     #[schema(min_length = 1, max_length = 10000, example = "I was charged twice.")]
     message: String,
     /// The requester's e-mail address.
-    #[validate(length(max = 254))]
+    #[validate(length(max = super::request::chars(domain::email::MAX_EMAIL)))]
     #[schema(format = "email", max_length = 254, example = "ann@example.com")]
     email: String,
     #[serde(default)]
-    #[validate(length(max = 100))]
+    #[validate(length(max = super::request::chars(domain::tickets::MAX_NAME)))]
     #[schema(max_length = 100, example = "Ann Archer")]
     name: String,
 }
@@ -326,7 +326,7 @@ pub enum MessageKind {
 #[serde(deny_unknown_fields)]
 pub struct NewMessage {
     kind: MessageKind,
-    #[validate(length(max = 10000))]
+    #[validate(length(max = super::request::chars(domain::tickets::MAX_MESSAGE)))]
     #[schema(min_length = 1, max_length = 10000, example = "We have refunded it.")]
     body: String,
     /// Whether to close the ticket with this message. A note closes it without notifying the requester.

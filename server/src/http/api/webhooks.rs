@@ -216,12 +216,12 @@ pub async fn read_webhook(
 #[serde(deny_unknown_fields)]
 pub struct NewWebhook {
     /// Begins with `https://`, and with `http://` only if the operator allows it.
-    #[validate(length(max = 2000))]
+    #[validate(length(max = super::request::chars(domain::webhooks::MAX_URL)))]
     #[schema(format = "uri", min_length = 1, max_length = 2000, example = "https://hooks.example.com/earshot")]
     url: String,
     /// The name that the team sees.
     #[serde(default)]
-    #[validate(length(max = 200))]
+    #[validate(length(max = super::request::chars(domain::webhooks::MAX_NOTE)))]
     #[schema(max_length = 200, example = "Chat")]
     name: String,
     /// The events to send.
@@ -257,12 +257,12 @@ pub async fn create_webhook(State(app): State<AppState>, sent: WriteRequest<NewW
 pub struct WebhookPatch {
     /// Begins with `https://`, and with `http://` only if the operator allows it.
     #[serde(default, deserialize_with = "super::request::set")]
-    #[validate(length(max = 2000))]
+    #[validate(length(max = super::request::chars(domain::webhooks::MAX_URL)))]
     #[schema(value_type = Option<String>, nullable = false, format = "uri", min_length = 1, max_length = 2000)]
     url: Option<String>,
     /// The name that the team sees.
     #[serde(default, deserialize_with = "super::request::set")]
-    #[validate(length(max = 200))]
+    #[validate(length(max = super::request::chars(domain::webhooks::MAX_NOTE)))]
     #[schema(value_type = Option<String>, nullable = false, max_length = 200)]
     name: Option<String>,
     /// The events to send.

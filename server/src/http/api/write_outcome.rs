@@ -11,7 +11,7 @@ use service::{
     error::{Error, Result},
     state::App,
 };
-use store::{Fingerprint, IdempotentWrite, hash::hash_token};
+use store::{Fingerprint, IdempotencyScope, IdempotentWrite, hash::hash_token, idempotency::ScopedKey};
 
 use super::{
     problem::{ApiHandlerResult, ApiRejection, FieldProblem},
@@ -187,13 +187,13 @@ pub async fn idempotent<T>(
     work: impl Future<Output = ApiHandlerResult<WriteOutcome>> + Send,
 ) -> ApiHandlerResult {
     let Some(key) = sent.once.as_deref() else { return Ok(work.await?.into_response()) };
-    let (scope, key) = (format!("api:{}", sent.caller.key.id), key.to_owned());
+    let scope = IdempotencyScope::ApiRequest(sent.caller.key.id);
     let claim = StoredOutcome { fingerprint: sent.fingerprint.clone(), written: None };
     let reused = || {
         let detail = "This Idempotency-Key was already used for a different request. Send a new one.";
         ApiRejection::invalid(vec![FieldProblem::header("Idempotency-Key", "reused", detail)])
     };
-    let once = IdempotentWrite::program(scope.clone(), key.clone(), Fingerprint::of([&sent.fingerprint]));
+    let once = IdempotentWrite::program(&scope, key, Fingerprint::of([&sent.fingerprint]));
     let kept: StoredOutcome = match app.store.write_idempotent(once, app.now(), move |_| Box::pin(async move { Ok(claim) })).await {
         Err(Error::Domain(Refusal::KeyReused)) => return Err(reused()),
         kept => kept?,
@@ -210,7 +210,8 @@ pub async fn idempotent<T>(
     let written = work.await?;
     let kept = StoredOutcome { fingerprint: kept.fingerprint, written: Some(written.clone()) };
     let outcome = serde_json::to_string(&kept).map_err(service::error::Error::from)?;
-    let keeping = app.store.write(move |tx| Box::pin(async move { tx.replace_outcome(&scope, &key, &outcome).await })).await;
+    let place = ScopedKey::new(&scope, key);
+    let keeping = app.store.write(move |tx| Box::pin(async move { tx.replace_outcome(&place, &outcome).await })).await;
     if let Err(error) = keeping {
         // The work is done, so the client must get its response.
         tracing::warn!(error = %error, "the response to an API request could not be stored for a retry");

@@ -173,13 +173,13 @@ async fn delivery(console: &ConsoleRequest, scope: &Scope, ticket: &Ticket) -> R
     if console.app.settings.mail.is_none() {
         return Ok(MailDeliveryState::Off);
     }
-    let letters = console.app.store.mail_messages_about(scope, ticket.id.0).await?;
-    let last = letters.into_iter().rev().find(|letter| matches!(letter.state.as_str(), "sent" | "dead") || letter.tries > 0);
+    let messages = console.app.store.mail_messages_about(scope, ticket.id.0).await?;
+    let last = messages.into_iter().rev().find(|message| matches!(message.state.as_str(), "sent" | "dead") || message.attempts > 0);
     Ok(match last {
-        Some(letter) if letter.state == "dead" => {
-            MailDeliveryState::Failed(letter.last_error.unwrap_or_else(|| "the mail server did not give a reason.".into()))
+        Some(message) if message.state == "dead" => {
+            MailDeliveryState::Failed(message.last_error.unwrap_or_else(|| "the mail server did not give a reason.".into()))
         }
-        Some(letter) if letter.state == "queued" => MailDeliveryState::Waiting(letter.last_error.unwrap_or_default()),
+        Some(message) if message.state == "queued" => MailDeliveryState::Waiting(message.last_error.unwrap_or_default()),
         _ => MailDeliveryState::Fine,
     })
 }

@@ -104,14 +104,14 @@ pub async fn submit(
                 user_agent: user_agent(&visit.headers),
             };
             // Without mail there are no e-mails to count.
-            let without_letter = match &app.settings.mail {
+            let without_email = match &app.settings.mail {
                 None => false,
-                Some(_) => match app.limits.letter(project.id, address.bucket(), app.now()).await {
+                Some(_) => match app.limits.email(project.id, address.bucket(), app.now()).await {
                     Err(error) if !matches!(error.refusal(), Some(Refusal::RateLimited(_))) => return Err(error.into()),
                     counted => counted.is_err(),
                 },
             };
-            let submission = TicketSubmission { ticket, files, kept, signals: Some(signals), context, without_letter };
+            let submission = TicketSubmission { ticket, files, kept, signals: Some(signals), context, without_email };
             match tickets::submit(&app, &project, &key, submission).await {
                 Ok(made) => {
                     // A retry of a submission whose link was renewed since. Knowing a form's key must not reveal the new link.

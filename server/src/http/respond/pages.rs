@@ -13,6 +13,7 @@ use axum::{
 use domain::{
     DomainError as Refusal, FieldErrors,
     ids::SurveyId,
+    language::is_same,
     projects::{DEFAULT_ACCENT, ThemeMode},
     responses::ResponseContext,
     spam::HONEYPOT,
@@ -60,12 +61,14 @@ fn survey_id(text: &str) -> Result<SurveyId> {
 
 fn look(target: &SurveyTarget, asked: &SurveyPageQuery, headers: &HeaderMap, nonce: Nonce) -> RespondentPageContext {
     let accept = headers.get(header::ACCEPT_LANGUAGE).and_then(|h| h.to_str().ok());
+    let texts = texts::pick(asked.lang.as_deref(), &target.body.language, accept);
+    let is_asked = asked.lang.as_deref().is_some_and(|lang| is_same(lang, texts.code));
     RespondentPageContext {
         mode: asked.mode(),
         accent: target.project.accent.clone(),
         theme: target.project.theme,
-        language: target.body.language.clone(),
-        texts: texts::pick(asked.lang.as_deref(), &target.body.language, accept),
+        language: if is_asked { texts.code.to_owned() } else { target.body.language.clone() },
+        texts,
         nonce: nonce.0,
         css: assets::url("respond.css"),
         js: assets::url("survey.js"),
@@ -85,8 +88,12 @@ fn closed(target: &SurveyTarget, status: StatusCode, look: RespondentPageContext
         SurveyStatus::Paused => (texts.paused_title, texts.paused),
         _ => (texts.closed_title, texts.closed),
     };
-    // This text is ours, in our language.
-    let look = RespondentPageContext { language: texts.code.into(), ..look };
+    notice(target, status, look, (title, text))
+}
+
+/// A short message in the language of our texts.
+fn notice(target: &SurveyTarget, status: StatusCode, look: RespondentPageContext, (title, text): (&'static str, &'static str)) -> Response {
+    let look = RespondentPageContext { language: look.texts.code.into(), ..look };
     framed(target, status, move || view! { <NoticePage look=look title=title text=text /> })
 }
 
@@ -228,8 +235,8 @@ pub async fn submit(
     }
     let look = look(&target, &asked, &headers, nonce);
     if sender(&app, &target.project, &headers) == RequestOrigin::Foreign {
-        let (title, text) = words(look.texts, &Method::POST, StatusCode::FORBIDDEN);
-        return Ok(framed(&target, StatusCode::FORBIDDEN, move || view! { <NoticePage look=look title=title text=text /> }));
+        let words = words(look.texts, &Method::POST, StatusCode::FORBIDDEN);
+        return Ok(notice(&target, StatusCode::FORBIDDEN, look, words));
     }
     let Ok(key) = posted.idempotency_key().map(ToOwned::to_owned) else {
         let filled = SurveyFormState { values: posted.0, message: Some(look.texts.stale.into()), ..SurveyFormState::default() };
@@ -251,10 +258,7 @@ pub async fn submit(
         }
     };
     let error = match begun {
-        Ok(_) => {
-            let embed = if asked.mode() == DisplayMode::Embedded { "&embed=1" } else { "" };
-            return Ok(Redirect::to(&format!("/s/{survey}/thanks?lang={}{embed}", look.texts.code)).into_response());
-        }
+        Ok(_) => return Ok(Redirect::to(&look.url(&format!("/s/{survey}/thanks"))).into_response()),
         Err(error) => error,
     };
     let filled = SurveyFormState { key: Some(key), values: posted.0, ..SurveyFormState::default() };
