@@ -4,6 +4,7 @@
 #![expect(unused_qualifications, reason = "what utoipa's macro writes")]
 
 mod backlog;
+mod bulk;
 mod caller;
 mod comments;
 mod contact;
@@ -59,12 +60,13 @@ macro_rules! operations {
 operations! {
     export: export_feedback, export_responses, export_backlog;
     me: read_key;
-    projects: list_projects, read_project;
+    projects: list_projects, read_project, update_project;
     surveys: list_surveys, read_survey;
     survey_drafts: create_survey, update_survey, duplicate_survey, read_draft, update_draft, publish_survey;
     survey_versions: list_versions, read_version;
     responses: list_responses, create_response, read_response;
     feedback: list_feedback, create_feedback, read_feedback, update_feedback;
+    bulk: change_many, undo_change;
     comments: list_comments, create_comment, read_comment;
     tags: list_tags;
     contacts: list_contacts, read_contact;
