@@ -14,6 +14,7 @@ mod document;
 mod draft;
 mod export;
 mod feedback;
+mod identity_secrets;
 mod invitations;
 mod lists;
 mod me;
@@ -26,6 +27,7 @@ mod replies;
 mod request;
 mod responses;
 mod survey_drafts;
+mod survey_results;
 mod survey_versions;
 mod surveys;
 mod tags;
@@ -64,6 +66,7 @@ operations! {
     surveys: list_surveys, read_survey;
     survey_drafts: create_survey, update_survey, duplicate_survey, read_draft, update_draft, publish_survey;
     survey_versions: list_versions, read_version;
+    survey_results: read_results;
     responses: list_responses, create_response, read_response;
     feedback: list_feedback, create_feedback, read_feedback, update_feedback;
     bulk: change_many, undo_change;
@@ -77,6 +80,7 @@ operations! {
     deliveries: list_deliveries, read_delivery, retry_delivery, retry_deliveries, test_webhook;
     members: list_members, read_member, update_member, remove_member;
     invitations: list_invitations, create_invitation, read_invitation, revoke_invitation;
+    identity_secrets: list_identity_secrets, read_identity_secret, create_identity_secret, retire_identity_secret;
 }
 
 /// All routes: those that need a key, the document, and its reference page.
