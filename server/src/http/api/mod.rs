@@ -4,18 +4,24 @@
 #![expect(unused_qualifications, reason = "what utoipa's macro writes")]
 
 mod backlog;
+mod bad_lines;
 mod bulk;
 mod caller;
 mod comments;
 mod contact;
 mod contacts;
 mod deliveries;
+mod desk;
 mod document;
 mod draft;
 mod export;
 mod feedback;
+mod history;
 mod identity_secrets;
+mod import_mapping;
+mod imports;
 mod invitations;
+mod keys;
 mod lists;
 mod me;
 mod members;
@@ -66,6 +72,7 @@ macro_rules! operations {
 operations! {
     export: export_feedback, export_responses, export_backlog;
     me: read_key;
+    keys: list_keys;
     projects: list_projects, read_project, update_project;
     surveys: list_surveys, read_survey;
     survey_drafts: create_survey, update_survey, duplicate_survey, read_draft, update_draft, publish_survey;
@@ -74,22 +81,26 @@ operations! {
     responses: list_responses, create_response, read_response;
     feedback: list_feedback, create_feedback, read_feedback, update_feedback;
     bulk: change_many, undo_change;
+    history: read_feedback_history, read_item_history;
     comments: list_comments, create_comment, read_comment;
     tags: list_tags;
     contacts: list_contacts, read_contact;
     backlog: list_items, create_item, read_item, update_item, list_links, link_feedback, unlink_feedback;
     tickets: list_tickets, create_ticket, read_ticket, create_message, update_ticket;
     ticket_files: download_attachment, renew_ticket_link;
+    desk: read_desk_report;
     replies: list_replies, create_reply, read_reply, update_reply, delete_reply;
     webhooks: list_webhooks, create_webhook, read_webhook, update_webhook, delete_webhook, rotate_webhook_secret;
     deliveries: list_deliveries, read_delivery, retry_delivery, retry_deliveries, test_webhook;
     members: list_members, read_member, update_member, remove_member;
     invitations: list_invitations, create_invitation, read_invitation, revoke_invitation;
     identity_secrets: list_identity_secrets, read_identity_secret, create_identity_secret, retire_identity_secret;
+    imports: list_imports, create_import, read_import, preview_import, start_import, cancel_import, resume_import, reopen_import, revert_import, delete_import;
+    bad_lines: list_bad_lines;
 }
 
 /// Operations with larger bodies than others, which may take longer to arrive, and the limit of each in bytes.
-const UPLOADS: [(&str, usize); 1] = [("create_message", ticket_files::MESSAGE_LIMIT)];
+const UPLOADS: [(&str, usize); 2] = [("create_message", ticket_files::MESSAGE_LIMIT), ("create_import", imports::UPLOAD_LIMIT)];
 
 /// All routes: those that need a key, the document, and its reference page.
 pub fn routes(web: &WebState) -> Router<WebState> {
