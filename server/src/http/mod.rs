@@ -93,6 +93,8 @@ pub fn router(web: WebState) -> Router {
         .layer(security::csrf(app))
         .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, std::time::Duration::from_secs(900)))
         .layer(axum::middleware::from_fn(refusal::explain));
+    let uploads_of_programs = api::uploads(&web)
+        .layer(TimeoutLayer::with_status_code(axum::http::StatusCode::REQUEST_TIMEOUT, std::time::Duration::from_secs(900)));
     // Respondents: no cookies, so a foreign page has nothing to abuse.
     let respondents = Router::new().merge(respond::routes().layer(compression::layer())).merge(portal::routes());
     Router::new()
@@ -106,6 +108,7 @@ pub fn router(web: WebState) -> Router {
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(axum::middleware::from_fn(limits::bounded))
         .merge(uploads)
+        .merge(uploads_of_programs)
         .merge(portal::uploads())
         .layer(axum::middleware::from_fn_with_state(web.clone(), limits::bodies))
         .layer(CatchPanicLayer::custom(error::panicked))

@@ -102,7 +102,11 @@ const VALIDATORS: &str = "^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$";
 /// Adds constraints that the macro cannot express: no text contains NUL, properties of contacts are limited.
 fn tighten(schemas: &mut Value) {
     let inputs = schemas.as_object_mut().into_iter().flatten().filter(|(name, _)| is_input(name));
-    for (_, schema) in inputs {
+    for (name, schema) in inputs {
+        if ONE_OF.contains(&name.as_str()) {
+            schema["minProperties"] = json!(1);
+            schema["maxProperties"] = json!(1);
+        }
         let parts = schema.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten();
         for part in parts.filter(|part| part.get("properties").is_some()) {
             // The macro sets this for structs only.
@@ -113,10 +117,16 @@ fn tighten(schemas: &mut Value) {
     }
 }
 
-/// Whether a schema is a request body; parts of a draft are both request and response.
+/// Parts of request bodies; the mapping of an import is both request and response, like the parts of a draft.
+const INPUT_PARTS: [&str; 5] = ["BulkSelection", "BulkItem", "BulkChange", "ImportMapping", "ImportColumns"];
+
+/// Whether a schema is a request body or a part of one.
 fn is_input(name: &str) -> bool {
-    name.starts_with("New") || name.ends_with("Patch") || name.starts_with("Draft")
+    name.starts_with("New") || name.ends_with("Patch") || name.starts_with("Draft") || INPUT_PARTS.contains(&name)
 }
+
+/// Schemas of which exactly one property is given.
+const ONE_OF: [&str; 2] = ["BulkSelection", "BulkChange"];
 
 /// Goes by the names of properties, because attributes on the types would say less in more places: the macro has none for the items of a list
 /// or the names of a map's properties, takes no constant such as `MAX_TAG`, and would need a pattern at each text.
@@ -129,7 +139,7 @@ fn tighten_one(schema: &mut Value) {
             property["pattern"] = json!(pattern);
         }
         match name.as_str() {
-            "tags" => {
+            "tags" | "add_tags" | "remove_tags" => {
                 property["items"] = json!({ "type": "string", "minLength": 1, "maxLength": domain::feedback::MAX_TAG, "pattern": TAG })
             }
             "choices" if property["items"]["type"] == "string" => {
@@ -220,7 +230,7 @@ pub const ERROR_RESPONSES: [(&str, &str, &str, &[&str]); 15] = [
     ("Conflict", "409", "The request conflicts with the resource's current state.", &LIMITS),
     ("Changed", "412", "Someone changed the resource since you read it.", &LIMITS),
     ("TooLarge", "413", "The body is too large.", &LIMITS),
-    ("MediaType", "415", "The body is not `application/json`.", &LIMITS),
+    ("MediaType", "415", "The body does not have the documented media type.", &LIMITS),
     ("Invalid", "422", "The request is invalid; `errors` lists each fault with its place.", &LIMITS),
     ("MatchRequired", "428", "`If-Match` is missing.", &LIMITS),
     ("TooMany", "429", "The key exceeded its rate limit.", &["RateLimit", "RateLimit-Policy", "Retry-After"]),
@@ -238,7 +248,7 @@ fn refusals() -> Value {
 
 /// Whether reading this path requires an admin key.
 fn is_for_admins(path: &str) -> bool {
-    ["webhooks", "invitations"].iter().any(|name| path.starts_with(&format!("{BASE}/{name}")))
+    ["webhooks", "invitations", "identity-secrets", "imports", "keys"].iter().any(|name| path.starts_with(&format!("{BASE}/{name}")))
 }
 
 /// Adds the common parts of an operation: the key, request and response headers, and the possible errors.
@@ -246,8 +256,9 @@ fn surround(path: &str, method: &str, operation: &mut Value) {
     // Set for each operation and not for the entire document, because some client generators only look here.
     operation["security"] = json!([{ "key": [] }]);
     let writes = method != "get";
-    // A file is generated while it is sent, so it cannot have an ETag.
-    let is_file = path.starts_with(&format!("{BASE}/export/"));
+    // An export is generated while it is sent, so it cannot have an ETag; attachments never change.
+    let is_export = path.starts_with(&format!("{BASE}/export/"));
+    let is_file = is_export || path.contains("/attachments/");
     let has_state = !writes && !is_file;
     let posts = method == "post";
     let in_header = |name: &str, required: bool, description: &str, schema: Value| json!({ "name": name, "in": "header", "required": required, "description": description, "schema": schema });
@@ -269,11 +280,21 @@ fn surround(path: &str, method: &str, operation: &mut Value) {
     for parameter in operation["parameters"].as_array_mut().into_iter().flatten().filter(|p| p["in"] == "query") {
         // Searches cannot contain NUL; a cursor is visible ASCII.
         match parameter["name"].as_str() {
-            Some("q") => parameter["schema"]["pattern"] = json!(TEXT),
+            Some("q" | "name") => parameter["schema"]["pattern"] = json!(TEXT),
             Some("cursor") => parameter["schema"]["pattern"] = json!("^[!-~]*$"),
             _ => {}
         }
     }
+    // The macro describes bytes as a list of numbers.
+    let bytes = |message: Option<&mut Value>| {
+        let content = message.and_then(|message| message.get_mut("content")?.as_object_mut());
+        for (kind, of_kind) in content.into_iter().flatten() {
+            if kind == "application/octet-stream" || kind.starts_with("image/") {
+                of_kind["schema"] = json!({ "type": "string", "format": "binary" });
+            }
+        }
+    };
+    bytes(operation.get_mut("requestBody"));
     // An optional body must still not be null.
     let alternatives = operation["requestBody"]["content"]["application/json"]["schema"]["oneOf"].as_array();
     if let Some(schema) = alternatives.and_then(|all| all.iter().find(|one| one["type"] != "null").cloned()) {
@@ -293,6 +314,7 @@ fn surround(path: &str, method: &str, operation: &mut Value) {
             names.push("Location");
         }
         response["headers"] = header_refs(&names);
+        bytes(Some(response));
     }
     let takes_query = operation["parameters"].as_array().is_some_and(|list| list.iter().any(|p| p["in"] == "query"));
     let lists = operation["parameters"].as_array().is_some_and(|list| list.iter().any(|p| p["name"] == "cursor"));
@@ -301,7 +323,7 @@ fn surround(path: &str, method: &str, operation: &mut Value) {
     }
     let possible = |status: &str| match status {
         "400" => writes,
-        "403" => writes || is_file || is_for_admins(path),
+        "403" => writes || is_export || is_for_admins(path),
         "413" | "415" => writes,
         "404" => path.contains('{') || lists,
         "409" => writes,

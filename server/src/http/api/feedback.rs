@@ -417,6 +417,17 @@ pub enum SettableStatus {
     Spam,
 }
 
+impl From<SettableStatus> for FeedbackStatus {
+    fn from(status: SettableStatus) -> Self {
+        match status {
+            SettableStatus::New => Self::New,
+            SettableStatus::Triaged => Self::Triaged,
+            SettableStatus::Resolved => Self::Resolved,
+            SettableStatus::Spam => Self::Spam,
+        }
+    }
+}
+
 /// Fields to change; omitted fields keep their values.
 #[derive(Debug, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
@@ -452,12 +463,7 @@ pub async fn update_feedback(
         // An invalid request is refused regardless of the resource's state (RFC 9110, section 13.2.1).
         let tags = body.tags.as_deref().map(service::triage::add::tags).transpose().map_err(Refusal::Invalid)?;
         write_outcome::require_if_match(&sent.headers, &current)?;
-        let status = body.status.map(|status| match status {
-            SettableStatus::New => FeedbackStatus::New,
-            SettableStatus::Triaged => FeedbackStatus::Triaged,
-            SettableStatus::Resolved => FeedbackStatus::Resolved,
-            SettableStatus::Spam => FeedbackStatus::Spam,
-        });
+        let status = body.status.map(FeedbackStatus::from);
         let wanted = FeedbackUpdate { status, assignee: body.assignee_id.map(|staff| staff.map(StaffId)), tags };
         patch(&app, &scope, id, current.feedback.version, wanted).await.map_err(|error: Error| ApiRejection::from(error).stale())?;
         Ok(WriteOutcome::changed(&detail(&app, &scope, id).await?)?)

@@ -28,6 +28,10 @@ use crate::http::{
 /// Maximum nesting of lists and objects; our deepest input has four levels.
 const MAX_DEPTH: usize = 16;
 
+/// Largest body of a route that accepts more than [`BODY_LIMIT`], in its requests' extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimit(pub usize);
+
 /// A write request: the caller, the idempotency key and the body.
 #[derive(Debug)]
 pub struct WriteRequest<T> {
@@ -75,17 +79,16 @@ impl<T: DeserializeOwned + Validate> FromRequest<WebState> for WriteRequest<T> {
         let caller = ApiCaller::from_request_parts(&mut parts, web).await?;
         // Check before reading the body.
         caller.scope(Role::Triager)?;
-        let once = once(&parts.headers)?;
+        let once = idempotency_key(&parts.headers)?;
         let (method, path, headers) = (parts.method.clone(), parts.uri.path().to_owned(), parts.headers.clone());
         let room = BodyMemory::of(&parts.extensions);
+        let most = parts.extensions.get().map_or(BODY_LIMIT, |BodyLimit(most)| *most);
         let came = Bytes::from_request(Request::from_parts(parts, body), web).await;
         let bytes = came.map_err(|rejection| match room.status(rejection.status()) {
             StatusCode::SERVICE_UNAVAILABLE => ApiRejection::UseCase(domain::DomainError::Busy(RETRY_AFTER_SECONDS).into()),
-            StatusCode::PAYLOAD_TOO_LARGE => ApiRejection::outside(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "too_large",
-                format!("The body can be up to {} kB.", BODY_LIMIT / 1024),
-            ),
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                ApiRejection::outside(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("The body can be up to {} kB.", most / 1024))
+            }
             status => ApiRejection::outside(status, "malformed", "The body could not be read."),
         })?;
         if !is_json(&headers) && !bytes.is_empty() {
@@ -99,7 +102,10 @@ impl<T: DeserializeOwned + Validate> FromRequest<WebState> for WriteRequest<T> {
 }
 
 /// The idempotency key, bare or as a quoted structured-field string.
-fn once(headers: &HeaderMap) -> Result<Option<String>, ApiRejection> {
+///
+/// # Errors
+/// Returns 422 if it is malformed.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiRejection> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
     let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
@@ -184,7 +190,8 @@ fn problems(errors: &ValidationErrors) -> Vec<FieldProblem> {
 /// The first error of each field, by its JSON pointer.
 fn collect<'e>(errors: &'e ValidationErrors, at: &str, found: &mut BTreeMap<String, &'e ValidationError>) {
     for (name, kind) in errors.errors() {
-        let pointer = format!("{at}/{name}");
+        // A rule about several fields of an object belongs to the object.
+        let pointer = if name == "__all__" { at.to_owned() } else { format!("{at}/{name}") };
         match kind {
             ValidationErrorsKind::Field(errors) => found.extend(errors.first().map(|error| (pointer, error))),
             ValidationErrorsKind::Struct(nested) => collect(nested, &pointer, found),
@@ -359,6 +366,14 @@ pub fn object_or_null<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'d
     }
 
     deserializer.deserialize_any(Object(PhantomData))
+}
+
+/// As [`object_or_null`], for an object that must be given.
+///
+/// # Errors
+/// Returns an error if it is not a valid object.
+pub fn object<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    object_or_null(deserializer)?.ok_or_else(|| serde::de::Error::custom("this must be an object"))
 }
 
 /// For `#[serde(deserialize_with)]`: an optional value, where null clears it.

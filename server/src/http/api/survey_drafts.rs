@@ -346,7 +346,11 @@ pub struct NewPublication {
     revision: i64,
 }
 
-fn revision<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+/// For `#[serde(deserialize_with)]`: a version, which JSON may write as `3.0`.
+///
+/// # Errors
+/// Returns an error if it is not a whole number of 1 or more.
+pub(super) fn revision<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     let number = whole(f64::deserialize(deserializer)?).filter(|number| *number >= 1);
     number.ok_or_else(|| D::Error::custom("this must be a whole number of 1 or more"))
 }

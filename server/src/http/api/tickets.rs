@@ -25,6 +25,7 @@ use super::{
     page,
     problem::{ApiHandlerResult, ApiRejection},
     request::{self, PathIds, QueryParams, WriteRequest},
+    ticket_files::{NewAttachmentFile, prepared},
     write_outcome::{self, WriteOutcome, use_case_key},
 };
 
@@ -326,15 +327,23 @@ pub enum MessageKind {
 #[serde(deny_unknown_fields)]
 pub struct NewMessage {
     kind: MessageKind,
+    /// The text; it can be empty if there are attachments.
     #[validate(length(max = super::request::chars(domain::tickets::MAX_MESSAGE)))]
-    #[schema(min_length = 1, max_length = 10000, example = "We have refunded it.")]
+    #[schema(max_length = 10000, example = "We have refunded it.")]
     body: String,
+    /// Files of up to 10 MB in total.
+    #[serde(default)]
+    #[validate(nested)]
+    #[schema(max_items = 10)]
+    attachments: Vec<NewAttachmentFile>,
     /// Whether to close the ticket with this message. A note closes it without notifying the requester.
     #[serde(default)]
     close: bool,
 }
 
 /// Reply to a ticket or add a note
+///
+/// The response has the whole ticket, with the IDs of its attachments for downloads. The body can be up to 14 MB.
 #[utoipa::path(post, path = "/api/v1/tickets/{ticket_id}/messages", operation_id = "create_message", tag = "Tickets",
     request_body = NewMessage,
     params(("ticket_id" = Uuid, Path, description = "The ticket.")),
@@ -347,13 +356,16 @@ pub async fn create_message(
     let (sent, body) = sent.open();
     let (scope, key, id) = (sent.caller.scope(Role::Triager)?, use_case_key(&sent)?, TicketId(id));
     write_outcome::idempotent(&app, &sent, async {
+        // Before any file is processed.
+        app.store.ticket(&scope, id).await?.ok_or(Refusal::NotFound)?;
+        let files = prepared(&app, &scope, body.attachments).await?;
         match body.kind {
             MessageKind::Reply => {
-                let reply = StaffReply { body: body.body, close: body.close, ..StaffReply::default() };
-                tickets::staff_reply(&app, &scope, id, &key, reply).await?;
+                let reply = StaffReply { body: body.body, close: body.close, files, ..StaffReply::default() };
+                tickets::staff_reply(&app, &scope, id, &key, reply).await.map_err(at_body)?;
             }
             MessageKind::Note => {
-                tickets::add_note(&app, &scope, id, &key, &body.body, Vec::new()).await?;
+                tickets::add_note(&app, &scope, id, &key, &body.body, files).await.map_err(at_body)?;
                 if body.close {
                     tickets::close(&app, &scope, id).await?;
                 }
@@ -362,6 +374,11 @@ pub async fn create_message(
         Ok(WriteOutcome::created(format!("/api/v1/tickets/{id}"), &detail(&app, &scope, id).await?)?)
     })
     .await
+}
+
+/// A refusal of a message with the API's field name.
+fn at_body(error: Error) -> ApiRejection {
+    ApiRejection::from(error).at(|field| if field == "message" { "/body".to_owned() } else { format!("/{field}") })
 }
 
 /// A state that can be set. `answered` is set by a reply.

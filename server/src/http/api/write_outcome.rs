@@ -175,6 +175,12 @@ struct StoredOutcome {
     written: Option<WriteOutcome>,
 }
 
+/// The refusal of an idempotency key that was used for a different request.
+pub fn reused() -> ApiRejection {
+    let detail = "This Idempotency-Key was already used for a different request. Send a new one.";
+    ApiRejection::invalid(vec![FieldProblem::header("Idempotency-Key", "reused", detail)])
+}
+
 /// Runs a write once per idempotency key and replays the first response to a retry. The key is stored before the work, together with the
 /// request's fingerprint. Work that must not run twice gets a key for [`store::Store::write_idempotent`] (see [`use_case_key`]) or is
 /// guarded by a version, so that a crash between the work and storing its response is harmless too.
@@ -189,10 +195,6 @@ pub async fn idempotent<T>(
     let Some(key) = sent.once.as_deref() else { return Ok(work.await?.into_response()) };
     let scope = IdempotencyScope::ApiRequest(sent.caller.key.id);
     let claim = StoredOutcome { fingerprint: sent.fingerprint.clone(), written: None };
-    let reused = || {
-        let detail = "This Idempotency-Key was already used for a different request. Send a new one.";
-        ApiRejection::invalid(vec![FieldProblem::header("Idempotency-Key", "reused", detail)])
-    };
     let once = IdempotentWrite::program(&scope, key, Fingerprint::of([&sent.fingerprint]));
     let kept: StoredOutcome = match app.store.write_idempotent(once, app.now(), move |_| Box::pin(async move { Ok(claim) })).await {
         Err(Error::Domain(Refusal::KeyReused)) => return Err(reused()),

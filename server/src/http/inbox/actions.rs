@@ -16,6 +16,7 @@ use domain::{
 };
 use service::{
     error::{Error, Result},
+    state::AppState,
     triage::{self, FeedbackEdit, FeedbackEditOutcome, ItemVersion},
     undo,
 };
@@ -136,15 +137,7 @@ pub async fn bulk(console: ConsoleRequest, form: Form) -> PageResult {
         triage::edit(&console.app, &scope, &items, edit).await
     } else {
         let query = TriageQuery::parse(form.get("q")).map_err(|e| Refusal::field("q", "query", e.message))?;
-        let app = console.app.clone();
-        // A task of its own, so that it completes even if the response times out.
-        let work = tokio::spawn(async move {
-            if !app.search.wait_until_caught_up(MATCH_WAIT).await {
-                return Err(Refusal::SearchUnavailable.into());
-            }
-            triage::edit_matching(&app, &scope, &query, edit).await
-        });
-        work.await.unwrap_or_else(|panic| Err(Error::internal("bulk change", panic)))
+        edit_matching(&console.app, &scope, query, edit).await
     };
     let outcome = match result {
         Ok(outcome) => outcome,
@@ -167,6 +160,21 @@ pub async fn bulk(console: ConsoleRequest, form: Form) -> PageResult {
         n => format!("{} items {done}.{left}", thousands(n)),
     };
     Ok(back(&console, &form, None, &message, Some(&outcome)).await?)
+}
+
+/// Changes all matches of a query once the index is up to date, in a task of its own, so that it completes even if the response times out.
+///
+/// # Errors
+/// As [`triage::edit_matching`].
+pub async fn edit_matching(app: &AppState, scope: &Scope, query: TriageQuery, edit: FeedbackEdit) -> Result<FeedbackEditOutcome> {
+    let (app, scope) = (app.clone(), *scope);
+    let work = tokio::spawn(async move {
+        if !app.search.wait_until_caught_up(MATCH_WAIT).await {
+            return Err(Refusal::SearchUnavailable.into());
+        }
+        triage::edit_matching(&app, &scope, &query, edit).await
+    });
+    work.await.unwrap_or_else(|panic| Err(Error::internal("bulk change", panic)))
 }
 
 /// `POST …/undo`: undoes the change that `token` identifies.

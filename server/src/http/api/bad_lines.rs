@@ -1,0 +1,70 @@
+//! `/api/v1/imports/{import_id}/bad-lines`: rows of a file that could not be imported.
+
+use axum::{extract::State, http::HeaderMap};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use domain::accounts::Role;
+use serde::Serialize;
+use service::state::AppState;
+use store::imports::BadLine as Stored;
+use utoipa::ToSchema;
+
+use super::{
+    caller::ApiCaller,
+    imports::find,
+    lists::PageParams,
+    page,
+    problem::ApiHandlerResult,
+    request::{PathIds, QueryParams},
+    write_outcome,
+};
+
+/// A row that could not be imported.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BadLine {
+    /// The line of the file where the row begins.
+    line: i64,
+    /// Why it could not be imported, for people.
+    reason: String,
+}
+
+/// One page of rows that could not be imported, in the order of the file.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BadLineList {
+    items: Vec<BadLine>,
+    /// Cursor for the next page; null on the last page.
+    next_cursor: Option<String>,
+}
+
+/// Prefix of this list's cursors, so that a cursor of another list is rejected.
+const MARK: &str = "line.";
+
+fn after(cursor: Option<&str>) -> ApiHandlerResult<i64> {
+    let Some(cursor) = cursor else { return Ok(0) };
+    let text = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let line = text.as_deref().and_then(|text| text.strip_prefix(MARK)?.parse().ok());
+    line.ok_or_else(page::invalid_cursor)
+}
+
+/// List the bad lines of an import
+///
+/// The rows that could not be imported in its last run.
+#[utoipa::path(get, path = "/api/v1/imports/{import_id}/bad-lines", operation_id = "list_bad_lines", tag = "Imports",
+    params(("import_id" = Uuid, Path, description = "The import."), PageParams),
+    responses((status = 200, description = "One page.", body = BadLineList)))]
+pub async fn list_bad_lines(
+    State(app): State<AppState>,
+    caller: ApiCaller,
+    PathIds([id]): PathIds<1>,
+    QueryParams(asked): QueryParams<PageParams>,
+    headers: HeaderMap,
+) -> ApiHandlerResult {
+    let scope = caller.scope(Role::Admin)?;
+    let import = find(&app, &scope, id).await?;
+    let mut lines = app.store.bad_lines(&scope, import.id, after(asked.cursor.as_deref())?, page::fetch_limit(asked.limit)).await?;
+    let more = lines.len() > asked.limit;
+    lines.truncate(asked.limit);
+    let next_cursor = lines.last().filter(|_| more).map(|last| URL_SAFE_NO_PAD.encode(format!("{MARK}{}", last.line)));
+    let next = asked.next(&format!("/api/v1/imports/{id}/bad-lines"), next_cursor.as_deref());
+    let items = lines.into_iter().map(|Stored { line, reason }| BadLine { line, reason }).collect();
+    write_outcome::page(&headers, &BadLineList { items, next_cursor }, next)
+}
