@@ -5,6 +5,7 @@ get past the door. A refusal that a schema cannot foresee is accepted only as th
 """
 
 import functools
+import time
 import uuid
 
 import requests
@@ -25,6 +26,25 @@ FORESEEN = {
         ("range", "/score/value"),
         ("range", "/score/max"),
     },
+    # What is selected has to be there, and a query is a language.
+    "change_many": {("query", "/selection/query"), ("required", "/selection"), ("unknown", "/change/assignee_id")},
+    # Origins, names of parameters, and time zones are more than a format.
+    "update_project": {
+        ("origin", "/origins"),
+        ("length", "/origins"),
+        ("parameter", "/kept_parameters"),
+        ("length", "/kept_parameters"),
+        ("too_many", "/kept_parameters"),
+        ("time_zone", "/time_zone"),
+    },
+    # Days are in order, and a message without a file has a text.
+    "read_results": {("order", "to"), ("date", "from"), ("date", "to")},
+    "create_message": {("required", "/body")},
+    # A file has rows, and a project has room for some only.
+    "create_import": {("too_many", None), ("malformed", None), ("required", None)},
+    # Which columns a file has, and how it is written, is known only from the file.
+    "preview_import": {("unknown", "/mapping/encoding"), ("tag", "/mapping/add_tag")},
+    "start_import": {("unknown", "/mapping/encoding"), ("tag", "/mapping/add_tag")},
     # Only members of the project can be put in charge.
     "update_feedback": {("unknown", "/assignee_id")},
     "update_ticket": {("unknown", "/assignee_id")},
@@ -58,6 +78,25 @@ PLACES = {
     "list_comments": lambda base, who: {"feedback_id": some(base, who, "feedback")},
     "create_comment": lambda base, who: {"feedback_id": some(base, who, "feedback")},
     "read_comment": lambda base, who: comment(base, who),
+    "read_feedback_history": lambda base, who: {"feedback_id": some(base, who, "feedback")},
+    "read_item_history": lambda base, who: {"item_id": some(base, who, "backlog")},
+    "read_results": lambda base, who: {"survey_id": published(base, who)},
+    "update_project": lambda base, who: {"project_id": some(base, who, "projects")},
+    "renew_ticket_link": lambda base, who: {"ticket_id": some(base, who, "tickets")},
+    "create_message": lambda base, who: {"ticket_id": some(base, who, "tickets")},
+    "download_attachment": lambda base, who: attachment(base, who),
+    "undo_change": lambda base, who: {"undo_id": undoable(base, who)},
+    "read_identity_secret": lambda base, who: {"secret_id": some(base, who, "identity-secrets")},
+    "retire_identity_secret": lambda base, who: {"secret_id": some(base, who, "identity-secrets")},
+    "read_import": lambda base, who: {"import_id": uploaded(base, who)},
+    "list_bad_lines": lambda base, who: {"import_id": uploaded(base, who)},
+    "preview_import": lambda base, who: {"import_id": uploaded(base, who)},
+    "start_import": lambda base, who: {"import_id": new_upload(base, who)},
+    "delete_import": lambda base, who: {"import_id": new_upload(base, who)},
+    "cancel_import": lambda base, who: {"import_id": started(base, who)},
+    "resume_import": lambda base, who: {"import_id": started(base, who)},
+    "reopen_import": lambda base, who: {"import_id": finished(base, who)},
+    "revert_import": lambda base, who: {"import_id": finished(base, who)},
     "read_contact": lambda base, who: {"contact_id": some(base, who, "contacts")},
     "read_reply": lambda base, who: {"reply_id": reply(base, who)},
     "update_reply": lambda base, who: {"reply_id": reply(base, who)},
@@ -80,6 +119,12 @@ PLACES = {
 
 # A receiver that nobody answers for.
 HOOK = {"url": "https://hooks.example.com/contract", "events": ["backlog_item.deleted"]}
+
+
+# A file with one row.
+FILE = b"text\nThe export is slow\n"
+# How to import it.
+RUN = {"mapping": {"columns": {"text": "text"}}}
 
 
 def is_meant_well(case):
@@ -105,6 +150,10 @@ def before_call(context, case, kwargs):
         if all(found.values()):
             case.path_parameters.update(found)
             url = case.as_transport_kwargs()["url"]
+    if operation == "create_import":
+        case.body = FILE
+    if operation == "create_identity_secret":
+        room_for_a_secret(base, who)
     if isinstance(case.body, dict):
         state_of(operation, case, base, who)
     if case.method.upper() == "PATCH" and "If-Match" in case.headers:
@@ -131,6 +180,17 @@ def state_of(operation, case, base, who):
             case.body = {**case.body, "revision": read.json()["revision"]}
     if operation in ("create_webhook", "update_webhook") and "url" in case.body:
         case.body = {**case.body, "url": HOOK["url"]}
+    if operation == "update_project":
+        # Origins and parameters of any kind, as long as they are some.
+        fits = {"origins": ["https://shop.example"], "kept_parameters": ["utm_source"], "time_zone": "Asia/Tokyo"}
+        case.body = {**case.body, **{name: value for name, value in fits.items() if name in case.body}}
+    if operation == "change_many":
+        select(case, base, who)
+    if operation == "start_import" or (operation == "preview_import" and case.body.get("mapping")):
+        case.body = {**case.body, **RUN}
+    if operation == "renew_ticket_link":
+        # This installation sends no e-mail.
+        case.body = {"show": True}
     if operation in ("create_reply", "update_reply") and "name" in case.body:
         # One that no other has, as long as it was.
         name = case.body["name"]
@@ -201,6 +261,82 @@ def delivery(base, who):
     headers = {"Authorization": who, "Idempotency-Key": uuid.uuid4().hex}
     sent = requests.post(f"{base}/webhooks/{hook}/test", headers=headers, timeout=10)
     return {"webhook_id": hook, "event_id": sent.json().get("event_id") if sent.ok else None}
+
+
+def select(case, base, who):
+    """Selects something that is there, at its version of now."""
+    items = ask(f"{base}/feedback?limit=2", who)
+    if items.ok:
+        chosen = [{"id": one["id"], "version": one["version"]} for one in items.json()["items"]]
+        case.body = {**case.body, "selection": {"items": chosen}}
+    if case.body["change"].get("assignee_id"):
+        case.body = {**case.body, "change": {"assignee_id": member(base, who)}}
+
+
+def undoable(base, who):
+    """The undo of a change that was made for it; none for who may not make one."""
+    items = ask(f"{base}/feedback?limit=1", who).json()["items"]
+    if not items:
+        return None
+    selection = {"items": [{"id": items[0]["id"], "version": items[0]["version"]}]}
+    headers = {"Authorization": who, "Idempotency-Key": uuid.uuid4().hex}
+    body = {"selection": selection, "change": {"add_tags": [uuid.uuid4().hex[:8]]}}
+    done = requests.post(f"{base}/feedback/bulk", json=body, headers=headers, timeout=10)
+    return done.json().get("undo_id") if done.ok else None
+
+
+@functools.cache
+def attachment(base, who):
+    """A file of a ticket; none for who may not attach one."""
+    ticket = some(base, who, "tickets")
+    headers = {"Authorization": who, "Idempotency-Key": uuid.uuid4().hex}
+    body = {"kind": "note", "body": "A file", "attachments": [{"name": "a.txt", "content": "SGVsbG8="}]}
+    sent = requests.post(f"{base}/tickets/{ticket}/messages", json=body, headers=headers, timeout=10)
+    file = sent.json()["messages"][-1]["attachments"][0]["id"] if sent.ok else None
+    return {"ticket_id": ticket, "attachment_id": file}
+
+
+def room_for_a_secret(base, who):
+    """Retires all secrets: a project has room for two."""
+    secrets = ask(f"{base}/identity-secrets?limit=100", who)
+    for one in secrets.json()["items"] if secrets.ok else []:
+        if one["retired_at"] is None:
+            headers = {"Authorization": who, "Idempotency-Key": uuid.uuid4().hex}
+            requests.post(f"{base}/identity-secrets/{one['id']}/retire", headers=headers, timeout=10)
+
+
+@functools.cache
+def uploaded(base, who):
+    return new_upload(base, who)
+
+
+def new_upload(base, who):
+    """A file that waits; none for who may not import. A project has room for some only, so those of before go."""
+    waiting = ask(f"{base}/imports?limit=100", who)
+    for one in [one for one in waiting.json()["items"] if one["status"] == "ready"][10:] if waiting.ok else []:
+        requests.delete(f"{base}/imports/{one['id']}", headers={"Authorization": who}, timeout=10)
+    headers = {"Authorization": who, "Idempotency-Key": uuid.uuid4().hex, "Content-Type": "application/octet-stream"}
+    sent = requests.post(f"{base}/imports", data=FILE, headers=headers, timeout=10)
+    return sent.json().get("id") if sent.ok else None
+
+
+def started(base, who):
+    """An import that was just started."""
+    new = new_upload(base, who)
+    headers = {"Authorization": who, "Idempotency-Key": uuid.uuid4().hex}
+    if new:
+        requests.post(f"{base}/imports/{new}/start", json=RUN, headers=headers, timeout=10)
+    return new
+
+
+def finished(base, who):
+    """An import that is done."""
+    new = started(base, who)
+    for _ in range(100):
+        if not new or ask(f"{base}/imports/{new}", who).json()["status"] != "running":
+            break
+        time.sleep(0.05)
+    return new
 
 
 def members(base, who):

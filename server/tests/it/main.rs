@@ -6,9 +6,12 @@ mod support;
 
 mod accounts;
 mod api;
+mod api_imports;
 mod api_lists;
 mod api_members;
+mod api_settings;
 mod api_surveys;
+mod api_triage;
 mod api_webhooks;
 mod authority;
 mod backlog;

@@ -78,11 +78,12 @@ fn mixes(names: &[&'static str], own: &Ids, other: &Ids) -> Vec<(String, Ids)> {
 async fn prepare(t: &TestApp, pattern: &str, of: &Filled, actor: &str) {
     let import = |status: &str| format!("UPDATE imports SET status = '{status}', mapping = '{{}}' WHERE id = '{}'", of.ids["imports"]);
     let staff = &of.ids["staff"];
-    let sql = match pattern.strip_prefix("/p/{slug}/").unwrap_or_default() {
-        "undo" => format!("UPDATE undo_operations SET actor_id = '{actor}' WHERE id = '{}'", of.ids["undo"]),
+    let sql = match pattern.strip_prefix("/p/{slug}/").or_else(|| pattern.strip_prefix("/api/v1/")).unwrap_or_default() {
+        "undo" | "undo/{undo_id}" => format!("UPDATE undo_operations SET actor_id = '{actor}' WHERE id = '{}'", of.ids["undo"]),
         "feedback/{id}/reopen" => format!("UPDATE tickets SET state = 'closed' WHERE id = '{}'", of.ids["ticket_id"]),
-        "imports/{id}/change" | "imports/{id}/take-back" => import("done"),
-        "imports/{id}/continue" => import("failed"),
+        "imports/{id}/change" | "imports/{id}/take-back" | "imports/{import_id}/reopen" | "imports/{import_id}/revert" => import("done"),
+        "imports/{id}/continue" | "imports/{import_id}/resume" => import("failed"),
+        "imports/{import_id}/cancel" => import("running"),
         "imports/{id}/cancel" | "imports/{id}/preview" | "imports/{id}/start" => import("ready"),
         "webhooks/{id}/again" | "webhooks/{id}/deliveries/{event}/again" => {
             format!("UPDATE webhook_deliveries SET state = 'dead' WHERE endpoint_id = '{}'", of.ids["webhook"])
@@ -331,6 +332,9 @@ fn bodies(method: &str, pattern: &str, ids: &Ids) -> Vec<(&'static str, String)>
         ("PATCH", "surveys/{survey_id}") => vec![("", r#"{"status":"paused"}"#.into())],
         ("PATCH", "surveys/{survey_id}/draft") => vec![("", r#"{"title":"Other words"}"#.into())],
         ("POST", "surveys/{survey_id}/publish") => vec![("", r#"{"revision":1}"#.into())],
+        ("PATCH", "projects/{project_id}") => vec![("", r#"{"name":"Other words"}"#.into())],
+        ("POST", "tickets/{ticket_id}/renew-link") => vec![("", r#"{"show":true}"#.into())],
+        ("POST", "imports/{import_id}/start") => vec![("", r#"{"mapping":{"columns":{"text":"text"}}}"#.into())],
         ("PATCH", "webhooks/{webhook_id}") => vec![("", r#"{"enabled":false}"#.into())],
         (
             "POST",
@@ -338,23 +342,31 @@ fn bodies(method: &str, pattern: &str, ids: &Ids) -> Vec<(&'static str, String)>
             | "webhooks/{webhook_id}/rotate-secret"
             | "webhooks/{webhook_id}/test"
             | "webhooks/{webhook_id}/retry"
-            | "webhooks/{webhook_id}/deliveries/{event_id}/retry",
+            | "webhooks/{webhook_id}/deliveries/{event_id}/retry"
+            | "undo/{undo_id}"
+            | "identity-secrets/{secret_id}/retire"
+            | "imports/{import_id}/preview"
+            | "imports/{import_id}/cancel"
+            | "imports/{import_id}/resume"
+            | "imports/{import_id}/reopen"
+            | "imports/{import_id}/revert",
         ) => vec![("", String::new())],
         _ => panic!("say what {method} {pattern} takes"),
     }
 }
 
-/// Operations without an effect on the test data: no delivery has failed.
-const NOTHING_TO_DO: [&str; 2] = ["/{webhook_id}/retry", "/{event_id}/retry"];
+/// Operations without an effect on the test data: no delivery has failed, and a preview never changes anything.
+const NOTHING_TO_DO: [&str; 3] = ["/{webhook_id}/retry", "/{event_id}/retry", "/preview"];
 
 on_both!(a_key_reaches_nothing_of_another_project, |t: TestApp| async move {
     let (own, other) = (Filled::new(&t, "pelican").await, Filled::new(&t, "walrus").await);
     let key = async |of: &Filled| {
         let wanted = ApiKeyInput { name: "A program", access: Access::Admin, days: None };
         let made = service::keys::create(&t.app, &Scope::system(of.project.id), &wanted, &format!("key-of-{}", of.project.slug)).await;
-        Program::with(&t, &made.unwrap().unwrap().secret)
+        let made = made.unwrap().unwrap();
+        (Program::with(&t, &made.secret), made.key.id.to_string())
     };
-    let program = key(&own).await;
+    let (program, actor) = key(&own).await;
     let document = t.anonymous().get("/api/v1/openapi.json").await.json();
     let (asked, mut wrong) = (AtomicUsize::new(0), Vec::new());
     for (pattern, methods) in document["paths"].as_object().unwrap() {
@@ -363,6 +375,9 @@ on_both!(a_key_reaches_nothing_of_another_project, |t: TestApp| async move {
             let names = names(&method, pattern);
             if names.is_empty() {
                 continue;
+            }
+            for of in [&own, &other] {
+                prepare(&t, pattern, of, &actor).await;
             }
             let send = async |program: &Program, path: &str, body: &str| {
                 let once = format!("scopes-key-{}", asked.fetch_add(1, Ordering::SeqCst));
@@ -387,7 +402,8 @@ on_both!(a_key_reaches_nothing_of_another_project, |t: TestApp| async move {
                 }
                 let control = Filled::new(&t, &format!("heron{}", asked.load(Ordering::SeqCst))).await;
                 let (path, body) = (control.path(pattern, &control.ids), &bodies(&method, pattern, &control.ids)[at].1);
-                let its_own = key(&control).await;
+                let (its_own, actor) = key(&control).await;
+                prepare(&t, pattern, &control, &actor).await;
                 let before = Contents::of(&t).await;
                 let page = send(&its_own, &path, body).await;
                 assert!(page.status.is_success(), "this case cannot fail: {method} {path} {} {}", page.status, page.body);
