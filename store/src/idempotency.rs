@@ -5,6 +5,7 @@
 //! gets the first outcome; for other content see `KeyReusePolicy`.
 
 use domain::{DomainError as Refusal, Timestamp};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Tx;
@@ -98,6 +99,26 @@ impl IdempotentWrite {
     }
 }
 
+/// The outcome of an act written at most once, and whether this call wrote it: some things, such as a secret, are shown only then. Stored as
+/// the value alone, so that a retry reads `is_first: false`.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FirstOutcome<T> {
+    /// The outcome.
+    pub value: T,
+    /// Whether this call wrote it.
+    #[serde(skip)]
+    pub is_first: bool,
+}
+
+impl<T> FirstOutcome<T> {
+    /// Creates the outcome inside the transaction that writes it.
+    #[must_use]
+    pub fn of(value: T) -> Self {
+        Self { value, is_first: true }
+    }
+}
+
 impl Tx<'_> {
     /// Claims the key of an act for this transaction, or returns its stored outcome. A concurrent duplicate waits for this transaction
     /// instead of repeating the work. If the key of a person's form belongs to other content, claims a derived key and stores it in `once`.
@@ -170,6 +191,15 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_first_call_knows_that_it_was_first() {
+        let first = FirstOutcome::of(("id".to_owned(), true));
+        let stored = serde_json::to_string(&first).unwrap();
+        assert_eq!(stored, r#"["id",true]"#);
+        let again: FirstOutcome<(String, bool)> = serde_json::from_str(&stored).unwrap();
+        assert_eq!((first.is_first, again.is_first, again.value), (true, false, first.value));
+    }
 
     #[test]
     fn parts_are_not_joined() {
