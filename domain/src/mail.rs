@@ -3,10 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{
-    Timestamp,
-    ids::{MailId, ProjectId},
-};
+use crate::{Timestamp, ids::ProjectId};
 
 /// The purpose of an e-mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,8 +106,6 @@ pub struct MailContent {
 /// An e-mail to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailMessage {
-    /// Identity; its Message-ID is derived from it.
-    pub id: MailId,
     /// The project it belongs to; `None` for e-mails about accounts.
     pub project: Option<ProjectId>,
     /// Its purpose.

@@ -3,9 +3,10 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use domain::Timestamp;
+use domain::{IdSource, Timestamp};
 use service::{
     error::{Error, Result},
     state,
@@ -66,7 +67,7 @@ pub struct RestoreOutcome {
 /// # Errors
 /// Returns an error if a server uses the directory, the backup is damaged or newer than this program, or there is a database and `replace`
 /// is not set.
-pub async fn restore(data: &Path, file: &Path, replace: bool, instance: &str, now: Timestamp) -> Result<RestoreOutcome> {
+pub async fn restore(data: &Path, file: &Path, replace: bool, ids: Arc<dyn IdSource>, now: Timestamp) -> Result<RestoreOutcome> {
     backup::check(file).await?;
     let lock = state::lock_data_dir(data)?;
     let place = data.join(DATABASE);
@@ -94,9 +95,8 @@ pub async fn restore(data: &Path, file: &Path, replace: bool, instance: &str, no
     fs::rename(&part, &place).map_err(|e| fault(&place, &e))?;
     sync_directory(&place)?;
     // A new identity, so that an index of the previous database is not continued.
-    let store = Store::open_sqlite(data).await?;
-    let instance = instance.to_owned();
-    store.write(move |tx| Box::pin(async move { tx.set_instance(&instance).await })).await?;
+    let store = Store::open_sqlite(data, ids).await?;
+    store.write(|tx| Box::pin(async move { tx.renew_instance().await })).await?;
     drop(lock);
     Ok(RestoreOutcome { contents: backup::check(&place).await?, set_aside })
 }

@@ -30,7 +30,7 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Feedback search.
     pub search: Search,
-    /// Source of ids and randomness.
+    /// Source of randomness, and of ids that no row has: those of requests, and the keys of forms. The store makes the ids of rows.
     pub ids: Arc<dyn IdSource>,
     /// Rate limits.
     pub limits: RateLimits,
@@ -81,8 +81,9 @@ impl App {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn new(settings: Settings, store: Store, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> Result<AppState> {
-        let installation = store.installation(&ids.uuid().to_string(), clock.now()).await?;
+    pub async fn new(settings: Settings, store: Store, clock: Arc<dyn Clock>) -> Result<AppState> {
+        let ids = Arc::clone(store.ids());
+        let installation = store.installation(clock.now()).await?;
         let keyring = Keyring::default();
         let mut secrets = store.signing_secrets().await?;
         if secrets.is_empty() {
@@ -127,13 +128,7 @@ impl App {
     /// Returns the context for an act in `scope` now.
     #[must_use]
     pub fn context(&self, scope: &Scope) -> ActContext {
-        ActContext { scope: *scope, now: self.now(), ids: Arc::clone(&self.ids) }
-    }
-
-    /// Returns a fresh id of any kind: `app.id::<FeedbackId>()`.
-    #[must_use]
-    pub fn id<T: From<uuid::Uuid>>(&self) -> T {
-        T::from(self.ids.uuid())
+        ActContext { scope: *scope, now: self.now() }
     }
 
     /// Wakes a worker of this process because the queue has a new job.

@@ -1,39 +1,34 @@
 //! Acts: operations of one actor in one project at one moment, in one transaction.
 //!
-//! An [`Act`] is a transaction that carries its actor's scope, its time, and the source of ids for new rows. A use case states only the
-//! changes; the act fills in the actor, the time and the ids.
+//! An [`Act`] is a transaction that carries its actor's scope and its time; like every [`Tx`], it makes the ids of new rows itself. A use case
+//! states only the changes; the act fills in the project, the actor, the time and the ids.
 
-use std::{
-    ops::{Deref, DerefMut},
-    sync::Arc,
-};
+use std::ops::{Deref, DerefMut};
 
 use domain::{
-    IdSource, Timestamp,
+    Timestamp,
     accounts::{Role, Scope},
     backlog::BacklogItem,
-    feedback::{Feedback, FeedbackChange},
+    feedback::{Feedback, FeedbackChange, NewFeedback},
     history::HistoryChange,
-    ids::{ActorId, CommentId, ContactId, FeedbackId, MessageId, ProjectId, TicketId, UndoId},
+    ids::{ActorId, CommentId, ContactId, FeedbackId, MailId, MessageId, ProjectId, TicketId, UndoId},
+    mail::MailMessage,
     responses::ClaimedContact,
     tickets::{MessageAuthor, Ticket},
     webhooks::EventKind,
 };
 use futures_util::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
-use uuid::Uuid;
 
 use crate::{IdempotentWrite, Store, Tx, backlog::LinkContent, error::Result, undo::KeptUndo};
 
-/// The actor and time of an act, and the source of ids for new rows.
-#[derive(Clone)]
+/// The actor and time of an act.
+#[derive(Debug, Clone, Copy)]
 pub struct ActContext {
     /// The actor's access scope.
     pub scope: Scope,
     /// Time of the act.
     pub now: Timestamp,
-    /// Source of ids for new rows.
-    pub ids: Arc<dyn IdSource>,
 }
 
 /// A transaction of one actor: everything in [`Tx`], plus the operations that need the actor.
@@ -108,12 +103,6 @@ impl Act<'_, '_> {
         self.context.now
     }
 
-    /// Generates an id for a new row.
-    #[must_use]
-    pub fn id<T: From<Uuid>>(&self) -> T {
-        T::from(self.context.ids.uuid())
-    }
-
     /// Fails if the actor has lost the role since the request began.
     ///
     /// # Errors
@@ -141,13 +130,31 @@ impl Act<'_, '_> {
         self.tx.lock_ticket(&scope, ticket).await
     }
 
+    /// Adds feedback to the project; `None` if feedback with this `source_key` exists. [`Act::record`] adds the history entry.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn add_feedback(&mut self, new: NewFeedback, source_key: Option<&str>) -> Result<Option<Feedback>> {
+        let feedback = self.tx.identify(new, self.context.scope.project(), self.context.now);
+        Ok(self.tx.insert_feedback(&feedback, source_key).await?.then_some(feedback))
+    }
+
+    /// Queues an e-mail; see [`Tx::queue_mail`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn queue_mail(&mut self, message: &MailMessage) -> Result<Option<MailId>> {
+        let now = self.now();
+        self.tx.queue_mail(message, now).await
+    }
+
     /// Adds an entry to the history of a backlog item, canned reply or other object of the project.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn record(&mut self, subject: impl ToString + Send, change: &HistoryChange) -> Result<()> {
-        let (id, project, actor, now) = (self.id(), self.project(), self.actor_id(), self.now());
-        self.tx.insert_history(id, project, subject, actor, change, now).await
+        let (project, actor, now) = (self.project(), self.actor_id(), self.now());
+        self.tx.insert_history(project, subject, actor, change, now).await
     }
 
     /// Applies one change to locked feedback, including its side effects. Returns the new version.
@@ -155,8 +162,8 @@ impl Act<'_, '_> {
     /// # Errors
     /// When the database fails.
     pub async fn change_feedback(&mut self, held: &mut Feedback, change: &FeedbackChange) -> Result<i64> {
-        let (actor, id, now) = (self.actor_id(), self.id(), self.now());
-        self.tx.change_feedback(held, actor, id, now, change).await
+        let (actor, now) = (self.actor_id(), self.now());
+        self.tx.change_feedback(held, actor, now, change).await
     }
 
     /// Writes the status and assignee of locked feedback, with the next version and a history entry. Returns the new version.
@@ -164,8 +171,8 @@ impl Act<'_, '_> {
     /// # Errors
     /// When the database fails.
     pub async fn record_on_feedback(&mut self, held: &mut Feedback, change: &HistoryChange) -> Result<i64> {
-        let (actor, id, now) = (self.actor_id(), self.id(), self.now());
-        self.tx.update_feedback_with_history(held, actor, id, now, change).await
+        let (actor, now) = (self.actor_id(), self.now());
+        self.tx.update_feedback_with_history(held, actor, now, change).await
     }
 
     /// Adds a comment by the actor. [`Act::record_on_feedback`] adds the history entry.
@@ -173,9 +180,8 @@ impl Act<'_, '_> {
     /// # Errors
     /// When the database fails.
     pub async fn insert_comment(&mut self, on: &Feedback, by: ActorId, body: &str) -> Result<CommentId> {
-        let (id, now) = (self.id(), self.now());
-        self.tx.insert_comment(id, on, by, body, now).await?;
-        Ok(id)
+        let now = self.now();
+        self.tx.insert_comment(on, by, body, now).await
     }
 
     /// Links feedback to a backlog item. Returns `false` and changes nothing if the two are already linked.
@@ -183,17 +189,8 @@ impl Act<'_, '_> {
     /// # Errors
     /// When the database fails.
     pub async fn insert_link(&mut self, feedback: FeedbackId, item: &BacklogItem, says: &LinkContent) -> Result<bool> {
-        let (id, actor, now) = (self.id(), self.actor_id(), self.now());
-        self.tx.insert_link(id, feedback, item, says, actor, now).await
-    }
-
-    /// Publishes an event that a backlog item was created, changed or deleted.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn item_event(&mut self, kind: EventKind, item: &BacklogItem) -> Result<()> {
-        let id = self.id();
-        self.tx.item_event(id, kind, item).await
+        let (actor, now) = (self.actor_id(), self.now());
+        self.tx.insert_link(feedback, item, says, actor, now).await
     }
 
     /// Publishes a ticket event.
@@ -201,8 +198,8 @@ impl Act<'_, '_> {
     /// # Errors
     /// When the database fails.
     pub async fn ticket_event(&mut self, kind: EventKind, ticket: &Ticket, said: Option<(MessageAuthor, &str)>) -> Result<()> {
-        let (id, now) = (self.id(), self.now());
-        self.tx.ticket_event(id, kind, ticket, said, now).await
+        let now = self.now();
+        self.tx.ticket_event(kind, ticket, said, now).await
     }
 
     /// Publishes the withheld events of a ticket that is no longer classified as spam; see [`Tx::publish_withheld_ticket`].
@@ -219,9 +216,8 @@ impl Act<'_, '_> {
     /// # Errors
     /// When the database fails.
     pub async fn insert_ticket_message(&mut self, ticket: &Ticket, author: MessageAuthor, body: &str) -> Result<MessageId> {
-        let (id, actor, now) = (self.id(), self.actor_id(), self.now());
-        self.tx.insert_ticket_message(id, ticket, author, actor, body, now).await?;
-        Ok(id)
+        let (actor, now) = (self.actor_id(), self.now());
+        self.tx.insert_ticket_message(ticket, author, actor, body, now).await
     }
 
     /// Returns the contact that a claim identifies, and creates it if it is new.
@@ -229,8 +225,8 @@ impl Act<'_, '_> {
     /// # Errors
     /// When the database fails.
     pub async fn resolve_contact(&mut self, person: &ClaimedContact) -> Result<ContactId> {
-        let (id, scope, now) = (self.id(), self.scope(), self.now());
-        self.tx.resolve_contact(&scope, person, id, now).await
+        let (scope, now) = (self.scope(), self.now());
+        self.tx.resolve_contact(&scope, person, now).await
     }
 
     /// Stores the undo data of this act for seven days: `steps` in the format of the capability `kind`. When an act spans several
@@ -245,9 +241,9 @@ impl Act<'_, '_> {
         follows: Option<UndoId>,
     ) -> Result<Option<UndoId>> {
         let Some(actor) = self.actor_id() else { return Ok(None) };
-        let (id, project, now) = (self.id(), self.project(), self.now());
+        let (project, now) = (self.project(), self.now());
         let kept = KeptUndo { kind: kind.to_owned(), steps: serde_json::to_string(steps)? };
-        self.tx.insert_undo(id, follows, (project, actor), &kept, now).await?;
+        let id = self.tx.insert_undo(follows, (project, actor), &kept, now).await?;
         Ok(Some(follows.unwrap_or(id)))
     }
 

@@ -4,7 +4,6 @@ use domain::{
     Timestamp,
     backlog::BacklogItem,
     feedback::Feedback,
-    ids::EventId,
     tickets::{MessageAuthor, Ticket},
     webhooks::EventKind,
 };
@@ -54,7 +53,6 @@ impl Tx<'_> {
     /// When the database fails.
     pub async fn ticket_event(
         &mut self,
-        event: EventId,
         kind: EventKind,
         ticket: &Ticket,
         said: Option<(MessageAuthor, &str)>,
@@ -63,7 +61,7 @@ impl Tx<'_> {
         if self.is_withheld(ticket.feedback, EventKind::TicketCreated).await? {
             return Ok(());
         }
-        self.event(event, ticket.project, kind, &ticket_data(ticket, said), now).await
+        self.event(ticket.project, kind, &ticket_data(ticket, said), now).await
     }
 
     /// Publishes the withheld events of a ticket that is no longer classified as spam, if any: its creation, and the messages since.
@@ -76,9 +74,8 @@ impl Tx<'_> {
         }
         let Some(ticket) = self.lock_ticket_of_feedback(feedback).await? else { return Ok(()) };
         let mut kind = EventKind::TicketCreated;
-        for (message, author, body) in self.ticket_transcript(&ticket).await? {
-            // Each message produces at most one event, so its id serves as the event id.
-            self.ticket_event(EventId(message.0), kind, &ticket, Some((author, &body)), now).await?;
+        for (author, body) in self.ticket_transcript(&ticket).await? {
+            self.ticket_event(kind, &ticket, Some((author, &body)), now).await?;
             kind = EventKind::TicketMessageAdded;
         }
         Ok(())
@@ -88,7 +85,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn item_event(&mut self, event: EventId, kind: EventKind, item: &BacklogItem) -> Result<()> {
-        self.event(event, item.project, kind, &item_data(item), item.updated_at).await
+    pub async fn item_event(&mut self, kind: EventKind, item: &BacklogItem) -> Result<()> {
+        self.event(item.project, kind, &item_data(item), item.updated_at).await
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use domain::{
     Timestamp,
     accounts::Scope,
-    feedback::{Feedback, FeedbackKind, FeedbackStatus},
+    feedback::{Feedback, FeedbackKind, FeedbackStatus, NewFeedback},
     ids::{ContactId, FeedbackId, ImportId, ProjectId, ResponseId, StaffId, SurveyId},
     tickets::Priority,
 };
@@ -249,6 +249,12 @@ impl Store {
 }
 
 impl Tx<'_> {
+    /// Gives a new record its id.
+    #[must_use]
+    pub fn identify(&self, new: NewFeedback, project: ProjectId, now: Timestamp) -> Feedback {
+        new.stored(self.id(), project, now)
+    }
+
     /// Adds a record with its tags and records the change; `false` if a record with this `source_key` exists.
     ///
     /// # Errors

@@ -56,7 +56,6 @@ impl Tx<'_> {
     /// When the database fails.
     pub async fn insert_history(
         &mut self,
-        id: HistoryId,
         project: ProjectId,
         subject: impl ToString + Send,
         actor: Option<ActorId>,
@@ -67,7 +66,7 @@ impl Tx<'_> {
             "INSERT INTO history (id, project_id, subject_id, actor_id, kind, change, at, version) \
                  VALUES ($1, $2, $3, $4, $7, $5, $6, COALESCE((SELECT f.version FROM feedback f WHERE f.id = $3), 0))",
         )
-        .bind(id.to_string())
+        .bind(self.id::<HistoryId>().to_string())
         .bind(project.to_string())
         .bind(subject.to_string())
         .bind(actor.map(|a| a.to_string()))
@@ -84,7 +83,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn record_additional_answers(&mut self, id: HistoryId, scope: &Scope, feedback: FeedbackId, now: Timestamp) -> Result<()> {
+    pub async fn record_additional_answers(&mut self, scope: &Scope, feedback: FeedbackId, now: Timestamp) -> Result<()> {
         let told = sqlx::query(
             "UPDATE history SET at = $3, version = (SELECT f.version FROM feedback f WHERE f.id = $1) \
              WHERE subject_id = $1 AND kind = $4 AND actor_id IS NULL AND project_id = $2 \
@@ -97,7 +96,7 @@ impl Tx<'_> {
         .execute(self.conn())
         .await?;
         if told.rows_affected() == 0 {
-            self.insert_history(id, scope.project(), feedback, None, &HistoryChange::Answered, now).await?;
+            self.insert_history(scope.project(), feedback, None, &HistoryChange::Answered, now).await?;
         }
         Ok(())
     }

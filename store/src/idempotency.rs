@@ -10,6 +10,7 @@ use domain::{
     DomainError as Refusal, Timestamp,
     ids::{ActorId, ApiKeyId, ProjectId, StaffId, SurveyId, TicketId},
 };
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Tx;
@@ -79,6 +80,8 @@ enum KeyReusePolicy {
 pub enum IdempotencyScope {
     /// Write requests with an API key.
     ApiRequest(ApiKeyId),
+    /// Imports that an API key starts.
+    ApiImport(ApiKeyId),
     /// API keys that a person creates.
     ApiKeyOfPerson(StaffId),
     /// API keys that the command line creates in a project.
@@ -136,6 +139,7 @@ impl fmt::Display for IdempotencyScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ApiRequest(id) => write!(f, "api:{id}"),
+            Self::ApiImport(id) => write!(f, "api-import:{id}"),
             Self::ApiKeyOfPerson(id) => write!(f, "key:{id}"),
             Self::ApiKeyOfProject(id) => write!(f, "key:{id}"),
             Self::BacklogItem(id) => write!(f, "backlog:{id}"),
@@ -198,6 +202,26 @@ impl IdempotentWrite {
     /// Creates an act of a program. The same key with other content is refused with [`Refusal::KeyReused`].
     pub fn program(scope: &IdempotencyScope, key: impl Into<String>, fingerprint: Fingerprint) -> Self {
         Self { place: ScopedKey::new(scope, key), fingerprint, reuse: KeyReusePolicy::Refuse }
+    }
+}
+
+/// The outcome of an act written at most once, and whether this call wrote it: some things, such as a secret, are shown only then. Stored as
+/// the value alone, so that a retry reads `is_first: false`.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FirstOutcome<T> {
+    /// The outcome.
+    pub value: T,
+    /// Whether this call wrote it.
+    #[serde(skip)]
+    pub is_first: bool,
+}
+
+impl<T> FirstOutcome<T> {
+    /// Creates the outcome inside the transaction that writes it.
+    #[must_use]
+    pub fn of(value: T) -> Self {
+        Self { value, is_first: true }
     }
 }
 
@@ -275,10 +299,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_the_first_call_knows_that_it_was_first() {
+        let first = FirstOutcome::of(("id".to_owned(), true));
+        let stored = serde_json::to_string(&first).unwrap();
+        assert_eq!(stored, r#"["id",true]"#);
+        let again: FirstOutcome<(String, bool)> = serde_json::from_str(&stored).unwrap();
+        assert_eq!((first.is_first, again.is_first, again.value), (true, false, first.value));
+    }
+
+    #[test]
     fn stored_scopes_keep_their_form() {
         let id = uuid::Uuid::from_u128(7);
         for (scope, stored) in [
             (IdempotencyScope::ApiRequest(ApiKeyId(id)), format!("api:{id}")),
+            (IdempotencyScope::ApiImport(ApiKeyId(id)), format!("api-import:{id}")),
             (IdempotencyScope::ApiKeyOfPerson(StaffId(id)), format!("key:{id}")),
             (IdempotencyScope::ApiKeyOfProject(ProjectId(id)), format!("key:{id}")),
             (IdempotencyScope::BacklogItem(ProjectId(id)), format!("backlog:{id}")),

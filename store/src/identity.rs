@@ -4,11 +4,11 @@ use domain::{
     Timestamp,
     accounts::Scope,
     identity::UnsignedClaimPolicy,
-    ids::{ActorId, IdentitySecretId, ProjectId},
+    ids::{IdentitySecretId, ProjectId},
 };
 use sqlx::FromRow;
 
-use super::{Store, Tx, id};
+use super::{Act, Store, Tx, id};
 use crate::error::Result;
 
 /// A secret as displayed: without the secret itself, which is shown only once.
@@ -86,29 +86,6 @@ impl Tx<'_> {
             .await?)
     }
 
-    /// Adds a secret.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn insert_identity_secret(
-        &mut self,
-        scope: &Scope,
-        own: IdentitySecretId,
-        secret: &str,
-        by: Option<ActorId>,
-        now: Timestamp,
-    ) -> Result<()> {
-        sqlx::query("INSERT INTO identity_secrets (id, project_id, secret, created_by, created_at) VALUES ($1, $2, $3, $4, $5)")
-            .bind(own.to_string())
-            .bind(scope.project().to_string())
-            .bind(secret.to_owned())
-            .bind(by.map(|actor| actor.to_string()))
-            .bind(now.0)
-            .execute(self.conn())
-            .await?;
-        Ok(())
-    }
-
     /// Retires a secret; `false` if there is no valid one with this id.
     ///
     /// # Errors
@@ -134,5 +111,24 @@ impl Tx<'_> {
             .execute(self.conn())
             .await?;
         Ok(())
+    }
+}
+
+impl Act<'_, '_> {
+    /// Adds a secret.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_identity_secret(&mut self, secret: &str) -> Result<IdentitySecretId> {
+        let own: IdentitySecretId = self.id();
+        sqlx::query("INSERT INTO identity_secrets (id, project_id, secret, created_by, created_at) VALUES ($1, $2, $3, $4, $5)")
+            .bind(own.to_string())
+            .bind(self.project().to_string())
+            .bind(secret.to_owned())
+            .bind(self.actor_id().map(|actor| actor.to_string()))
+            .bind(self.now().0)
+            .execute(self.conn())
+            .await?;
+        Ok(own)
     }
 }

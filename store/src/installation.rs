@@ -2,6 +2,7 @@
 
 use domain::Timestamp;
 use sqlx::FromRow;
+use uuid::Uuid;
 
 use super::{Store, Tx};
 use crate::error::Result;
@@ -39,17 +40,16 @@ impl Store {
             .await?)
     }
 
-    /// Returns the installation's row; creates it from the arguments if it does not exist.
+    /// Returns the installation's row; creates it with a new instance id if it does not exist.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn installation(&self, instance: &str, now: Timestamp) -> Result<Installation> {
-        let instance = instance.to_owned();
+    pub async fn installation(&self, now: Timestamp) -> Result<Installation> {
         self.write(move |tx| {
             Box::pin(async move {
                 // The secret is in a table of its own; this column is from an earlier version.
                 sqlx::query("INSERT INTO installation (id, instance, secret, created_at) VALUES (1, $1, '', $2) ON CONFLICT DO NOTHING")
-                    .bind(instance)
+                    .bind(tx.id::<Uuid>().to_string())
                     .bind(now.0)
                     .execute(tx.conn())
                     .await?;
@@ -112,12 +112,12 @@ impl Tx<'_> {
         Ok(done.rows_affected())
     }
 
-    /// Sets a new instance id for the database, so that its index is rebuilt.
+    /// Gives the database a new instance id, so that its index is rebuilt.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn set_instance(&mut self, instance: &str) -> Result<()> {
-        sqlx::query("UPDATE installation SET instance = $1 WHERE id = 1").bind(instance.to_owned()).execute(self.conn()).await?;
+    pub async fn renew_instance(&mut self) -> Result<()> {
+        sqlx::query("UPDATE installation SET instance = $1 WHERE id = 1").bind(self.id::<Uuid>().to_string()).execute(self.conn()).await?;
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use super::{Store, Tx, id, or_instead};
+use super::{Act, Store, Tx, id, or_instead};
 use crate::error::Result;
 
 /// An open invitation.
@@ -106,28 +106,6 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Stores an invitation.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn insert_invitation(&mut self, invitation: &Invitation, token_hash: &str, now: Timestamp) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO invitations (id, project_id, role, email, token_hash, created_by, created_at, expires_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(invitation.id.to_string())
-        .bind(invitation.project.to_string())
-        .bind(invitation.role.as_str())
-        .bind(invitation.email.clone())
-        .bind(token_hash.to_owned())
-        .bind(invitation.by.to_string())
-        .bind(now.0)
-        .bind(invitation.expires_at.0)
-        .execute(self.conn())
-        .await?;
-        Ok(())
-    }
-
     /// Returns the open invitations of a project that an actor, or a key acting for them, created, with the role of each.
     ///
     /// # Errors
@@ -208,5 +186,37 @@ impl Tx<'_> {
         .execute(self.conn())
         .await?;
         Ok(done.rows_affected() == 1)
+    }
+}
+
+impl Act<'_, '_> {
+    /// Stores an invitation by an actor.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_invitation(
+        &mut self,
+        by: ActorId,
+        role: Role,
+        email: Option<&str>,
+        token_hash: &str,
+        expires_at: Timestamp,
+    ) -> Result<InvitationId> {
+        let id: InvitationId = self.id();
+        sqlx::query(
+            "INSERT INTO invitations (id, project_id, role, email, token_hash, created_by, created_at, expires_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(id.to_string())
+        .bind(self.project().to_string())
+        .bind(role.as_str())
+        .bind(email.map(ToOwned::to_owned))
+        .bind(token_hash.to_owned())
+        .bind(by.to_string())
+        .bind(self.now().0)
+        .bind(expires_at.0)
+        .execute(self.conn())
+        .await?;
+        Ok(id)
     }
 }

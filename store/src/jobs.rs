@@ -363,13 +363,21 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn enqueue(&mut self, id: JobId, job: &Job, run_at: Timestamp, now: Timestamp) -> Result<()> {
+    pub async fn enqueue(&mut self, job: &Job, run_at: Timestamp, now: Timestamp) -> Result<()> {
+        self.enqueue_once(self.id(), job, run_at, now).await
+    }
+
+    /// Same as [`Tx::enqueue`], under an id that the caller derives from what the job is for: it is queued only once.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn enqueue_once(&mut self, id: JobId, job: &Job, run_at: Timestamp, now: Timestamp) -> Result<()> {
         let payload = serde_json::to_string(job)?;
         self.insert_job(id, job.kind(), &payload, run_at, now).await?;
         Ok(())
     }
 
-    /// Same as [`Tx::enqueue`], for a job that may already exist and have ended or failed: that one runs again.
+    /// Same as [`Tx::enqueue_once`], for a job that may already exist and have ended or failed: that one runs again.
     ///
     /// # Errors
     /// When the database fails.

@@ -12,7 +12,7 @@ use domain::{
 use sqlx::FromRow;
 
 use super::{
-    Store, Tx,
+    Act, Store, Tx,
     authority::{backing, heir},
     id, or_instead,
 };
@@ -45,6 +45,21 @@ pub struct ApiKey {
     pub used_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+}
+
+/// A key to store.
+#[derive(Debug, Clone)]
+pub struct NewApiKey {
+    /// Name of the program that will use it.
+    pub name: String,
+    /// Its first characters.
+    pub prefix: String,
+    /// Hash of its secret.
+    pub hash: String,
+    /// Its access level.
+    pub access: Access,
+    /// When it expires; `None` if it is valid until revoked.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl ApiKey {
@@ -170,29 +185,6 @@ impl Tx<'_> {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Stores a key and its actor.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn insert_api_key(&mut self, key: &ApiKey, hash: &str, by: Option<StaffId>) -> Result<()> {
-        self.insert_actor(Actor::ApiKey(key.id), &key.name, key.created_at).await?;
-        sqlx::query(
-            "INSERT INTO api_keys (id, project_id, prefix, token_hash, access, created_by, created_at, expires_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(key.id.to_string())
-        .bind(key.project.to_string())
-        .bind(key.prefix.clone())
-        .bind(hash.to_owned())
-        .bind(key.access.as_str())
-        .bind(by.map(|staff| staff.to_string()))
-        .bind(key.created_at.0)
-        .bind(key.expires_at.map(|end| end.0))
-        .execute(self.conn())
-        .await?;
-        Ok(())
-    }
-
     /// Records a use of a key.
     ///
     /// # Errors
@@ -218,5 +210,31 @@ impl Tx<'_> {
             .execute(self.conn())
             .await?;
         Ok(done.rows_affected() == 1)
+    }
+}
+
+impl Act<'_, '_> {
+    /// Stores a key and its actor. The key acts for `by`, or for the project.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_api_key(&mut self, new: &NewApiKey, by: Option<StaffId>) -> Result<ApiKeyId> {
+        let (id, now): (ApiKeyId, _) = (self.id(), self.now());
+        self.insert_actor(Actor::ApiKey(id), &new.name, now).await?;
+        sqlx::query(
+            "INSERT INTO api_keys (id, project_id, prefix, token_hash, access, created_by, created_at, expires_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(id.to_string())
+        .bind(self.project().to_string())
+        .bind(new.prefix.clone())
+        .bind(new.hash.clone())
+        .bind(new.access.as_str())
+        .bind(by.map(|staff| staff.to_string()))
+        .bind(now.0)
+        .bind(new.expires_at.map(|end| end.0))
+        .execute(self.conn())
+        .await?;
+        Ok(id)
     }
 }

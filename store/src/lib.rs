@@ -1,7 +1,8 @@
 //! The database, the source of truth. Only this crate contains SQL text.
 //!
 //! Rules: a look-up returns `Ok(None)` if nothing is found; every function that reads people's data takes a [`domain::accounts::Scope`];
-//! nothing here reads the clock or generates ids. One SQL text serves SQLite and PostgreSQL, through sqlx's `Any` driver, with the types
+//! nothing here reads the clock. Ids of new rows are made here and nowhere else, in the transaction that writes the row ([`Tx`]), from the
+//! source that [`Store`] was opened with. One SQL text serves SQLite and PostgreSQL, through sqlx's `Any` driver, with the types
 //! that both share: text, 64-bit integers, doubles, bytes. Where the dialects differ, the code checks [`Dialect`].
 //!
 //! Writes go through [`Store::write`]. On SQLite one task owns the only writing connection. All waiting jobs share one
@@ -66,17 +67,17 @@ use tokio::sync::watch;
 
 pub use act::{Act, ActContext};
 pub use error::{Error, Result};
-pub use idempotency::{Fingerprint, IdempotencyScope, IdempotentWrite};
+pub use idempotency::{Fingerprint, FirstOutcome, IdempotencyScope, IdempotentWrite};
 pub use reader::Reader;
 pub(crate) use reader::schema_changed;
 
 use self::{
     bulk_insert::rows,
     commit_notifier::{CommitEffects, CommitNotifier},
-    submissions::{ResponseSubmission, SubmissionOutcome},
+    submissions::{IdentifiedSubmission, ResponseSubmission, SubmissionOutcome},
 };
 use domain::{
-    Timestamp,
+    IdSource, Timestamp,
     feedback::Feedback,
     ids::{ContactId, FeedbackId, ProjectId},
 };
@@ -102,6 +103,7 @@ pub struct Store {
     reader: Reader,
     writer: writer::Writer,
     committed: Arc<CommitNotifier>,
+    ids: Arc<dyn IdSource>,
 }
 
 /// One write transaction: all of it happens or none.
@@ -109,6 +111,7 @@ pub struct Tx<'c> {
     conn: &'c mut AnyConnection,
     dialect: Dialect,
     news: CommitEffects,
+    ids: &'c dyn IdSource,
 }
 
 impl Tx<'_> {
@@ -121,6 +124,11 @@ impl Tx<'_> {
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// Makes an id for a new row. Private to this crate, so that callers state what is new and never its id.
+    pub(crate) fn id<T: From<uuid::Uuid>>(&self) -> T {
+        T::from(self.ids.uuid())
     }
 
     /// Starts a savepoint: changes up to [`Tx::end_savepoint`] can be undone separately.
@@ -225,11 +233,11 @@ impl Store {
         self.writer.has_room()
     }
 
-    /// Opens SQLite in `dir/earshot.db` (creates it if missing) and migrates it.
+    /// Opens SQLite in `dir/earshot.db` (creates it if missing) and migrates it. New rows get their ids from `ids`.
     ///
     /// # Errors
     /// When the directory or file cannot be used or a migration fails.
-    pub async fn open_sqlite(dir: &Path) -> Result<Self> {
+    pub async fn open_sqlite(dir: &Path, ids: Arc<dyn IdSource>) -> Result<Self> {
         sqlx::any::install_default_drivers();
         files::private_directory(dir).map_err(|e| Error::internal("data directory", e))?;
         let file = dir.join("earshot.db");
@@ -240,23 +248,23 @@ impl Store {
         migrate::run(&writing, &migrate::SQLITE).await?;
         let reader = Reader(sqlite_pool(4, true).connect_with(options).await?);
         let committed = Arc::<CommitNotifier>::default();
-        let writer = writer::Writer::sqlite(writing, Arc::clone(&committed));
-        Ok(Self { dialect: Dialect::Sqlite, reader, writer, committed })
+        let writer = writer::Writer::sqlite(writing, Arc::clone(&committed), Arc::clone(&ids));
+        Ok(Self { dialect: Dialect::Sqlite, reader, writer, committed, ids })
     }
 
-    /// Connects to PostgreSQL and migrates it.
+    /// Connects to PostgreSQL and migrates it. New rows get their ids from `ids`.
     ///
     /// # Errors
     /// When the server cannot be reached or a migration fails.
-    pub async fn open_postgres(url: &str) -> Result<Self> {
-        Self::open_postgres_with(url, &migrate::POSTGRES).await
+    pub async fn open_postgres(url: &str, ids: Arc<dyn IdSource>) -> Result<Self> {
+        Self::open_postgres_with(url, ids, &migrate::POSTGRES).await
     }
 
     /// Same as [`Store::open_postgres`], with another list of migrations: tests run versions side by side.
     ///
     /// # Errors
     /// Same as [`Store::open_postgres`].
-    pub async fn open_postgres_with(url: &str, migrations: &migrate::Migrator) -> Result<Self> {
+    pub async fn open_postgres_with(url: &str, ids: Arc<dyn IdSource>, migrations: &migrate::Migrator) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let options = AnyConnectOptions::from_str(url).map_err(|_| Error::internal("DATABASE_URL", "not a postgres:// URL"))?;
         let pool = AnyPoolOptions::new()
@@ -271,14 +279,20 @@ impl Store {
             .await?;
         migrate::run(&pool, migrations).await?;
         let committed = Arc::<CommitNotifier>::default();
-        let writer = writer::Writer::postgres(pool.clone(), Arc::clone(&committed));
-        Ok(Self { dialect: Dialect::Postgres, reader: Reader(pool), writer, committed })
+        let writer = writer::Writer::postgres(pool.clone(), Arc::clone(&committed), Arc::clone(&ids));
+        Ok(Self { dialect: Dialect::Postgres, reader: Reader(pool), writer, committed, ids })
     }
 
     /// Returns the database system in use.
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         self.dialect
+    }
+
+    /// Returns the source of ids.
+    #[must_use]
+    pub fn ids(&self) -> &Arc<dyn IdSource> {
+        &self.ids
     }
 
     /// Returns the pool for read-only statements.
@@ -310,7 +324,8 @@ impl Store {
     /// # Errors
     /// Same as [`Store::write`]. An error in one submission does not affect another.
     pub async fn submit(&self, submission: ResponseSubmission) -> Result<SubmissionOutcome> {
-        self.writer.submit(submission).await
+        let id = self.ids.uuid().into();
+        self.writer.submit(IdentifiedSubmission { id, new: submission }).await
     }
 
     /// Same as [`Store::write`], but once for each key and content: a retry returns the result of the first call. Only success is

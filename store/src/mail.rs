@@ -158,16 +158,13 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Stores an e-mail for sending.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn insert_mail_message(&mut self, message: &MailMessage, now: Timestamp) -> Result<()> {
+    async fn insert_mail_message(&mut self, message: &MailMessage, now: Timestamp) -> Result<MailId> {
+        let id: MailId = self.id();
         sqlx::query(
             "INSERT INTO letters (id, project_id, kind, about, recipient, subject, content, link, state, not_after, created_at, updated_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $10, $10)",
         )
-        .bind(message.id.to_string())
+        .bind(id.to_string())
         .bind(message.project.map(|p| p.to_string()))
         .bind(message.kind.as_str())
         .bind(message.about.map(|a| a.to_string()))
@@ -179,7 +176,7 @@ impl Tx<'_> {
         .bind(now.0)
         .execute(self.conn())
         .await?;
-        Ok(())
+        Ok(id)
     }
 
     /// Counts the e-mails of a kind written to an address since a given time, in any state.
@@ -405,20 +402,20 @@ impl Tx<'_> {
 
 impl Tx<'_> {
     /// Queues an e-mail, to be sent after this transaction commits; then call the program's `wake_jobs` for immediate sending. Returns
-    /// `false` and queues nothing if this address has reached its limit for this kind. A wrong address is no error here: the e-mail later
+    /// `None` and queues nothing if this address has reached its limit for this kind. A wrong address is no error here: the e-mail later
     /// fails visibly, and the change that it reports is unaffected.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn queue_mail(&mut self, message: &MailMessage, now: Timestamp) -> Result<bool> {
+    pub async fn queue_mail(&mut self, message: &MailMessage, now: Timestamp) -> Result<Option<MailId>> {
         if let Some(limit) = message.kind.hourly_limit()
             && self.count_mail_since(message.kind.as_str(), &message.to, now.plus_ms(-3_600_000)).await? >= limit
         {
-            return Ok(false);
+            return Ok(None);
         }
-        self.insert_mail_message(message, now).await?;
+        let message = self.insert_mail_message(message, now).await?;
         // The job uses the e-mail's id, so there is never a second one.
-        self.enqueue(JobId(message.id.0), &Job::Mail { message: message.id }, now, now).await?;
-        Ok(true)
+        self.enqueue_once(JobId(message.0), &Job::Mail { message }, now, now).await?;
+        Ok(Some(message))
     }
 }

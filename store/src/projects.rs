@@ -5,12 +5,27 @@ use domain::{
     accounts::Scope,
     identity::UnsignedClaimPolicy,
     ids::{ProjectId, StaffId},
-    projects::{Project, ThemeMode, parse_origin},
+    projects::{DEFAULT_ACCENT, Project, ThemeMode, parse_origin},
 };
 use sqlx::FromRow;
 
 use super::{Dialect, Store, Tx, id, or_instead};
 use crate::error::Result;
+
+/// A project to add.
+#[derive(Debug, Clone)]
+pub struct NewProject {
+    /// Its display name.
+    pub name: String,
+    /// Its public key.
+    pub key: String,
+    /// The origins that may embed its surveys.
+    pub origins: Vec<String>,
+    /// Its time zone.
+    pub zone: Zone,
+    /// When it is created.
+    pub created_at: Timestamp,
+}
 
 #[derive(FromRow)]
 struct ProjectRow {
@@ -228,11 +243,26 @@ impl Tx<'_> {
         rows.iter().map(|text| id(text)).collect()
     }
 
-    /// Adds a project.
+    /// Adds a project with the default settings.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert_project(&mut self, project: &Project) -> Result<()> {
+    pub async fn insert_project(&mut self, new: NewProject, slug: String) -> Result<Project> {
+        let project = Project {
+            id: self.id(),
+            slug,
+            name: new.name,
+            key: new.key,
+            origins: new.origins,
+            language: "en".into(),
+            zone: new.zone,
+            accent: DEFAULT_ACCENT.into(),
+            theme: ThemeMode::Auto,
+            portal: true,
+            kept_parameters: Vec::new(),
+            unsigned_identity: UnsignedClaimPolicy::Shown,
+            created_at: new.created_at,
+        };
         sqlx::query(
             "INSERT INTO projects (id, slug, name, public_key, origins, language, accent, theme, portal, kept_parameters, time_zone, created_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
@@ -251,6 +281,6 @@ impl Tx<'_> {
         .bind(project.created_at.0)
         .execute(self.conn())
         .await?;
-        Ok(())
+        Ok(project)
     }
 }

@@ -9,7 +9,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
-use super::{Dialect, Store, Tx, id};
+use super::{Act, Dialect, Store, Tx, id};
 use crate::error::Result;
 
 /// The columns of `ReplyRow`: listed by name, so that a column added by a later version affects no statement.
@@ -132,11 +132,11 @@ impl Tx<'_> {
         Ok(counted.fetch_one(self.conn()).await?)
     }
 
-    /// Adds a reply; `false` if another one of the project has the same name.
+    /// Adds a reply, new or deleted earlier; `false` if another one of the project has the same name.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert_reply(&mut self, reply: &CannedReply) -> Result<bool> {
+    pub async fn restore_reply(&mut self, reply: &CannedReply) -> Result<bool> {
         let done = sqlx::query(
             "INSERT INTO canned_replies (id, project_id, name, name_key, body, created_at, updated_at, version) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
@@ -186,5 +186,17 @@ impl Tx<'_> {
             .execute(self.conn())
             .await?;
         Ok(())
+    }
+}
+
+impl Act<'_, '_> {
+    /// Adds a reply; `None` if another one of the project has the same name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn add_reply(&mut self, name: String, body: String) -> Result<Option<CannedReplyId>> {
+        let (id, project, now) = (self.id(), self.project(), self.now());
+        let reply = CannedReply { id, project, name, body, created_at: now, updated_at: now, version: 1 };
+        Ok(self.restore_reply(&reply).await?.then_some(id))
     }
 }

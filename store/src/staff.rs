@@ -145,15 +145,16 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Adds a member; `false` if the address is taken.
+    /// Adds an account and returns its id; `None` if the address is taken.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert_staff(&mut self, staff: StaffId, email: &str, name: &str, password_hash: &str, now: Timestamp) -> Result<bool> {
+    pub async fn insert_staff(&mut self, email: &str, name: &str, password_hash: &str, now: Timestamp) -> Result<Option<StaffId>> {
         // Looked up first: before the database deletes an actor, it reads everything that may refer to one.
         if self.staff_id_by_email(email).await?.is_some() {
-            return Ok(false);
+            return Ok(None);
         }
+        let staff: StaffId = self.id();
         self.insert_actor(Actor::Person(staff), name, now).await?;
         let done = sqlx::query("INSERT INTO accounts (id, email, password_hash) VALUES ($1, $2, $3) ON CONFLICT (email) DO NOTHING")
             .bind(staff.to_string())
@@ -166,7 +167,7 @@ impl Tx<'_> {
             // Another transaction took the address meanwhile.
             sqlx::query("DELETE FROM actors WHERE id = $1").bind(staff.to_string()).execute(self.conn()).await?;
         }
-        Ok(is_new)
+        Ok(is_new.then_some(staff))
     }
 
     /// Sets a member's role in a project.

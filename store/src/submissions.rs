@@ -3,11 +3,14 @@
 //! All submissions waiting when the writer becomes free share its transaction, with one statement per table. Each still has its own
 //! outcome: a repeated key, a closed survey or an invalid row does not affect the others. A single submission is a batch of one.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Deref,
+};
 
 use domain::{
     Timestamp,
-    feedback::Feedback,
+    feedback::{Feedback, NewFeedback},
     history::HistoryChange,
     identity::{Claim, UnsignedClaimPolicy},
     ids::{ContactId, FeedbackId, HistoryId, ProjectId, ResponseId, SurveyId, VersionId},
@@ -40,8 +43,6 @@ pub struct ResponseSubmission {
     pub checked: Option<SurveySnapshot>,
     /// Whether the survey accepted responses when it was read.
     pub is_live: bool,
-    /// Id of the response.
-    pub id: ResponseId,
     /// Its project.
     pub project: ProjectId,
     /// The survey it answers.
@@ -50,8 +51,6 @@ pub struct ResponseSubmission {
     pub version: VersionId,
     /// Its source and contact.
     pub context: ResponseContext,
-    /// Id for the contact if it is new.
-    pub contact: ContactId,
     /// The answers.
     pub answers: Vec<(String, Answer)>,
     /// The language of the answers.
@@ -60,10 +59,25 @@ pub struct ResponseSubmission {
     pub spam_reasons: Vec<String>,
     /// Whether the response is complete.
     pub finished: bool,
-    /// The feedback for the inbox, with the id of its first history entry; `None` before the first answer.
-    pub feedback: Option<(Feedback, HistoryId)>,
+    /// The feedback for the inbox, without its response and contact; `None` before the first answer.
+    pub feedback: Option<NewFeedback>,
     /// Time of the submission.
     pub now: Timestamp,
+}
+
+/// A submission with the id of its response, which tells whether a key was claimed for it or belongs to an earlier one.
+#[derive(Debug)]
+pub(super) struct IdentifiedSubmission {
+    pub(super) id: ResponseId,
+    pub(super) new: ResponseSubmission,
+}
+
+impl Deref for IdentifiedSubmission {
+    type Target = ResponseSubmission;
+
+    fn deref(&self) -> &Self::Target {
+        &self.new
+    }
 }
 
 /// Survey data that a submission is checked against before its transaction, and that must not have changed since.
@@ -106,11 +120,11 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails, or one of them cannot be stored: then none is stored.
-    pub async fn insert_submissions(&mut self, batch: &[ResponseSubmission]) -> Result<Vec<SubmissionOutcome>> {
+    pub(super) async fn insert_submissions(&mut self, batch: &[IdentifiedSubmission]) -> Result<Vec<SubmissionOutcome>> {
         let refused = self.refused(batch).await?;
         let known = self.claim_all(batch, &refused).await?;
-        let is_new = |(s, known): &(&ResponseSubmission, &Option<SubmissionOutcome>)| matches!(known, Some(SubmissionOutcome::Stored(begun)) if begun.id == s.id);
-        let new: Vec<&ResponseSubmission> = batch.iter().zip(&known).filter(is_new).map(|(s, _)| s).collect();
+        let is_new = |(s, known): &(&IdentifiedSubmission, &Option<SubmissionOutcome>)| matches!(known, Some(SubmissionOutcome::Stored(begun)) if begun.id == s.id);
+        let new: Vec<&IdentifiedSubmission> = batch.iter().zip(&known).filter(is_new).map(|(s, _)| s).collect();
         self.insert_responses(&new).await?;
         // A stale snapshot must be read again, whatever response the key belongs to.
         let fate = |(known, refused): (Option<SubmissionOutcome>, Option<SubmissionOutcome>)| match (known, refused) {
@@ -126,10 +140,10 @@ impl Tx<'_> {
     }
 
     /// Returns why each submission is refused, unless its key already has an outcome.
-    async fn refused(&mut self, batch: &[ResponseSubmission]) -> Result<Vec<Option<SubmissionOutcome>>> {
+    async fn refused(&mut self, batch: &[IdentifiedSubmission]) -> Result<Vec<Option<SubmissionOutcome>>> {
         let remembered: HashSet<SurveyId> = batch.iter().filter(|s| s.checked.is_some()).map(|s| s.survey).collect();
         let now = self.checks(&remembered).await?;
-        let refused = |s: &ResponseSubmission| match &s.checked {
+        let refused = |s: &IdentifiedSubmission| match &s.checked {
             Some(checked) if now.get(&s.survey) != Some(checked) => Some(SubmissionOutcome::StaleSnapshot),
             _ if !s.is_live => Some(SubmissionOutcome::Closed),
             _ => None,
@@ -166,7 +180,7 @@ impl Tx<'_> {
     /// Claims the keys of submissions that are not refused, each for the first with that key. Returns the outcome of each key.
     async fn claim_all(
         &mut self,
-        batch: &[ResponseSubmission],
+        batch: &[IdentifiedSubmission],
         refused: &[Option<SubmissionOutcome>],
     ) -> Result<Vec<Option<SubmissionOutcome>>> {
         let mut first = HashMap::new();
@@ -176,7 +190,7 @@ impl Tx<'_> {
             }
         }
         // In one order everywhere, so that two nodes that claim the same keys cannot deadlock.
-        let mut claims: Vec<&ResponseSubmission> = first.into_values().collect();
+        let mut claims: Vec<&IdentifiedSubmission> = first.into_values().collect();
         claims.sort_by_key(|s| &s.place);
         let rows = claims.iter().map(|s| NewIdempotencyRow::of(s)).collect::<Result<Vec<_>>>()?;
         let claimed = self.insert_rows(&rows).await?;
@@ -184,7 +198,7 @@ impl Tx<'_> {
             return Ok(batch.iter().map(|s| Some(SubmissionOutcome::Stored(s.begun()))).collect());
         }
         let known = self.known_outcomes(batch).await?;
-        let stands_for = |s: &ResponseSubmission| {
+        let stands_for = |s: &IdentifiedSubmission| {
             known.get(&s.place).map(|(begun, fingerprint)| {
                 if s.fingerprint.matches(fingerprint) {
                     SubmissionOutcome::Stored(*begun)
@@ -197,7 +211,7 @@ impl Tx<'_> {
     }
 
     /// Returns the stored outcomes of the submissions' keys: the response, and the fingerprint of its content.
-    async fn known_outcomes(&mut self, batch: &[ResponseSubmission]) -> Result<HashMap<ScopedKey, (ResponseReceipt, String)>> {
+    async fn known_outcomes(&mut self, batch: &[IdentifiedSubmission]) -> Result<HashMap<ScopedKey, (ResponseReceipt, String)>> {
         let keys: Vec<[&str; 2]> = batch.iter().map(|s| [s.place.scope.as_str(), s.place.key.as_str()]).collect();
         let sql = match self.dialect() {
             Dialect::Sqlite => {
@@ -216,42 +230,40 @@ impl Tx<'_> {
             .collect()
     }
 
-    async fn insert_responses(&mut self, new: &[&ResponseSubmission]) -> Result<()> {
-        let met: Vec<ContactSighting<'_>> = new
-            .iter()
-            .map(|s| ContactSighting { project: s.project, person: &s.context.contact, known: None, new: s.contact, at: s.now })
-            .collect();
+    async fn insert_responses(&mut self, new: &[&IdentifiedSubmission]) -> Result<()> {
+        let met: Vec<ContactSighting<'_>> =
+            new.iter().map(|s| ContactSighting { project: s.project, person: &s.context.contact, known: None, at: s.now }).collect();
         let contacts = self.resolve_contacts(&met).await?;
         let mut made = Vec::new();
         for (submission, contact) in new.iter().zip(&contacts) {
-            if let Some((feedback, history)) = &submission.feedback {
-                made.push((just_made(feedback, contact), *history));
+            if let Some(feedback) = &submission.feedback {
+                let new = NewFeedback { contact: Some(contact.id), response: Some(submission.id), ..feedback.clone() };
+                made.push(just_made(self.identify(new, submission.project, submission.now), contact));
             }
         }
         let mut all = BulkInsert::default();
         all.add(&new.iter().zip(&contacts).map(|(s, contact)| NewResponseRow::of(s, contact)).collect::<Result<Vec<_>>>()?)?;
         all.add(&new.iter().flat_map(|s| s.answers_of().rows()).collect::<Result<Vec<_>>>()?)?;
-        let feedback: Vec<_> =
-            made.iter().map(|(row, _)| FeedbackInsert { feedback: &row.feedback, source_key: None, import: None }).collect();
+        let feedback: Vec<_> = made.iter().map(|row| FeedbackInsert { feedback: &row.feedback, source_key: None, import: None }).collect();
         all.add(&feedback.iter().map(NewFeedbackRow::of).collect::<Result<Vec<_>>>()?)?;
         all.add(&feedback.iter().flat_map(WithheldRow::of).collect::<Vec<_>>())?;
-        all.add(&made.iter().map(|(row, _)| NewChangeRow::made(&row.feedback)).collect::<Vec<_>>())?;
+        all.add(&made.iter().map(|row| NewChangeRow::made(&row.feedback)).collect::<Vec<_>>())?;
         let change = serde_json::to_string(&HistoryChange::Created)?;
-        all.add(&made.iter().map(|(row, history)| NewHistoryRow::of(&row.feedback, *history, &change)).collect::<Vec<_>>())?;
+        all.add(&made.iter().map(|row| NewHistoryRow::of(&row.feedback, self.id(), &change)).collect::<Vec<_>>())?;
         self.insert_all_new(all, "submissions").await?;
         self.news.feedback_changed |= !made.is_empty();
         // On PostgreSQL a later change may come first in the sequence, so a record kept from its creation may be outdated.
         if self.dialect() == Dialect::Sqlite {
-            self.news.made.extend(made.into_iter().map(|(row, _)| row));
+            self.news.made.extend(made);
         }
         Ok(())
     }
 }
 
 /// Returns the feedback of a submission in the form that the index needs.
-fn just_made(feedback: &Feedback, contact: &KnownContact) -> IndexRow {
+fn just_made(feedback: Feedback, contact: &KnownContact) -> IndexRow {
     IndexRow {
-        feedback: Feedback { contact: Some(contact.id), ..feedback.clone() },
+        feedback,
         linked: false,
         commented: false,
         contact_name: contact.name.clone(),
@@ -261,7 +273,7 @@ fn just_made(feedback: &Feedback, contact: &KnownContact) -> IndexRow {
     }
 }
 
-impl ResponseSubmission {
+impl IdentifiedSubmission {
     fn answers_of(&self) -> ResponseAnswers<'_> {
         ResponseAnswers { project: self.project, survey: self.survey, response: self.id, answers: &self.answers, now: self.now }
     }
@@ -283,7 +295,7 @@ rows! {
 }
 
 impl<'a> NewIdempotencyRow<'a> {
-    fn of(s: &'a ResponseSubmission) -> Result<Self> {
+    fn of(s: &'a IdentifiedSubmission) -> Result<Self> {
         Ok(Self {
             scope: &s.place.scope,
             key: &s.place.key,
@@ -319,7 +331,7 @@ rows! {
 }
 
 impl<'a> NewResponseRow<'a> {
-    fn of(s: &'a ResponseSubmission, contact: &KnownContact) -> Result<Self> {
+    fn of(s: &'a IdentifiedSubmission, contact: &KnownContact) -> Result<Self> {
         let person = &s.context.contact;
         Ok(Self {
             id: s.id,

@@ -8,7 +8,7 @@ use domain::{
 };
 use sqlx::FromRow;
 
-use super::{Dialect, Store, Tx, id, optional_id, or_instead, or_none};
+use super::{Act, Dialect, Store, Tx, id, optional_id, or_instead, or_none};
 use crate::error::{Error, Result};
 
 /// Maximum number of draft states kept for undo.
@@ -411,33 +411,6 @@ impl Tx<'_> {
         row.map(Survey::try_from).transpose()
     }
 
-    /// Adds a survey and the first state of its draft.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn insert_survey(&mut self, survey: &Survey) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO surveys (id, project_id, name, status, draft, draft_revision, draft_position, last_number, live_version_id, \
-             created_by, created_at, updated_by, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10, $12)",
-        )
-        .bind(survey.id.to_string())
-        .bind(survey.project.to_string())
-        .bind(survey.name.clone())
-        .bind(survey.status.as_str())
-        .bind(serde_json::to_string(&survey.draft)?)
-        .bind(survey.revision)
-        .bind(survey.position)
-        .bind(i64::from(survey.last_number))
-        .bind(survey.live_version.map(|v| v.to_string()))
-        .bind(survey.updated_by.map(|s| s.to_string()))
-        .bind(survey.created_at.0)
-        .bind(survey.updated_at.0)
-        .execute(self.conn())
-        .await?;
-        let state = DraftState { body: survey.draft.clone(), is_typing: false, saved_by: survey.updated_by, saved_at: survey.updated_at };
-        self.save_draft_state(survey.id, survey.position, &state).await
-    }
-
     /// Writes name, status, draft and live version of a survey that still has the revision `seen`; `false` if another edit came first.
     ///
     /// # Errors
@@ -520,12 +493,64 @@ impl Tx<'_> {
             .await?;
         row.map(SurveyVersion::try_from).transpose()
     }
+}
 
-    /// Publishes a survey's draft as its next version, and returns the version number.
+impl Act<'_, '_> {
+    /// Adds a survey and the first state of its draft.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert_version(&mut self, version: VersionId, survey: &Survey, by: Option<ActorId>, now: Timestamp) -> Result<i64> {
+    pub async fn insert_survey(&mut self, name: String, draft: SurveyBody) -> Result<SurveyId> {
+        let (id, project, updated_by, now) = (self.id(), self.project(), self.actor_id(), self.now());
+        let survey = Survey {
+            id,
+            project,
+            name,
+            status: SurveyStatus::Draft,
+            last_number: draft.highest_id_number(),
+            draft,
+            revision: 1,
+            position: 1,
+            live_version: None,
+            created_at: now,
+            updated_by,
+            updated_at: now,
+        };
+        sqlx::query(
+            "INSERT INTO surveys (id, project_id, name, status, draft, draft_revision, draft_position, last_number, live_version_id, \
+             created_by, created_at, updated_by, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $10, $12)",
+        )
+        .bind(survey.id.to_string())
+        .bind(survey.project.to_string())
+        .bind(survey.name.clone())
+        .bind(survey.status.as_str())
+        .bind(serde_json::to_string(&survey.draft)?)
+        .bind(survey.revision)
+        .bind(survey.position)
+        .bind(i64::from(survey.last_number))
+        .bind(survey.live_version.map(|v| v.to_string()))
+        .bind(survey.updated_by.map(|s| s.to_string()))
+        .bind(survey.created_at.0)
+        .bind(survey.updated_at.0)
+        .execute(self.conn())
+        .await?;
+        let state = DraftState { body: survey.draft, is_typing: false, saved_by: updated_by, saved_at: now };
+        self.save_draft_state(id, survey.position, &state).await?;
+        Ok(id)
+    }
+
+    /// Publishes the draft of a survey that still has the revision `seen` as its next version, and writes the survey itself like
+    /// [`Tx::update_survey`]. Returns the version and its number; `None` if another edit came first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_version(&mut self, survey: &mut Survey, seen: i64) -> Result<Option<(VersionId, i64)>> {
+        let version: VersionId = self.id();
+        survey.live_version = Some(version);
+        // First, because it locks the survey's row.
+        if !self.update_survey(survey, seen).await? {
+            return Ok(None);
+        }
         let last: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(number), 0) FROM survey_versions WHERE survey_id = $1")
             .bind(survey.id.to_string())
             .fetch_one(self.conn())
@@ -539,10 +564,10 @@ impl Tx<'_> {
         .bind(survey.id.to_string())
         .bind(last + 1)
         .bind(serde_json::to_string(&survey.draft)?)
-        .bind(by.map(|s| s.to_string()))
-        .bind(now.0)
+        .bind(self.actor_id().map(|actor| actor.to_string()))
+        .bind(self.now().0)
         .execute(self.conn())
         .await?;
-        Ok(last + 1)
+        Ok(Some((version, last + 1)))
     }
 }

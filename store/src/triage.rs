@@ -8,7 +8,7 @@ use domain::{
     feedback::{Feedback, FeedbackChange, FeedbackKind, FeedbackStatus},
     history,
     identity::Claim,
-    ids::{ActorId, CommentId, EventId, FeedbackId, HistoryId, ProjectId, StaffId, SurveyId},
+    ids::{ActorId, CommentId, FeedbackId, ProjectId, StaffId, SurveyId},
     surveys::{Answer, SurveyBody},
 };
 use serde::{Deserialize, Serialize};
@@ -396,7 +396,6 @@ impl Tx<'_> {
         &mut self,
         held: &mut Feedback,
         by: Option<ActorId>,
-        entry: HistoryId,
         at: Timestamp,
         change: &FeedbackChange,
     ) -> Result<i64> {
@@ -433,7 +432,7 @@ impl Tx<'_> {
             }
         }
         let told = change.to_history(|staff| names.get(&staff).cloned().unwrap_or_default());
-        self.update_feedback_with_history(held, by, entry, at, &told).await
+        self.update_feedback_with_history(held, by, at, &told).await
     }
 
     /// Writes the status and assignee of locked feedback, with the next version, a history entry and a change sequence entry.
@@ -444,7 +443,6 @@ impl Tx<'_> {
         &mut self,
         held: &mut Feedback,
         by: Option<ActorId>,
-        entry: HistoryId,
         at: Timestamp,
         told: &history::HistoryChange,
     ) -> Result<i64> {
@@ -463,10 +461,9 @@ impl Tx<'_> {
             if held.status != FeedbackStatus::Spam {
                 self.publish_withheld_ticket(held, at).await?;
             }
-            // Each history entry changes a ticket's state at most once, so its id serves as the event id.
-            self.sync_ticket_state(held, EventId(entry.0), at).await?;
+            self.sync_ticket_state(held, at).await?;
         }
-        self.insert_history(entry, held.project, held.id, by, told, at).await?;
+        self.insert_history(held.project, held.id, by, told, at).await?;
         self.record_feedback_change(held.project, held.id).await?;
         Ok(held.version)
     }
@@ -475,7 +472,8 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert_comment(&mut self, comment: CommentId, on: &Feedback, by: ActorId, body: &str, at: Timestamp) -> Result<()> {
+    pub async fn insert_comment(&mut self, on: &Feedback, by: ActorId, body: &str, at: Timestamp) -> Result<CommentId> {
+        let comment: CommentId = self.id();
         sqlx::query("INSERT INTO comments (id, project_id, feedback_id, actor_id, body, created_at) VALUES ($1, $2, $3, $4, $5, $6)")
             .bind(comment.to_string())
             .bind(on.project.to_string())
@@ -485,7 +483,7 @@ impl Tx<'_> {
             .bind(at.0)
             .execute(self.conn())
             .await?;
-        Ok(())
+        Ok(comment)
     }
 
     /// Returns whether a person is a member of a project.

@@ -22,18 +22,18 @@ pub struct KeptUndo {
 }
 
 impl Tx<'_> {
-    /// Stores the undo data of an actor's act, and deletes expired undo data.
+    /// Stores the undo data of an actor's act, and deletes expired undo data. Returns its id.
     ///
     /// # Errors
     /// When the database fails.
     pub(crate) async fn insert_undo(
         &mut self,
-        undo: UndoId,
         follows: Option<UndoId>,
         (project, actor): (ProjectId, ActorId),
         kept: &KeptUndo,
         now: Timestamp,
-    ) -> Result<()> {
+    ) -> Result<UndoId> {
+        let undo: UndoId = self.id();
         sqlx::query("DELETE FROM undo_operations WHERE created_at < $1").bind(now.plus_ms(-UNDO_MS).0).execute(self.conn()).await?;
         sqlx::query(
             "INSERT INTO undo_operations (id, project_id, actor_id, kind, changes, created_at, follows) VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -47,7 +47,7 @@ impl Tx<'_> {
         .bind(follows.map(|first| first.to_string()))
         .execute(self.conn())
         .await?;
-        Ok(())
+        Ok(undo)
     }
 
     /// Claims the next part of an act for undo, each once; `None` when none is left.

@@ -2,6 +2,7 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use domain::IdSource;
 use futures_util::{FutureExt, future::BoxFuture};
 use sqlx::{Any, AnyConnection, AnyPool, pool::PoolConnection};
 use tokio::{
@@ -12,7 +13,7 @@ use tokio::{
 use super::{
     Dialect, Tx,
     commit_notifier::{CommitEffects, CommitNotifier},
-    submissions::{ResponseSubmission, SubmissionOutcome},
+    submissions::{IdentifiedSubmission, SubmissionOutcome},
 };
 use crate::error::{Error, Result};
 
@@ -43,13 +44,14 @@ pub(super) enum QueuedWork {
 
 /// A submission and the channel for its outcome.
 pub(super) struct QueuedSubmission {
-    submission: ResponseSubmission,
+    submission: IdentifiedSubmission,
     reply: oneshot::Sender<Result<SubmissionOutcome>>,
 }
 
 pub(super) struct PostgresWriter {
     pool: AnyPool,
     committed: Arc<CommitNotifier>,
+    ids: Arc<dyn IdSource>,
     /// One permit for each waiting or running job.
     places: Semaphore,
     /// One permit for each running job or batch.
@@ -67,7 +69,7 @@ pub(super) trait WriteJob: Send {
     /// Returns whether the caller still waits for the reply.
     fn is_wanted(&self) -> bool;
 
-    fn run<'c>(self: Box<Self>, conn: &'c mut AnyConnection) -> BoxFuture<'c, PendingCommit>;
+    fn run<'c>(self: Box<Self>, conn: &'c mut AnyConnection, ids: &'c dyn IdSource) -> BoxFuture<'c, PendingCommit>;
 }
 
 struct WriteTask<T, F> {
@@ -84,10 +86,10 @@ where
         !self.reply.is_closed()
     }
 
-    fn run<'c>(self: Box<Self>, conn: &'c mut AnyConnection) -> BoxFuture<'c, PendingCommit> {
+    fn run<'c>(self: Box<Self>, conn: &'c mut AnyConnection, ids: &'c dyn IdSource) -> BoxFuture<'c, PendingCommit> {
         Box::pin(async move {
             let Self { work, reply } = *self;
-            let mut tx = Tx { conn, dialect: Dialect::Sqlite, news: CommitEffects::default() };
+            let mut tx = Tx { conn, dialect: Dialect::Sqlite, news: CommitEffects::default(), ids };
             let result = guarded(work, &mut tx).await;
             PendingCommit {
                 keep: result.is_ok(),
@@ -116,14 +118,14 @@ async fn caught<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 }
 
 impl Writer {
-    pub(super) fn sqlite(pool: AnyPool, committed: Arc<CommitNotifier>) -> Self {
+    pub(super) fn sqlite(pool: AnyPool, committed: Arc<CommitNotifier>, ids: Arc<dyn IdSource>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(write_groups(pool, receiver, committed));
+        tokio::spawn(write_groups(pool, receiver, committed, ids));
         Self::Sqlite(sender)
     }
 
-    pub(super) fn postgres(pool: AnyPool, committed: Arc<CommitNotifier>) -> Self {
-        let pooled = Arc::new(PostgresWriter { pool, committed, places: Semaphore::new(QUEUE), turns: Semaphore::new(TURNS) });
+    pub(super) fn postgres(pool: AnyPool, committed: Arc<CommitNotifier>, ids: Arc<dyn IdSource>) -> Self {
+        let pooled = Arc::new(PostgresWriter { pool, committed, ids, places: Semaphore::new(QUEUE), turns: Semaphore::new(TURNS) });
         let (sender, receiver) = mpsc::channel(QUEUE);
         tokio::spawn(write_batches(Arc::clone(&pooled), receiver));
         Self::Postgres(pooled, sender)
@@ -156,7 +158,7 @@ impl Writer {
         }
     }
 
-    pub(super) async fn submit(&self, submission: ResponseSubmission) -> Result<SubmissionOutcome> {
+    pub(super) async fn submit(&self, submission: IdentifiedSubmission) -> Result<SubmissionOutcome> {
         let (reply, answer) = oneshot::channel();
         let submitted = QueuedSubmission { submission, reply };
         let _place = match self {
@@ -183,7 +185,7 @@ impl PostgresWriter {
     async fn transaction<T>(&self, work: impl AsyncFnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
         let job = async {
             let mut transaction = self.pool.begin().await?;
-            let mut tx = Tx { conn: &mut transaction, dialect: Dialect::Postgres, news: CommitEffects::default() };
+            let mut tx = Tx { conn: &mut transaction, dialect: Dialect::Postgres, news: CommitEffects::default(), ids: self.ids.as_ref() };
             let value = work(&mut tx).await?;
             let news = tx.news;
             transaction.commit().await?;
@@ -222,7 +224,7 @@ impl PostgresWriter {
 type SubmissionReply = oneshot::Sender<Result<SubmissionOutcome>>;
 
 /// Returns the submissions whose caller still waits. A caller that is gone was told, or believes, that it failed, and may have retried.
-fn wanted(batch: Vec<QueuedSubmission>) -> (Vec<ResponseSubmission>, Vec<SubmissionReply>) {
+fn wanted(batch: Vec<QueuedSubmission>) -> (Vec<IdentifiedSubmission>, Vec<SubmissionReply>) {
     batch.into_iter().filter(|s| !s.reply.is_closed()).map(|QueuedSubmission { submission, reply }| (submission, reply)).unzip()
 }
 
@@ -273,7 +275,7 @@ async fn write_batches(pooled: Arc<PostgresWriter>, mut queue: mpsc::Receiver<Qu
     }
 }
 
-async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<QueuedWork>, committed: Arc<CommitNotifier>) {
+async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<QueuedWork>, committed: Arc<CommitNotifier>, ids: Arc<dyn IdSource>) {
     while let Some(first) = queue.recv().await {
         let mut conn = match begin(&pool).await {
             Ok(conn) => conn,
@@ -290,7 +292,7 @@ async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<QueuedWork>, comm
             }
         };
         let mut waiting = Vec::with_capacity(GROUP);
-        let outcome = write_group(&mut conn, first, &mut queue, &mut waiting).await;
+        let outcome = write_group(&mut conn, ids.as_ref(), first, &mut queue, &mut waiting).await;
         drop(conn);
         let failed = outcome.err();
         if let Some(error) = &failed {
@@ -315,11 +317,12 @@ async fn begin(pool: &AnyPool) -> Result<PoolConnection<Any>> {
 
 async fn write_group(
     conn: &mut AnyConnection,
+    ids: &dyn IdSource,
     first: QueuedWork,
     queue: &mut mpsc::Receiver<QueuedWork>,
     waiting: &mut Vec<PendingCommit>,
 ) -> Result<()> {
-    if let Err(error) = work_through(conn, first, queue, waiting).await {
+    if let Err(error) = work_through(conn, ids, first, queue, waiting).await {
         // The transaction is in an unknown state: abandon it, and the connection with it.
         drop(sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await);
         return Err(error);
@@ -334,6 +337,7 @@ async fn write_group(
 /// Processes the currently waiting work. Later arrivals go to the next group, because the current jobs would have to wait for them.
 async fn work_through(
     conn: &mut AnyConnection,
+    ids: &dyn IdSource,
     first: QueuedWork,
     queue: &mut mpsc::Receiver<QueuedWork>,
     waiting: &mut Vec<PendingCommit>,
@@ -349,10 +353,10 @@ async fn work_through(
         }
         next = if jobs.len() + batch.len() < GROUP { queue.try_recv().ok() } else { None };
     }
-    run_batch(conn, batch, waiting).await?;
+    run_batch(conn, ids, batch, waiting).await?;
     for job in jobs {
         sqlx::raw_sql("SAVEPOINT job").execute(&mut *conn).await?;
-        let ran = job.run(&mut *conn).await;
+        let ran = job.run(&mut *conn, ids).await;
         let keep = ran.keep;
         waiting.push(ran);
         end_savepoint(conn, keep).await?;
@@ -368,12 +372,17 @@ async fn end_savepoint(conn: &mut AnyConnection, keep: bool) -> Result<()> {
 
 /// Stores a batch of submissions; if that fails, each one separately. A batch is the first in its transaction, so a failed one is undone by
 /// restarting the transaction: a savepoint would keep a copy of each page changed after it.
-async fn run_batch(conn: &mut AnyConnection, batch: Vec<QueuedSubmission>, waiting: &mut Vec<PendingCommit>) -> Result<()> {
+async fn run_batch(
+    conn: &mut AnyConnection,
+    ids: &dyn IdSource,
+    batch: Vec<QueuedSubmission>,
+    waiting: &mut Vec<PendingCommit>,
+) -> Result<()> {
     let (submissions, replies) = wanted(batch);
     if submissions.is_empty() {
         return Ok(());
     }
-    let stored = insert(conn, &submissions).await;
+    let stored = insert(conn, ids, &submissions).await;
     if stored.result.is_err() {
         // A full disk, for example, may have ended the transaction already.
         drop(sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await);
@@ -385,7 +394,7 @@ async fn run_batch(conn: &mut AnyConnection, batch: Vec<QueuedSubmission>, waiti
     }
     for (one, reply) in submissions.chunks(1).zip(replies) {
         sqlx::raw_sql("SAVEPOINT job").execute(&mut *conn).await?;
-        let stored = insert(conn, one).await;
+        let stored = insert(conn, ids, one).await;
         end_savepoint(conn, stored.result.is_ok()).await?;
         waiting.push(stored.answered_to(vec![reply]));
     }
@@ -398,8 +407,8 @@ struct BatchResult {
     news: CommitEffects,
 }
 
-async fn insert(conn: &mut AnyConnection, batch: &[ResponseSubmission]) -> BatchResult {
-    let mut tx = Tx { conn, dialect: Dialect::Sqlite, news: CommitEffects::default() };
+async fn insert(conn: &mut AnyConnection, ids: &dyn IdSource, batch: &[IdentifiedSubmission]) -> BatchResult {
+    let mut tx = Tx { conn, dialect: Dialect::Sqlite, news: CommitEffects::default(), ids };
     let result = caught(tx.insert_submissions(batch)).await;
     BatchResult { result, news: tx.news }
 }

@@ -94,17 +94,17 @@ async fn the_first_release_is_brought_forward_sqlite() {
     let dir = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}?mode=rwc", dir.path().join("earshot.db").display());
     first_release(&url, "sqlite").await;
-    check(&Store::open_sqlite(dir.path()).await.unwrap()).await;
+    check(&Store::open_sqlite(dir.path(), ids()).await.unwrap()).await;
     // A second start has nothing left to do.
-    check(&Store::open_sqlite(dir.path()).await.unwrap()).await;
+    check(&Store::open_sqlite(dir.path(), ids()).await.unwrap()).await;
 }
 
 #[tokio::test]
 async fn the_first_release_is_brought_forward_postgres() {
     let Some(url) = fresh_postgres().await else { return };
     first_release(&url, "postgres").await;
-    check(&Store::open_postgres(&url).await.unwrap()).await;
-    check(&Store::open_postgres(&url).await.unwrap()).await;
+    check(&Store::open_postgres(&url, ids()).await.unwrap()).await;
+    check(&Store::open_postgres(&url, ids()).await.unwrap()).await;
 }
 
 const ANN: &str = "01990000-0000-7000-8000-00000000000a";
@@ -220,14 +220,17 @@ async fn check_actors(store: &Store) {
     assert!(store.is_operator(ann).await.unwrap() && !store.is_operator(bob).await.unwrap());
 }
 
+fn ids() -> Arc<TestIds> {
+    Arc::new(TestIds::starting_at(1 << 32))
+}
+
 /// A person and the key go on where they were.
 async fn go_on(store: &Store) {
     let project = PROJECT.parse::<ProjectId>().unwrap();
     let (ann, key, words) = (ANN.parse().unwrap(), KEY.parse().unwrap(), WORDS.parse::<FeedbackId>().unwrap());
-    let ids = Arc::new(TestIds::starting_at(1 << 32));
     let context = |actor: Actor, now: i64| {
         let scope = actor.scope(project, Some(Role::Triager), Role::Triager).unwrap();
-        ActContext { scope, now: Timestamp(now), ids: ids.clone() }
+        ActContext { scope, now: Timestamp(now) }
     };
     for (actor, now) in [(Actor::Person(ann), 20), (Actor::ApiKey(key), 21)] {
         let undone = store
@@ -261,7 +264,7 @@ async fn keys_stop_being_staff_and_nothing_is_lost_sqlite() {
     let dir = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}?mode=rwc", dir.path().join("earshot.db").display());
     before_actors(&url, &migrate::SQLITE).await;
-    let store = Store::open_sqlite(dir.path()).await.unwrap();
+    let store = Store::open_sqlite(dir.path(), ids()).await.unwrap();
     let check = async |sql: &'static str| -> Vec<String> { sqlx::query_scalar(sql).fetch_all(store.reader()).await.unwrap() };
     assert_eq!(check("PRAGMA integrity_check").await, ["ok"]);
     assert_eq!(check("SELECT \"table\" FROM pragma_foreign_key_check").await, [""; 0]);
@@ -277,7 +280,7 @@ async fn keys_stop_being_staff_and_nothing_is_lost_sqlite() {
 async fn keys_stop_being_staff_and_nothing_is_lost_postgres() {
     let Some(url) = fresh_postgres().await else { return };
     before_actors(&url, &migrate::POSTGRES).await;
-    let store = Store::open_postgres(&url).await.unwrap();
+    let store = Store::open_postgres(&url, ids()).await.unwrap();
     check_actors(&store).await;
     go_on(&store).await;
 }
@@ -286,7 +289,7 @@ async fn keys_stop_being_staff_and_nothing_is_lost_postgres() {
 async fn a_node_of_the_version_with_keys_as_staff_runs_on_beside_this_one() {
     let Some(url) = fresh_postgres().await else { return };
     before_actors(&url, &migrate::POSTGRES).await;
-    let store = Store::open_postgres(&url).await.unwrap();
+    let store = Store::open_postgres(&url, ids()).await.unwrap();
     let old = AnyPool::connect(&url).await.unwrap();
     let read = async |sql: String| -> Vec<String> { sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_all(&old).await.unwrap() };
     let write = async |sql: String| sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&old).await.unwrap().rows_affected();

@@ -110,17 +110,17 @@ impl TestApp {
     /// As [`TestApp::second_node`], with the migrations of another version.
     pub async fn newer_version_node(&self, first_id: u64, migrations: &Migrator) -> Self {
         let url = self.url.clone().unwrap();
-        let store = Store::open_postgres_with(&url, migrations).await.unwrap();
-        Self::over(Some(url), store, private_dir(), Arc::clone(&self.clock), first_id, |_| {}).await
+        let store = Store::open_postgres_with(&url, Arc::new(TestIds::starting_at(first_id)), migrations).await.unwrap();
+        Self::over(Some(url), store, private_dir(), Arc::clone(&self.clock), |_| {}).await
     }
 
     async fn node(url: Option<String>, clock: Arc<TestClock>, first_id: u64, change: impl FnOnce(&mut Settings)) -> Self {
-        let dir = private_dir();
+        let (dir, ids) = (private_dir(), Arc::new(TestIds::starting_at(first_id)));
         let store = match &url {
-            None => Store::open_sqlite(dir.path()).await.unwrap(),
-            Some(url) => Store::open_postgres(url).await.unwrap(),
+            None => Store::open_sqlite(dir.path(), ids).await.unwrap(),
+            Some(url) => Store::open_postgres(url, ids).await.unwrap(),
         };
-        Self::over(url, store, dir, clock, first_id, change).await
+        Self::over(url, store, dir, clock, change).await
     }
 
     async fn over(
@@ -128,16 +128,21 @@ impl TestApp {
         store: Store,
         dir: tempfile::TempDir,
         clock: Arc<TestClock>,
-        first_id: u64,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
         let database = if url.is_some() { Database::Postgres } else { Database::Sqlite };
         let mut settings = Settings::for_tests(PathBuf::from(dir.path()));
         change(&mut settings);
-        let app = App::new(settings, store, clock.clone(), Arc::new(TestIds::starting_at(first_id))).await.unwrap();
+        let app = App::new(settings, store, clock.clone()).await.unwrap();
         app.search.start().await.unwrap();
         assert!(app.search.ready(Duration::from_secs(20)).await);
         Self { app, clock, database, url, _dir: dir }
+    }
+
+    /// A fresh id of any kind, for rows that a test inserts itself and for ids that belong to nothing.
+    #[must_use]
+    pub fn id<T: From<uuid::Uuid>>(&self) -> T {
+        T::from(self.app.ids.uuid())
     }
 
     /// A project, and its owner.
@@ -200,7 +205,7 @@ impl TestApp {
 #[must_use]
 pub fn sample(app: &App, project: ProjectId, text: &str) -> Feedback {
     Feedback {
-        id: app.id(),
+        id: app.ids.uuid().into(),
         project,
         kind: FeedbackKind::Api,
         text: text.into(),

@@ -91,6 +91,70 @@ pub struct Feedback {
     pub version: i64,
 }
 
+/// A record before it is stored: what its source knows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewFeedback {
+    /// Its source.
+    pub kind: FeedbackKind,
+    /// See [`Feedback::text`].
+    pub text: String,
+    /// See [`Feedback::score`].
+    pub score: Option<f64>,
+    /// See [`Feedback::score_max`].
+    pub score_max: Option<f64>,
+    /// The person who gave it.
+    pub contact: Option<ContactId>,
+    /// The survey it answers.
+    pub survey: Option<SurveyId>,
+    /// The response it belongs to.
+    pub response: Option<ResponseId>,
+    /// The page it was given on.
+    pub page_url: Option<String>,
+    /// The release it is about.
+    pub release: Option<String>,
+    /// The environment it was given in.
+    pub environment: Option<String>,
+    /// See [`Feedback::language`].
+    pub language: String,
+    /// The triage status.
+    pub status: FeedbackStatus,
+    /// Tags, sorted.
+    pub tags: Vec<String>,
+    /// Reasons why it is suspected to be spam.
+    pub spam_reasons: Vec<String>,
+    /// When it was given.
+    pub created_at: Timestamp,
+}
+
+impl NewFeedback {
+    /// The record that this becomes at `now`.
+    #[must_use]
+    pub fn stored(self, id: FeedbackId, project: ProjectId, now: Timestamp) -> Feedback {
+        Feedback {
+            id,
+            project,
+            kind: self.kind,
+            text: self.text,
+            score: self.score,
+            score_max: self.score_max,
+            contact: self.contact,
+            survey: self.survey,
+            response: self.response,
+            page_url: self.page_url,
+            release: self.release,
+            environment: self.environment,
+            language: self.language,
+            status: self.status,
+            assignee: None,
+            tags: self.tags,
+            spam_reasons: self.spam_reasons,
+            created_at: self.created_at,
+            updated_at: now,
+            version: 1,
+        }
+    }
+}
+
 /// Maximum comment length, in characters.
 pub const MAX_COMMENT: usize = 10_000;
 /// Longest tag, in characters.

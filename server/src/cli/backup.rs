@@ -1,9 +1,9 @@
 //! `earshot backup` and `earshot restore`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
-use domain::{Clock, IdSource};
+use domain::Clock;
 use serde_json::json;
 use service::{
     clock::{SystemClock, SystemIds},
@@ -50,8 +50,7 @@ pub(super) async fn back_up(config: &Config, args: BackupArgs) -> Result<()> {
 
 pub(super) async fn restore(config: &Config, args: RestoreArgs) -> Result<()> {
     embedded(config, "pg_restore")?;
-    let instance = SystemIds.uuid().to_string();
-    let done = backup::restore(&config.settings.data, &args.file, args.replace, &instance, SystemClock.now()).await?;
+    let done = backup::restore(&config.settings.data, &args.file, args.replace, Arc::new(SystemIds), SystemClock.now()).await?;
     let contents = done.contents;
     println!("{}", json!({ "projects": contents.projects, "feedback": contents.feedback, "set_aside": done.set_aside }));
     Ok(())

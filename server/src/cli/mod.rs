@@ -137,9 +137,10 @@ fn quiet(mut store: StoreArgs) -> Result<Config> {
 /// # Errors
 /// Returns an error if the database cannot be opened or migrated.
 pub async fn open(config: &Config) -> Result<AppState> {
+    let ids = Arc::new(SystemIds);
     let store = match &config.database_url {
-        Some(Secret(url)) => Store::open_postgres(url).await?,
-        None => Store::open_sqlite(&config.settings.data).await?,
+        Some(Secret(url)) => Store::open_postgres(url, ids).await?,
+        None => Store::open_sqlite(&config.settings.data, ids).await?,
     };
-    App::new(config.settings.clone(), store, Arc::new(SystemClock), Arc::new(SystemIds)).await
+    App::new(config.settings.clone(), store, Arc::new(SystemClock)).await
 }

@@ -85,7 +85,7 @@ impl BackdatedApp {
         let clock = Arc::new(StoryClock(AtomicI64::new(app.now().0)));
         // The story sends no e-mail.
         let settings = Settings { mail: None, ..app.settings.clone() };
-        let past = App::new(settings, app.store.clone(), clock.clone(), Arc::clone(&app.ids)).await?;
+        let past = App::new(settings, app.store.clone(), clock.clone()).await?;
         Ok(Self { app: past, clock, dice: StoryRng(90), keys: 0 })
     }
 

@@ -203,11 +203,12 @@ impl Place {
 }
 
 async fn open(data: &Path, postgres: Option<&str>) -> AppState {
+    let ids = Arc::new(SystemIds);
     let store = match postgres {
-        None => Store::open_sqlite(data).await.unwrap(),
-        Some(url) => Store::open_postgres(url).await.unwrap(),
+        None => Store::open_sqlite(data, ids).await.unwrap(),
+        Some(url) => Store::open_postgres(url, ids).await.unwrap(),
     };
-    App::new(Settings::for_tests(data.to_owned()), store, Arc::new(SystemClock), Arc::new(SystemIds)).await.unwrap()
+    App::new(Settings::for_tests(data.to_owned()), store, Arc::new(SystemClock)).await.unwrap()
 }
 
 async fn prepare(data: &Path, postgres: Option<&str>) -> (Project, String, String) {

@@ -24,7 +24,7 @@ async fn feedback(t: &TestApp, project: &Project, text: &str, contact: Option<Co
 }
 
 async fn contact(t: &TestApp, project: &Project) -> ContactId {
-    let (id, project, now) = (t.app.id::<ContactId>(), project.id, t.app.now());
+    let (id, project, now) = (t.id::<ContactId>(), project.id, t.app.now());
     t.app
         .store
         .write(move |tx| {
@@ -161,7 +161,7 @@ on_both!(a_number_is_never_given_to_a_second_item, |t: TestApp| async move {
     assert!(matches!(never.refusal(), Some(domain::DomainError::NotFound)), "{never}");
 
     // A node of the previous version assigns the highest number plus one, and does not advance the counter.
-    let (id, own) = (t.app.id::<uuid::Uuid>().to_string(), project.id.to_string());
+    let (id, own) = (t.id::<uuid::Uuid>().to_string(), project.id.to_string());
     let by_the_version_before = "INSERT INTO backlog_items (id, project_id, number, title, body, search, status, created_at, updated_at, version) \
                                  SELECT $1, $2, MAX(number) + 1, 'Old', '', 'old', 'open', 1, 1, 1 FROM backlog_items WHERE project_id = $2";
     t.app

@@ -20,15 +20,14 @@ async fn program() -> (TestApp, domain::projects::Project) {
     (t, project)
 }
 
-fn instance(t: &TestApp) -> String {
-    t.app.ids.uuid().to_string()
+fn ids(t: &TestApp) -> std::sync::Arc<dyn domain::IdSource> {
+    std::sync::Arc::clone(&t.app.ids)
 }
 
 /// Number of records of `data` that a search for the word finds, after the index was opened or built.
 async fn found(t: &TestApp, data: &Path, project: domain::ids::ProjectId, word: &str) -> usize {
-    let store = Store::open_sqlite(data).await.unwrap();
-    let ids = std::sync::Arc::new(TestIds::starting_at(9_000));
-    let app = App::new(Settings::for_tests(data.to_owned()), store, t.clock.clone(), ids).await.unwrap();
+    let store = Store::open_sqlite(data, std::sync::Arc::new(TestIds::starting_at(9_000))).await.unwrap();
+    let app = App::new(Settings::for_tests(data.to_owned()), store, t.clock.clone()).await.unwrap();
     app.search.start().await.unwrap();
     assert!(app.search.ready(std::time::Duration::from_secs(20)).await);
     let ask = search::SearchRequest {
@@ -66,7 +65,7 @@ async fn a_backup_is_made_while_others_write_and_is_restored() {
 
     // Restored elsewhere: everything from before is there, and the search finds it.
     let other = tempfile::tempdir().unwrap();
-    let done = backup::restore(other.path(), &file, false, &instance(&t), t.app.now()).await.unwrap();
+    let done = backup::restore(other.path(), &file, false, ids(&t), t.app.now()).await.unwrap();
     assert_eq!((done.contents.feedback, done.set_aside), (made.feedback, None));
     assert_eq!(found(&t, other.path(), project.id, "before").await, 20);
     assert_eq!(found(&t, &t.app.settings.data.clone().join("nowhere"), project.id, "before").await, 0, "a search can find nothing");
@@ -83,18 +82,18 @@ async fn a_restore_takes_the_place_only_when_told_and_deletes_nothing() {
     assert!(t.app.search.wait_until_caught_up(std::time::Duration::from_secs(20)).await);
     let data = t.app.settings.data.clone();
 
-    let used = backup::restore(&data, &file, true, &instance(&t), t.app.now()).await.unwrap_err().to_string();
+    let used = backup::restore(&data, &file, true, ids(&t), t.app.now()).await.unwrap_err().to_string();
     assert!(used.contains("another earshot process uses"), "{used}");
     t.app.search.stop().await;
-    let there = backup::restore(&data, &file, false, &instance(&t), t.app.now()).await.unwrap_err().to_string();
+    let there = backup::restore(&data, &file, false, ids(&t), t.app.now()).await.unwrap_err().to_string();
     assert!(there.contains("--replace"), "{there}");
-    let done = backup::restore(&data, &file, true, &instance(&t), t.app.now()).await.unwrap();
+    let done = backup::restore(&data, &file, true, ids(&t), t.app.now()).await.unwrap();
     assert_eq!(done.contents.feedback, 1);
     // The index with the newer words is discarded, although its position in the sequence could match by chance.
     assert_eq!((found(&t, &data, project.id, "old").await, found(&t, &data, project.id, "new").await), (1, 0));
     // The replaced data can be restored.
     let aside = done.set_aside.unwrap();
-    let again = backup::restore(&data, &aside, true, &instance(&t), t.app.now().plus_ms(1)).await.unwrap();
+    let again = backup::restore(&data, &aside, true, ids(&t), t.app.now().plus_ms(1)).await.unwrap();
     assert_eq!(again.contents.feedback, 2);
 }
 
@@ -122,7 +121,7 @@ async fn damaged_and_foreign_files_are_refused_and_change_nothing() {
     {
         let bad = out.path().join(name);
         fs::write(&bad, bytes).unwrap();
-        let error = backup::restore(empty.path(), &bad, false, &instance(&t), t.app.now()).await.unwrap_err().to_string();
+        let error = backup::restore(empty.path(), &bad, false, ids(&t), t.app.now()).await.unwrap_err().to_string();
         assert!(error.contains("damaged") || error.contains("not a backup of Earshot"), "{name}: {error}");
         assert!(fs::read_dir(empty.path()).unwrap().next().is_none(), "{name} left something");
     }
@@ -208,7 +207,7 @@ async fn the_doctor_names_what_is_wrong_and_changes_nothing() {
     let (wrong, _) = examined(&Config::for_tests(hurt.path().to_owned())).await;
     assert!(wrong.len() == 1 && wrong[0].contains("The database cannot be used"), "{wrong:?}");
     assert_eq!(fs::read(hurt.path().join("earshot.db")).unwrap(), bytes);
-    t.app.store.write(|tx| Box::pin(async move { tx.set_instance("another").await })).await.unwrap();
+    t.app.store.write(|tx| Box::pin(async move { tx.renew_instance().await })).await.unwrap();
     let (wrong, well) = examined(&config).await;
     assert!(
         wrong == given_up && well.iter().any(|w| w.contains("rebuilt at the next start (search index: it belongs to another database)")),

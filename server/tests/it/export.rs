@@ -170,7 +170,7 @@ on_both!(responses_have_a_column_for_each_question, |t: TestApp| async move {
     let other = service::projects::create(&s.t.app, "Other", vec![], None).await.unwrap();
     let foreign = Scope::system(other.id);
     assert!(begin(&s.t.app, &foreign, ExportSubject::Responses(s.survey), ExportFormat::Csv).await.is_err());
-    assert!(begin(&s.t.app, &scope, ExportSubject::Responses(s.t.app.id()), ExportFormat::Csv).await.is_err());
+    assert!(begin(&s.t.app, &scope, ExportSubject::Responses(s.t.id()), ExportFormat::Csv).await.is_err());
 });
 
 on_both!(viewers_and_strangers_export_nothing, |t: TestApp| async move {

@@ -257,7 +257,7 @@ on_both!(unsigned_claims_can_be_turned_off_and_no_answer_is_lost, |t: TestApp| a
 on_both!(what_was_known_before_stays_and_a_proven_response_keeps_its_owner, |t: TestApp| async move {
     let p = Place::new(&t).await;
     let secret = p.secret("secret-key-1").await;
-    let (id, project) = (t.app.id::<ContactId>().to_string(), p.project.id.to_string());
+    let (id, project) = (t.id::<ContactId>().to_string(), p.project.id.to_string());
     t.app
         .store
         .write(move |tx| {
@@ -370,7 +370,7 @@ on_both!(one_person_is_one_contact_however_their_address_is_written, |t: TestApp
     assert_eq!((evidence.people, evidence.said), (2, 6));
 
     // Data stored by an earlier version is normalized, and two contacts of one person are merged.
-    let (project, ids): (String, Vec<String>) = (p.project.id.to_string(), (0..3).map(|_| t.app.id::<ContactId>().to_string()).collect());
+    let (project, ids): (String, Vec<String>) = (p.project.id.to_string(), (0..3).map(|_| t.id::<ContactId>().to_string()).collect());
     let rows = [
         (ids[0].clone(), "user@xn--bcher-kva.example", None),
         (ids[1].clone(), "zo\u{65}\u{308}@b.example", None),

@@ -871,8 +871,8 @@ fn broken() -> Job {
 }
 
 async fn enqueued(app: &AppState, job: Job) -> JobId {
-    let (id, now) = (app.id::<JobId>(), app.now());
-    app.store.write(move |tx| Box::pin(async move { tx.enqueue(id, &job, now, now).await })).await.unwrap();
+    let (id, now) = (JobId(app.ids.uuid()), app.now());
+    app.store.write(move |tx| Box::pin(async move { tx.enqueue_once(id, &job, now, now).await })).await.unwrap();
     id
 }
 
@@ -911,7 +911,7 @@ on_both!(a_refused_job_is_kept_as_dead, |t: TestApp| async move {
 });
 
 on_both!(a_failing_job_is_tried_again_later_and_given_up_at_last, |t: TestApp| async move {
-    let (id, now) = (t.app.id::<JobId>(), t.app.now());
+    let (id, now) = (t.id::<JobId>(), t.app.now());
     // A payload that no version of the program understands.
     t.app.store.write(move |tx| Box::pin(async move { tx.insert_job(id, "import", "{}", now, now).await })).await.unwrap();
     let mut pauses = Vec::new();

@@ -157,7 +157,7 @@ on_both!(roles_and_foreign_items_are_respected, |t: TestApp| async move {
     let edit = || FeedbackEdit::Status(FeedbackStatus::Spam);
     assert_eq!(refused(triage::edit(&t.app, &vic, &seen(id, 1), edit()).await), Refusal::Forbidden);
     assert_eq!(refused(triage::comment(&t.app, &vic, id, "x", "key-00001").await), Refusal::Forbidden);
-    assert_eq!(refused(undo::undo(&t.app, &vic, t.app.id()).await), Refusal::Forbidden);
+    assert_eq!(refused(undo::undo(&t.app, &vic, t.id()).await), Refusal::Forbidden);
     assert_eq!(refused(triage::edit(&t.app, &ann, &seen(foreign, 1), edit()).await), Refusal::NotFound);
     let both = [seen(id, 1)[0], seen(foreign, 1)[0]];
     assert_eq!(refused(triage::edit(&t.app, &ann, &both, edit()).await), Refusal::NotFound);
@@ -286,7 +286,7 @@ on_both!(a_form_without_javascript_changes_many, |t: TestApp| async move {
     assert!(client.get(&format!("/p/{slug}/inbox")).await.body.contains("Select at least one item."));
     let path = format!("/p/{slug}/feedback/bulk");
     assert_eq!(client.post(&path, &[("item", &values[0]), ("do", "burn")]).await.status, StatusCode::UNPROCESSABLE_ENTITY);
-    let foreign = format!("{}:1", t.app.id::<FeedbackId>());
+    let foreign = format!("{}:1", t.id::<FeedbackId>());
     assert_eq!(client.post(&path, &[("item", &foreign), ("do", "status:spam")]).await.status, StatusCode::NOT_FOUND);
 });
 

@@ -13,7 +13,6 @@ use domain::{
     accounts::{Role, Scope, key::Access},
     feedback::FeedbackKind,
     projects::Project,
-    tickets::TicketAttachment,
 };
 use serde_json::json;
 use service::keys::ApiKeyInput;
@@ -310,11 +309,11 @@ impl Filled {
         };
         let bytes = bytes::Bytes::from(format!("File {word}"));
         let size = i64::try_from(bytes.len()).unwrap();
-        let file = TicketAttachment { id: app.id(), name: format!("{word}.txt"), media_type: "text/plain".into(), size };
-        ids.insert("file", file.id.to_string());
-        let files = vec![NewAttachment { file, bytes }];
+        let files = vec![NewAttachment { name: format!("{word}.txt"), media_type: "text/plain".into(), size, bytes }];
         let submission = service::tickets::TicketSubmission { ticket, files, ..service::tickets::TicketSubmission::default() };
         let submitted = service::tickets::submit(app, &project, &key("ticket"), submission).await.unwrap();
+        let file = sqlx::query_scalar("SELECT id FROM attachments WHERE ticket_id = $1").bind(submitted.ticket.to_string());
+        ids.insert("file", file.fetch_one(app.store.reader()).await.unwrap());
         ids.insert("ticket", submitted.feedback.to_string());
         ids.insert("token", service::tickets::token(app, submitted.ticket).unwrap());
         ids.insert("ticket_id", submitted.ticket.to_string());
@@ -360,7 +359,7 @@ impl Filled {
             (
                 "INSERT INTO comments (id, project_id, feedback_id, actor_id, body, created_at) VALUES ($1, $2, $3, $4, $5, 1)",
                 vec![
-                    app.id::<uuid::Uuid>().to_string(),
+                    app.ids.uuid().to_string(),
                     project.id.to_string(),
                     feedback.to_string(),
                     staff.to_string(),
@@ -371,7 +370,7 @@ impl Filled {
                 "INSERT INTO invitations (id, project_id, role, email, token_hash, created_by, created_at, expires_at) \
                  VALUES ($1, $2, 'viewer', $3, $4, $5, 1, 9000000000000)",
                 vec![
-                    app.id::<uuid::Uuid>().to_string(),
+                    app.ids.uuid().to_string(),
                     project.id.to_string(),
                     format!("guest-{word}@x.test"),
                     format!("hash-{word}"),
@@ -382,7 +381,7 @@ impl Filled {
                 "INSERT INTO letters (id, project_id, kind, about, recipient, subject, content, link, state, created_at, updated_at, given_up_at) \
                  VALUES ($1, $2, 'ticket_confirmation', $3, $4, $5, '{}', '', 'dead', 1, 1, 1)",
                 vec![
-                    app.id::<uuid::Uuid>().to_string(),
+                    app.ids.uuid().to_string(),
                     project.id.to_string(),
                     submitted.ticket.to_string(),
                     format!("{word}@example.com"),
@@ -392,7 +391,7 @@ impl Filled {
             (
                 "INSERT INTO jobs (id, kind, payload, state, attempts, failures, run_at, last_error, created_at, finished_at) \
                  VALUES ($1, 'import', $2, 'dead', 1, 8, 1, $3, 1, 1)",
-                vec![app.id::<uuid::Uuid>().to_string(), format!("{{\"of\":\"{word}\"}}"), format!("Failed: {word}")],
+                vec![app.ids.uuid().to_string(), format!("{{\"of\":\"{word}\"}}"), format!("Failed: {word}")],
             ),
         ];
         for (n, (sql, values)) in rows.into_iter().enumerate() {

@@ -39,7 +39,7 @@ async fn a_limit_holds_over_all_nodes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_requests_at_once_take_no_more_than_there_is() {
     let Some((one, other)) = two(|c| c.settings.rate_per_key = 100).await else { return };
-    let project = one.app.id();
+    let project = one.id();
     let all = (0..400).map(|n| {
         let node = if n % 2 == 0 { &one } else { &other };
         async move { node.app.limits.project(project, node.app.now()).await.is_ok() }
@@ -51,7 +51,7 @@ async fn many_requests_at_once_take_no_more_than_there_is() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_came_earlier_and_is_counted_later_is_let_through() {
     let Some((one, _other)) = two(|_| {}).await else { return };
-    let (project, now) = (one.app.id(), one.app.now());
+    let (project, now) = (one.id(), one.app.now());
     one.app.limits.project(project, now.plus_ms(1)).await.unwrap();
     one.app.limits.project(project, now).await.unwrap();
 }
@@ -122,12 +122,12 @@ async fn each_node_finds_what_the_other_took_in() {
 async fn work_in_the_background_is_done_once() {
     let Some((one, other)) = two(|_| {}).await else { return };
     let now = one.app.now();
-    let jobs: Vec<JobId> = (0..40).map(|_| one.app.id()).collect();
+    let jobs: Vec<JobId> = (0..40).map(|_| one.id()).collect();
     let all = jobs.clone();
     let added = one.app.store.write(move |tx| {
         Box::pin(async move {
             for job in all {
-                tx.enqueue(job, &Job::Purge {}, now, now).await?;
+                tx.enqueue_once(job, &Job::Purge {}, now, now).await?;
             }
             Ok(())
         })

@@ -204,8 +204,9 @@ on_both!(links_lead_nowhere_else, |t: TestApp| async move {
     arriving.begin("secret.txt");
     arriving.push(b"secret");
     let files = arriving.prepare(&t.app, service::limits::budget::QuotaOwner::Team).await.unwrap();
-    let noted = files[0].file.id;
     tickets::add_note(&t.app, &Scope::system(project.id), ticket.id, "note-0000001", "", files).await.unwrap();
+    let noted = sqlx::query_scalar("SELECT id FROM attachments WHERE name = 'secret.txt'").fetch_one(t.app.store.reader());
+    let noted: String = noted.await.unwrap();
     assert_eq!(client.get(&format!("{path}/files/{noted}")).await.status, StatusCode::NOT_FOUND);
 
     // The team can read both, each within its project.
@@ -301,7 +302,7 @@ on_both!(too_much_is_refused_and_the_words_stay, |t: TestApp| async move {
     assert!(broken.status.is_client_error(), "{}", broken.status);
     let plain = client.post("/p/my-app", &WORDS).await;
     assert!(plain.status.is_client_error() && plain.body.contains("Something went wrong"), "{}", plain.body);
-    assert!(t.app.store.ticket_for_feedback(&Scope::system(project.id), t.app.id()).await.unwrap().is_none());
+    assert!(t.app.store.ticket_for_feedback(&Scope::system(project.id), t.id()).await.unwrap().is_none());
     assert!(!t.app.store.has_non_spam(&Scope::system(project.id)).await.unwrap(), "nothing was stored");
 });
 
@@ -486,9 +487,8 @@ on_both!(a_refused_form_keeps_files_of_people_only, |t: TestApp| async move {
     assert!(!post("key-00000003", &started, "").await);
     assert!(held().await > 10);
     // But not if too much is pending already.
-    let id = t.app.id();
-    let file = domain::tickets::TicketAttachment { id, name: "x".into(), media_type: "text/plain".into(), size: t.app.budget.held_bytes };
-    let large = store::tickets::NewAttachment { file, bytes: bytes::Bytes::from_static(b"x") };
+    let (size, bytes) = (t.app.budget.held_bytes, bytes::Bytes::from_static(b"x"));
+    let large = store::tickets::NewAttachment { name: "x".into(), media_type: "text/plain".into(), size, bytes };
     let (project, now) = (t.app.store.project_by_slug("my-app").await.unwrap().unwrap().id, t.app.now());
     t.app
         .store

@@ -66,7 +66,7 @@ pub struct Setup {
 pub async fn setup(t: TestApp, origins: &[&str]) -> Setup {
     let origins = origins.iter().map(|o| (*o).to_owned()).collect();
     let project = service::projects::create(&t.app, "My app", origins, None).await.unwrap();
-    let survey: SurveyId = t.app.id();
+    let survey: SurveyId = t.id();
     let (id, now) = (project.id, t.app.now().0);
     let draft = serde_json::to_string(&body()).unwrap();
     t.app
@@ -93,7 +93,7 @@ pub async fn setup(t: TestApp, origins: &[&str]) -> Setup {
 }
 
 async fn publish(t: &TestApp, project: ProjectId, survey: SurveyId, number: i64, body: &SurveyBody) -> VersionId {
-    let version: VersionId = t.app.id();
+    let version: VersionId = t.id();
     let (text, now) = (serde_json::to_string(body).unwrap(), t.app.now().0);
     t.app
         .store

@@ -65,7 +65,7 @@ impl<'a> Fixture<'a> {
     }
 
     async fn respond_at(&self, at: Timestamp, finished: bool, spam: &str, answers: &[(&str, String)]) -> ResponseId {
-        let (id, at) = (self.t.app.id::<ResponseId>(), at.0);
+        let (id, at) = (self.t.id::<ResponseId>(), at.0);
         let (project, survey, version) = (self.project.id.to_string(), self.survey.to_string(), self.version.to_string());
         let spam = spam.to_owned();
         let answers: Vec<(String, String)> = answers.iter().map(|(q, v)| ((*q).to_owned(), v.clone())).collect();

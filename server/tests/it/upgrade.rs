@@ -133,7 +133,7 @@ async fn a_running_node_serves_while_a_newer_one_migrates_and_beside_it() {
     let numbers: Vec<i64> = sqlx::query_scalar("SELECT number FROM backlog_items ORDER BY number").fetch_all(&pool).await.unwrap();
     assert_eq!(numbers, (1..=8).collect::<Vec<_>>());
     // A node of the previous version does not start on the newer schema.
-    let refused = store::Store::open_postgres(old.url.as_deref().unwrap()).await.err().unwrap();
+    let refused = store::Store::open_postgres(old.url.as_deref().unwrap(), old.app.ids.clone()).await.err().unwrap();
     assert!(refused.to_string().contains("9999"), "{refused}");
 }
 

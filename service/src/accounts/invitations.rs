@@ -8,8 +8,9 @@ use domain::{
     },
     email::{is_email, lower_case},
     ids::{InvitationId, StaffId},
+    mail::MailMessage,
 };
-use store::{Fingerprint, IdempotencyScope, IdempotentWrite, Tx, hash::hash_token, invitations::Invitation};
+use store::{Fingerprint, FirstOutcome, IdempotencyScope, IdempotentWrite, Tx, hash::hash_token, invitations::Invitation};
 
 use super::{NewStaff, require_name};
 use crate::{error::Result, mail, state::App};
@@ -40,51 +41,43 @@ pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str
     if !email.is_empty() && !is_email(&email) {
         return Err(Refusal::field("email", "email", "Enter an e-mail address like name@example.com, or leave it empty.").into());
     }
-    let (token, now) = (app.token(), app.now());
-    let invitation = Invitation {
-        id: app.id(),
-        project: scope.project(),
-        project_name: String::new(),
-        role,
-        email: (!email.is_empty()).then_some(email),
-        by,
-        by_name: String::new(),
-        expires_at: now.plus_days(INVITATION_DAYS),
-    };
-    let (id, hash) = (invitation.id, hash_token(&token));
-    let message = match &invitation.email {
+    let email = (!email.is_empty()).then_some(email);
+    let (token, context) = (app.token(), app.context(scope));
+    let (hash, expires_at) = (hash_token(&token), context.now.plus_days(INVITATION_DAYS));
+    let message = match &email {
         Some(to) if app.settings.mail.is_some() => {
             let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
             let by = app.store.actor_name(by).await?.ok_or(Refusal::NotFound)?;
-            mail::invitation(app, (id, role, invitation.expires_at), &project, &by, to, &format!("/invite/{token}"))
+            mail::invitation(app, (role, expires_at), &project, &by, to, &format!("/invite/{token}"))
         }
         _ => None,
     };
-    let project = scope.project();
-    let content = Fingerprint::of([project.to_string().as_str(), role.as_str(), invitation.email.as_deref().unwrap_or_default()]);
-    let (made, replaced): (InvitationId, bool) = app
+    let content = Fingerprint::of([scope.project().to_string().as_str(), role.as_str(), email.as_deref().unwrap_or_default()]);
+    let done = app
         .store
-        .write_idempotent(IdempotentWrite::form(&IdempotencyScope::Invitation(by), key, content), now, move |tx| {
+        .act_once(context, IdempotentWrite::form(&IdempotencyScope::Invitation(by), key, content), move |act| {
             Box::pin(async move {
+                let (project, now) = (act.project(), act.now());
                 let mut replaced = false;
-                if let Some(email) = &invitation.email {
+                if let Some(email) = &email {
                     // Two people inviting the same person at once are serialized.
-                    tx.lock_project(project).await?;
-                    for old in tx.revoke_invitations_of(project, email, now).await? {
-                        tx.discard_mail_about(old.id.0, now).await?;
+                    act.lock_project(project).await?;
+                    for old in act.revoke_invitations_of(project, email, now).await? {
+                        act.discard_mail_about(old.id.0, now).await?;
                         replaced |= old.was_open;
                     }
                 }
-                tx.insert_invitation(&invitation, &hash, now).await?;
-                if let Some(message) = &message {
-                    tx.queue_mail(message, now).await?;
+                let id = act.insert_invitation(by, role, email.as_deref(), &hash, expires_at).await?;
+                if let Some(message) = message {
+                    act.queue_mail(&MailMessage { about: Some(id.0), ..message }).await?;
                 }
-                Ok((id, replaced))
+                Ok(FirstOutcome::of((id, replaced)))
             })
         })
         .await?;
     app.wake_jobs();
-    Ok(CreatedInvitation { id: made, token: (made == id).then_some(token), replaced })
+    let (id, replaced) = done.value;
+    Ok(CreatedInvitation { id, token: done.is_first.then_some(token), replaced })
 }
 
 /// Returns the open invitation for a link's secret.
@@ -157,14 +150,14 @@ async fn redeem(tx: &mut Tx<'_>, invitation: &Invitation, staff: StaffId, now: T
 /// [`Refusal::Forbidden`] below admin, [`Refusal::NotFound`] if there is no such open invitation.
 pub async fn revoke(app: &App, scope: &Scope, invitation: InvitationId) -> Result<()> {
     scope.require(Role::Admin)?;
-    let (project, now) = (scope.project(), app.now());
     let done = app
         .store
-        .write(move |tx| {
+        .act(app.context(scope), move |act| {
             Box::pin(async move {
-                let done = tx.revoke_invitation(project, invitation, now).await?;
+                let (project, now) = (act.project(), act.now());
+                let done = act.revoke_invitation(project, invitation, now).await?;
                 if done {
-                    tx.discard_mail_about(invitation.0, now).await?;
+                    act.discard_mail_about(invitation.0, now).await?;
                 }
                 Ok(done)
             })

@@ -8,6 +8,7 @@ use domain::{
     },
     ids::StaffId,
 };
+use store::Act;
 
 use super::offboarding::{OffboardingDecisions, OffboardingOutcome, OffboardingResources, settle};
 use crate::{error::Result, state::App};
@@ -23,20 +24,20 @@ pub async fn change_role(
     to: Role,
     decisions: OffboardingDecisions,
 ) -> Result<OffboardingOutcome> {
-    let (scope, now, supplies) = (*scope, app.now(), OffboardingResources::new(app, scope).await?);
+    let supplies = OffboardingResources::new(app, scope).await?;
     let settled = app
         .store
-        .write(move |tx| {
+        .act(app.context(scope), move |act| {
             Box::pin(async move {
-                let project = scope.project();
+                let (project, now) = (act.project(), act.now());
                 // Check the rules against the current state, not the rendered page; two owners cannot demote each other at once.
-                tx.lock_project(project).await?;
-                let actor = acting(tx.present_role(project, scope.actor_id().ok_or(Refusal::Forbidden)?, now).await?)?;
+                act.lock_project(project).await?;
+                let actor = acting(act).await?;
                 actor.ge(&Role::Admin).then_some(()).ok_or(Refusal::Forbidden)?;
-                let from = tx.role_of(project, staff).await?.ok_or(Refusal::NotFound)?;
-                may_change(actor, from, to, tx.owners(project).await?)?;
-                let settled = settle(tx, &scope, actor, (staff, Some(to)), &decisions, supplies, now).await?;
-                tx.set_role(project, staff, to, now).await?;
+                let from = act.role_of(project, staff).await?.ok_or(Refusal::NotFound)?;
+                may_change(actor, from, to, act.owners(project).await?)?;
+                let settled = settle(act, actor, (staff, Some(to)), &decisions, supplies).await?;
+                act.set_role(project, staff, to, now).await?;
                 Ok(settled)
             })
         })
@@ -51,22 +52,22 @@ pub async fn change_role(
 /// # Errors
 /// See [`may_remove`]; [`Refusal::NotFound`] if they are not a member; [`Refusal::Forbidden`] if someone below owner hands something over.
 pub async fn remove(app: &App, scope: &Scope, staff: StaffId, decisions: OffboardingDecisions) -> Result<(Role, OffboardingOutcome)> {
-    let (scope, now, supplies) = (*scope, app.now(), OffboardingResources::new(app, scope).await?);
+    let supplies = OffboardingResources::new(app, scope).await?;
     let done = app
         .store
-        .write(move |tx| {
+        .act(app.context(scope), move |act| {
             Box::pin(async move {
-                let project = scope.project();
-                tx.lock_project(project).await?;
-                let actor = acting(tx.present_role(project, scope.actor_id().ok_or(Refusal::Forbidden)?, now).await?)?;
-                let is_me = scope.staff() == Some(staff);
+                let project = act.project();
+                act.lock_project(project).await?;
+                let actor = acting(act).await?;
+                let is_me = act.scope().staff() == Some(staff);
                 if actor < Role::Admin && !is_me {
                     return Err(Refusal::Forbidden.into());
                 }
-                let held = tx.role_of(project, staff).await?.ok_or(Refusal::NotFound)?;
-                may_remove(actor, held, tx.owners(project).await?, is_me)?;
-                let settled = settle(tx, &scope, actor, (staff, None), &decisions, supplies, now).await?;
-                tx.delete_membership(project, staff).await?;
+                let held = act.role_of(project, staff).await?.ok_or(Refusal::NotFound)?;
+                may_remove(actor, held, act.owners(project).await?, is_me)?;
+                let settled = settle(act, actor, (staff, None), &decisions, supplies).await?;
+                act.delete_membership(project, staff).await?;
                 Ok((held, settled))
             })
         })
@@ -75,8 +76,10 @@ pub async fn remove(app: &App, scope: &Scope, staff: StaffId, decisions: Offboar
     Ok(done)
 }
 
-fn acting(role: Option<Role>) -> Result<Role, Refusal> {
-    role.ok_or(Refusal::NotFound)
+/// Returns the actor's present role.
+async fn acting(act: &mut Act<'_, '_>) -> Result<Role> {
+    let (project, actor, now) = (act.project(), act.actor_id().ok_or(Refusal::Forbidden)?, act.now());
+    act.present_role(project, actor, now).await?.ok_or_else(|| Refusal::NotFound.into())
 }
 
 /// The signed text proving that an undo matches a recent removal.
@@ -108,19 +111,19 @@ pub async fn restore(app: &App, scope: &Scope, staff: StaffId, role: Role, until
     if !app.verify("restore-member", &restore_text(scope, staff, role, until), proof)? {
         return Err(Refusal::NotFound.into());
     }
-    let now = app.now();
-    if now.0 > until {
+    if app.now().0 > until {
         return Err(Refusal::Conflict("It is too late to undo this. Invite the person again.".into()).into());
     }
-    let (project, me) = (scope.project(), scope.staff().ok_or(Refusal::Forbidden)?);
+    let me = scope.staff().ok_or(Refusal::Forbidden)?;
     app.store
-        .write(move |tx| {
+        .act(app.context(scope), move |act| {
             Box::pin(async move {
-                tx.lock_project(project).await?;
-                may_grant(acting(tx.role_of(project, me).await?)?, role)?;
+                let (project, now) = (act.project(), act.now());
+                act.lock_project(project).await?;
+                may_grant(act.role_of(project, me).await?.ok_or(Refusal::NotFound)?, role)?;
                 // They may have been added again meanwhile, with another role.
-                if tx.role_of(project, staff).await?.is_none() {
-                    tx.set_role(project, staff, role, now).await?;
+                if act.role_of(project, staff).await?.is_none() {
+                    act.set_role(project, staff, role, now).await?;
                 }
                 Ok(())
             })

@@ -25,8 +25,6 @@ use crate::{error::Result, state::App};
 /// A new member's validated record, with the password already hashed (off the async threads); not stored yet.
 #[derive(Debug, Clone)]
 pub struct NewStaff {
-    /// Their new id.
-    pub id: StaffId,
     /// The e-mail address, in lower case.
     pub email: String,
     /// Display name.
@@ -56,7 +54,7 @@ impl NewStaff {
         }
         errors.into_result(())?;
         let hash = password::hash(app, password.to_owned()).await?;
-        Ok(Self { id: app.id(), email, name, hash, at: app.now() })
+        Ok(Self { email, name, hash, at: app.now() })
     }
 
     /// Stores the record.
@@ -64,11 +62,8 @@ impl NewStaff {
     /// # Errors
     /// Returns an error if the address already has an account.
     pub async fn insert(&self, tx: &mut Tx<'_>) -> Result<StaffId> {
-        if tx.insert_staff(self.id, &self.email, &self.name, &self.hash, self.at).await? {
-            Ok(self.id)
-        } else {
-            Err(Refusal::field("email", "taken", "An account with this e-mail address already exists.").into())
-        }
+        let staff = tx.insert_staff(&self.email, &self.name, &self.hash, self.at).await?;
+        staff.ok_or_else(|| Refusal::field("email", "taken", "An account with this e-mail address already exists.").into())
     }
 }
 

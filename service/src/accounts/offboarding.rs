@@ -1,18 +1,17 @@
 //! Offboarding: what happens to keys, webhooks and invitations that act with a person's authority when they leave or lose rights.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use domain::{
-    DomainError as Refusal, Secret, Timestamp,
+    DomainError as Refusal, IdSource,
     accounts::{
         Role, Scope,
         authority::{AuthoritySource, Successor},
         rules::may_grant,
     },
     ids::{ActorId, StaffId},
-    webhooks::MAX_ENDPOINTS,
 };
-use store::{Tx, invitations::Invitation, keys::ApiKey, webhooks::Endpoint};
+use store::{Act, invitations::Invitation, keys::ApiKey, webhooks::Endpoint};
 use uuid::Uuid;
 
 use crate::{
@@ -122,9 +121,9 @@ impl OffboardingOutcome {
     }
 }
 
-/// Resources for the transaction, created before it begins: secrets for webhooks, and what is needed to e-mail requesters.
+/// Resources for the transaction, created before it begins: randomness for the secrets of webhooks, and what is needed to e-mail requesters.
 pub(super) struct OffboardingResources {
-    secrets: Vec<Secret<String>>,
+    ids: Arc<dyn IdSource>,
     post: LinkMailBuilder,
 }
 
@@ -132,8 +131,7 @@ impl OffboardingResources {
     /// # Errors
     /// When the database fails.
     pub(super) async fn new(app: &App, scope: &Scope) -> Result<Self> {
-        let secrets = (0..MAX_ENDPOINTS).map(|_| new_secret(app)).collect();
-        Ok(Self { secrets, post: LinkMailBuilder::new(app, scope).await? })
+        Ok(Self { ids: Arc::clone(&app.ids), post: LinkMailBuilder::new(app, scope).await? })
     }
 }
 
@@ -142,21 +140,19 @@ impl OffboardingResources {
 /// # Errors
 /// [`Refusal::Forbidden`] if someone below owner hands something over; [`Refusal::Invalid`] if a successor is not an admin.
 pub(super) async fn settle(
-    tx: &mut Tx<'_>,
-    scope: &Scope,
+    act: &mut Act<'_, '_>,
     actor: Role,
     (staff, to): (StaffId, Option<Role>),
     decisions: &OffboardingDecisions,
-    OffboardingResources { secrets, post }: OffboardingResources,
-    now: Timestamp,
+    OffboardingResources { ids, post }: OffboardingResources,
 ) -> Result<OffboardingOutcome> {
-    let project = scope.project();
+    let (scope, project, now) = (act.scope(), act.project(), act.now());
     for heir in decisions.heirs.values() {
         if actor < Role::Owner {
             return Err(Refusal::Forbidden.into());
         }
         if let Successor::Member(heir) = heir
-            && (*heir == staff || tx.role_of(project, *heir).await?.is_none_or(|role| role < Role::Admin))
+            && (*heir == staff || act.role_of(project, *heir).await?.is_none_or(|role| role < Role::Admin))
         {
             let text = "Only an admin or owner of this project can take this over. Choose someone else.";
             return Err(Refusal::field("heir", "role", text).into());
@@ -164,43 +160,44 @@ pub(super) async fn settle(
     }
     let heir = |id: Uuid| decisions.heirs.get(&id).copied();
     let mut done = OffboardingOutcome::default();
-    for key in tx.api_keys_of(project, staff, now).await? {
+    for key in act.api_keys_of(project, staff, now).await? {
         match heir(key.id.0) {
-            Some(heir) => done.handed_over += usize::from(tx.hand_over_api_key(project, key.id, heir).await?),
+            Some(heir) => done.handed_over += usize::from(act.hand_over_api_key(project, key.id, heir).await?),
             // A lower role limits the key without revoking it.
-            None if to.is_none() => done.keys += usize::from(tx.revoke_api_key(project, key.id, now).await?),
+            None if to.is_none() => done.keys += usize::from(act.revoke_api_key(project, key.id, now).await?),
             None => {}
         }
     }
     if webhook_loses(to) {
-        let name = tx.actor_name(Some(staff.into())).await?.unwrap_or_default();
-        for (endpoint, fresh) in tx.endpoints_of(project, staff).await?.into_iter().zip(secrets) {
+        let name = act.actor_name(Some(staff.into())).await?.unwrap_or_default();
+        for endpoint in act.endpoints_of(project, staff).await? {
+            let fresh = new_secret(ids.as_ref());
             match heir(endpoint.0) {
                 Some(heir) => {
-                    tx.hand_over_endpoint(scope, endpoint, heir, fresh, now).await?;
+                    act.hand_over_endpoint(&scope, endpoint, heir, fresh, now).await?;
                     done.handed_over += 1;
                 }
                 None => {
-                    tx.disable_orphaned_endpoint(scope, endpoint, &name, fresh, now).await?;
+                    act.disable_orphaned_endpoint(&scope, endpoint, &name, fresh, now).await?;
                     done.webhooks += 1;
                 }
             }
         }
     }
-    for (invitation, offered) in tx.invitations_of(project, staff.into(), now).await? {
+    for (invitation, offered) in act.invitations_of(project, staff.into(), now).await? {
         if !invitation_loses(offered, to) {
             continue;
         }
         if let Some(Successor::Member(heir)) = heir(invitation.0) {
-            tx.hand_over_invitation(project, invitation, heir).await?;
+            act.hand_over_invitation(project, invitation, heir).await?;
             done.handed_over += 1;
-        } else if tx.revoke_invitation(project, invitation, now).await? {
-            tx.discard_mail_about(invitation.0, now).await?;
+        } else if act.revoke_invitation(project, invitation, now).await? {
+            act.discard_mail_about(invitation.0, now).await?;
             done.invitations += 1;
         }
     }
     if decisions.renew_links && actor >= Role::Admin {
-        done.links = tickets::renew_shown_links(tx, post, now).await?;
+        done.links = tickets::renew_shown_links(act, post).await?;
     }
     Ok(done)
 }

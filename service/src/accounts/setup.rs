@@ -91,9 +91,8 @@ pub async fn run(app: &App, token: &str, input: SetupInput) -> Result<(StaffId, 
         .await
         .map_or_else(|e| collect(e, None).map(|()| None), |s| Ok(Some(s)))?;
     let origins = parse_origins(&input.origins).map_or_else(|e| collect(Refusal::Invalid(e).into(), None).map(|()| Vec::new()), Ok)?;
-    let zoned = |project| Project { zone: Zone::parse(&input.time_zone).unwrap_or_default(), ..project };
-    let project = projects::new_project(app, &input.project, origins)
-        .map(zoned)
+    let zone = Zone::parse(&input.time_zone).unwrap_or_default();
+    let project = projects::new_project(app, &input.project, origins, zone)
         .map_or_else(|e| collect(e, Some("project")).map(|()| None), |p| Ok(Some(p)))?;
     errors.into_result(())?;
     let (Some(staff), Some(project)) = (staff, project) else { return Err(Refusal::NotFound.into()) };

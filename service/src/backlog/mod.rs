@@ -95,10 +95,8 @@ pub async fn create(app: &App, scope: &Scope, key: &str, title: &str, body: &str
 }
 
 async fn insert(act: &mut Act<'_, '_>, title: String, body: String) -> Result<BacklogItem> {
-    let (id, project, actor, now) = (act.id(), act.project(), act.actor_id(), act.now());
-    let number = act.next_number(project, NumberSequence::Backlog).await?;
-    let item = BacklogItem { id, project, number, title, body, status: BacklogStatus::Open, created_at: now, updated_at: now, version: 1 };
-    act.insert_backlog_item(&item, &searchable(&item.title, &item.body), actor).await?;
+    let search = searchable(&title, &body);
+    let item = act.insert_backlog_item(title, body, search).await?;
     act.record(item.id, &HistoryChange::Created).await?;
     act.item_event(EventKind::BacklogItemCreated, &item).await?;
     Ok(item)

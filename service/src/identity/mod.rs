@@ -8,7 +8,7 @@ use domain::{
 };
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use store::{Fingerprint, IdempotencyScope, IdempotentWrite};
+use store::{Fingerprint, FirstOutcome, IdempotencyScope, IdempotentWrite};
 
 use crate::{
     error::{Error, Result},
@@ -26,23 +26,23 @@ pub const MARK: &str = "eis_";
 /// [`Refusal::Forbidden`] below admin, [`Refusal::Conflict`] if two are already valid.
 pub async fn create(app: &App, scope: &Scope, key: &str) -> Result<Option<String>> {
     scope.require(Role::Admin)?;
-    let (secret, own, now, scope) = (format!("{MARK}{}", app.token()), app.id::<IdentitySecretId>(), app.now(), *scope);
+    let secret = format!("{MARK}{}", app.token());
     let stored = secret.clone();
     // The form has no content besides its key.
     let once = IdempotentWrite::form(&IdempotencyScope::IdentitySecret(scope.project()), key, Fingerprint::of(["make"]));
-    let made: IdentitySecretId = app
+    let made = app
         .store
-        .write_idempotent(once, now, move |tx| {
+        .act_once(app.context(scope), once, move |act| {
             Box::pin(async move {
-                if tx.count_identity_secrets(&scope).await? >= MAX_VALID {
+                let scope = act.scope();
+                if act.count_identity_secrets(&scope).await? >= MAX_VALID {
                     return Err(Refusal::Conflict("Two secrets are already valid. Retire one before you create another.".into()).into());
                 }
-                tx.insert_identity_secret(&scope, own, &stored, scope.actor_id(), now).await?;
-                Ok(own)
+                Ok(FirstOutcome::of(act.insert_identity_secret(&stored).await?))
             })
         })
         .await?;
-    Ok((made == own).then_some(secret))
+    Ok(made.is_first.then_some(secret))
 }
 
 /// Revokes a secret permanently. Claims signed with it count as unverified from then on.
@@ -51,9 +51,11 @@ pub async fn create(app: &App, scope: &Scope, key: &str) -> Result<Option<String
 /// [`Refusal::Forbidden`] below admin, [`Refusal::NotFound`] if there is no such valid secret.
 pub async fn retire(app: &App, scope: &Scope, own: IdentitySecretId) -> Result<()> {
     scope.require(Role::Admin)?;
-    let (scope, now) = (*scope, app.now());
-    let done = app.store.write(move |tx| Box::pin(async move { tx.retire_identity_secret(&scope, own, now).await })).await?;
-    if done { Ok(()) } else { Err(Refusal::NotFound.into()) }
+    let retired = app.store.act(app.context(scope), move |act| {
+        let (scope, now) = (act.scope(), act.now());
+        Box::pin(async move { act.retire_identity_secret(&scope, own, now).await })
+    });
+    if retired.await? { Ok(()) } else { Err(Refusal::NotFound.into()) }
 }
 
 /// Sets the policy for claims without a valid signature.

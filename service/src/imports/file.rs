@@ -12,7 +12,7 @@ use domain::{
     zone::Zone,
 };
 use sha2::{Digest, Sha256};
-use store::imports::{Import, ImportSource};
+use store::imports::{Import, ImportSource, NewImport};
 use tokio::io::AsyncReadExt;
 
 use super::{
@@ -140,15 +140,13 @@ async fn weigh(mut file: tokio::fs::File) -> Result<(String, i64, Encoding)> {
 
 async fn begin(app: &AppState, scope: &Scope, path: &Path, mapping: ColumnMapping, hash: String, bytes: i64) -> Result<Import> {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let import = Import {
-        status: ImportStatus::Running,
+    let import = NewImport {
         mapping: Some(mapping),
+        file_hash: hash,
         bytes_total: bytes,
-        ..new_import(app, scope, &name, ImportSource::Command, hash)
+        ..new_import(&name, ImportSource::Command, ImportStatus::Running)
     };
-    let begun = import.clone();
-    app.store.write(move |tx| Box::pin(async move { tx.insert_import(&import).await })).await?;
-    Ok(begun)
+    app.store.act(app.context(scope), move |act| Box::pin(async move { act.insert_import(import).await })).await
 }
 
 /// Dry run: reads everything and counts the results.

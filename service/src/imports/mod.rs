@@ -21,14 +21,14 @@ use domain::{
     DomainError as Refusal,
     accounts::{Role, Scope},
     feedback,
-    ids::{ImportId, JobId},
+    ids::ImportId,
     imports::{ColumnMapping, ImportStatus},
     text::{clean_line, cut},
 };
 use sha2::{Digest, Sha256};
 use store::{
     Fingerprint, IdempotencyScope, IdempotentWrite,
-    imports::{Import, ImportSource, UploadedFile},
+    imports::{Import, ImportSource, NewImport, UploadedFile},
 };
 
 use self::{
@@ -63,48 +63,28 @@ pub struct ImportUpload {
 /// [`Refusal::Forbidden`] below admin; too many pending uploads.
 pub async fn begin_upload(app: &App, scope: &Scope, name: &str, key: &str) -> Result<ImportUpload> {
     scope.require(Role::Admin)?;
-    let import = new_import(app, scope, name, ImportSource::Upload, String::new());
+    let import = new_import(name, ImportSource::Upload, ImportStatus::Uploading);
     // The content is not known yet: `finish` compares it with an earlier upload under this key.
     let once = IdempotentWrite::form(&IdempotencyScope::Import(scope.project()), key, Fingerprint::of([&import.name]));
     let id = app
         .store
-        .write_idempotent(once, app.now(), move |tx| {
+        .act_once(app.context(scope), once, move |act| {
             Box::pin(async move {
-                if tx.count_pending_imports(import.project).await? >= MAX_WAITING {
+                let project = act.project();
+                if act.count_pending_imports(project).await? >= MAX_WAITING {
                     let text = format!("{MAX_WAITING} files are already waiting. Start or stop some of them first.");
                     return Err(Refusal::field("file", "too_many", text).into());
                 }
-                tx.insert_import(&import).await?;
-                Ok(import.id)
+                Ok(act.insert_import(import).await?.id)
             })
         })
         .await?;
     Ok(ImportUpload { id, hash: Sha256::new(), detector: CharsetDetector::default(), waiting: Vec::new(), chunks: 0, bytes: 0 })
 }
 
-fn new_import(app: &App, scope: &Scope, name: &str, source: ImportSource, file_hash: String) -> Import {
-    let name = clean_line(name.rsplit(['/', '\\']).next().unwrap_or_default(), 120);
-    Import {
-        id: app.id(),
-        project: scope.project(),
-        name: name.unwrap_or_else(|| "file.csv".into()),
-        source,
-        file_hash,
-        encoding: None,
-        mapping: None,
-        status: ImportStatus::Uploading,
-        bytes_total: 0,
-        bytes_done: 0,
-        added: 0,
-        known: 0,
-        bad: 0,
-        removed: 0,
-        error: None,
-        created_by: scope.actor_id(),
-        created_at: app.now(),
-        updated_at: app.now(),
-        finished_at: None,
-    }
+fn new_import(name: &str, source: ImportSource, status: ImportStatus) -> NewImport {
+    let name = clean_line(name.rsplit(['/', '\\']).next().unwrap_or_default(), 120).unwrap_or_else(|| "file.csv".into());
+    NewImport { name, source, file_hash: String::new(), mapping: None, status, bytes_total: 0 }
 }
 
 impl ImportUpload {
@@ -129,12 +109,13 @@ impl ImportUpload {
     }
 
     async fn put(&mut self, app: &App, scope: &Scope, chunk: Vec<u8>) -> Result<()> {
-        let (scope, id, n, now) = (*scope, self.id, self.chunks, app.now());
+        let (id, n) = (self.id, self.chunks);
         self.chunks += 1;
-        let put = app.store.write(move |tx| {
+        let put = app.store.act(app.context(scope), move |act| {
             Box::pin(async move {
-                tx.ensure_authorized(&scope, Role::Admin, now).await?;
-                tx.put_import_chunk(&scope, id, n, chunk).await
+                act.ensure_authorized(Role::Admin).await?;
+                let scope = act.scope();
+                act.put_import_chunk(&scope, id, n, chunk).await
             })
         });
         let put = put.await;
@@ -159,19 +140,20 @@ impl ImportUpload {
         }
         let encoding = self.detector.finish();
         CsvReader::open(stored(app, scope, self.id), Some(encoding), None).await?;
-        let (scope, id, now) = (*scope, self.id, app.now());
+        let id = self.id;
         let file = UploadedFile { hash: hex(&self.hash.finalize()), encoding, bytes: self.bytes, chunks: self.chunks };
         let sent = file.hash.clone();
         app.store
-            .write(move |tx| {
+            .act(app.context(scope), move |act| {
                 Box::pin(async move {
-                    tx.ensure_authorized(&scope, Role::Admin, now).await?;
-                    tx.mark_import_uploaded(&scope, id, &file, now).await
+                    act.ensure_authorized(Role::Admin).await?;
+                    let (scope, now) = (act.scope(), act.now());
+                    act.mark_import_uploaded(&scope, id, &file, now).await
                 })
             })
             .await?;
         // The same form, restored by the browser and submitted with another file: that file was not stored.
-        if app.store.import(&scope, id).await?.is_some_and(|import| import.file_hash != sent) {
+        if app.store.import(scope, id).await?.is_some_and(|import| import.file_hash != sent) {
             return Err(Refusal::field(
                 "file",
                 "repeated",
@@ -248,10 +230,13 @@ async fn begin(app: &App, scope: &Scope, import: &Import, preview: ImportPreview
 /// [`Refusal::Conflict`] if its file is no longer stored, or it is running.
 pub async fn reopen(app: &App, scope: &Scope, import: &Import) -> Result<()> {
     scope.require(Role::Admin)?;
-    let (scope, id, now) = (*scope, import.id, app.now());
-    let done = app.store.write(move |tx| Box::pin(async move { tx.reopen_import(&scope, id, now).await })).await?;
+    let id = import.id;
+    let reopened = app.store.act(app.context(scope), move |act| {
+        let (scope, now) = (act.scope(), act.now());
+        Box::pin(async move { act.reopen_import(&scope, id, now).await })
+    });
     // A second click finds it already reopened.
-    if !done && app.store.import(&scope, id).await?.is_none_or(|i| i.status != ImportStatus::Ready) {
+    if !reopened.await? && app.store.import(scope, id).await?.is_none_or(|i| i.status != ImportStatus::Ready) {
         return Err(Refusal::Conflict("The file of this import is no longer stored. Upload it again to change the columns.".into()).into());
     }
     Ok(())
@@ -275,12 +260,12 @@ pub async fn resume(app: &App, scope: &Scope, import: &Import) -> Result<()> {
 }
 
 async fn set_going(app: &App, scope: &Scope, import: ImportId, mapping: Option<ColumnMapping>) -> Result<()> {
-    let (scope, now, job) = (*scope, app.now(), app.id::<JobId>());
     app.store
-        .write(move |tx| {
+        .act(app.context(scope), move |act| {
             Box::pin(async move {
-                if tx.start_import(&scope, import, mapping.as_ref(), now).await? {
-                    tx.enqueue(job, &Job::Import { project: scope.project(), import }, now, now).await?;
+                let (scope, now) = (act.scope(), act.now());
+                if act.start_import(&scope, import, mapping.as_ref(), now).await? {
+                    act.enqueue(&Job::Import { project: scope.project(), import }, now, now).await?;
                 }
                 Ok(())
             })
@@ -296,14 +281,15 @@ async fn set_going(app: &App, scope: &Scope, import: ImportId, mapping: Option<C
 /// When the database fails.
 pub async fn cancel(app: &App, scope: &Scope, import: &Import) -> Result<bool> {
     scope.require(Role::Admin)?;
-    let (scope, id, now) = (*scope, import.id, app.now());
+    let id = import.id;
     app.store
-        .write(move |tx| {
+        .act(app.context(scope), move |act| {
             Box::pin(async move {
-                if tx.discard_import(&scope, id).await? {
+                let (scope, now) = (act.scope(), act.now());
+                if act.discard_import(&scope, id).await? {
                     return Ok(false);
                 }
-                tx.cancel_import(&scope, id, now).await?;
+                act.cancel_import(&scope, id, now).await?;
                 Ok(true)
             })
         })

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use domain::{
     DomainError as Refusal, Timestamp,
     accounts::{Role, Scope},
-    ids::{ImportId, JobId},
+    ids::ImportId,
 };
 use store::{Tx, imports::Import};
 
@@ -26,14 +26,15 @@ pub const COMMAND_TIMEOUT_MS: i64 = 120_000;
 /// [`Refusal::Conflict`] while it is running.
 pub async fn revert(app: &App, scope: &Scope, import: &Import) -> Result<()> {
     scope.require(Role::Admin)?;
-    let (scope, id, now, job) = (*scope, import.id, app.now(), app.id::<JobId>());
+    let id = import.id;
     let begun = app
         .store
-        .write(move |tx| {
+        .act(app.context(scope), move |act| {
             Box::pin(async move {
-                let begun = start_take_back(tx, &scope, id, now).await?;
+                let (scope, now) = (act.scope(), act.now());
+                let begun = start_take_back(act, &scope, id, now).await?;
                 if begun {
-                    tx.enqueue(job, &Job::TakeBack { project: scope.project(), import: id }, now, now).await?;
+                    act.enqueue(&Job::TakeBack { project: scope.project(), import: id }, now, now).await?;
                 }
                 Ok(begun)
             })
@@ -41,7 +42,7 @@ pub async fn revert(app: &App, scope: &Scope, import: &Import) -> Result<()> {
         .await?;
     app.wake_jobs();
     let is_under_way = |import: Import| import.is_reverted();
-    if !begun && !app.store.import(&scope, id).await?.is_some_and(is_under_way) {
+    if !begun && !app.store.import(scope, id).await?.is_some_and(is_under_way) {
         return Err(Refusal::Conflict("This import is still running. Stop it first.".into()).into());
     }
     Ok(())

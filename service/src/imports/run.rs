@@ -7,9 +7,9 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
     DomainError as Refusal, Timestamp,
     accounts::{Role, Scope},
-    feedback::Feedback,
+    feedback::{Feedback, NewFeedback},
     identity::Claim,
-    ids::{ContactId, FeedbackId, ImportId, JobId, ProjectId},
+    ids::{ImportId, JobId},
     imports::{BoundMapping, ImportStatus, ImportedContact, ImportedRow, ProblemCounts, RowProblem},
     responses::ClaimedContact,
 };
@@ -30,7 +30,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     jobs::{JobContext, JobHandler, JobOutcome},
-    state::{App, AppState},
+    state::AppState,
     triage::add::source_key,
 };
 
@@ -219,8 +219,17 @@ enum LineOutcome {
 }
 
 struct PreparedFeedback {
+    feedback: NewFeedback,
+    contact: Option<ClaimedContact>,
+    key: String,
+    left_out: Vec<RowProblem>,
+}
+
+/// A new line in the transaction that stores it.
+struct NewLine {
+    line: i64,
     feedback: Feedback,
-    contact: Option<(ClaimedContact, ContactId)>,
+    contact: Option<ClaimedContact>,
     key: String,
     left_out: Vec<RowProblem>,
 }
@@ -244,7 +253,7 @@ async fn prepare(
         .collect();
     let keys: Vec<&str> = read.iter().filter(|(.., row)| row.is_ok()).map(|(_, _, key, _)| key.as_str()).collect();
     let known = app.store.existing_source_keys(scope, &keys).await?;
-    let (app, language, project) = (AppState::clone(app), language.to_owned(), scope.project());
+    let language = language.to_owned();
     let work = move || {
         let one = |(line, end, key, row): (u64, u64, String, Result<ImportedRow, RowProblem>)| PreparedLine {
             line: i64::try_from(line).unwrap_or(i64::MAX),
@@ -252,7 +261,7 @@ async fn prepare(
             row: match row {
                 Err(problem) => LineOutcome::Bad(problem),
                 Ok(_) if known.contains(&key) => LineOutcome::Known,
-                Ok(row) => LineOutcome::New(Box::new(ready(&app, &language, project, row, key, now))),
+                Ok(row) => LineOutcome::New(Box::new(ready(&language, row, key, now))),
             },
         };
         read.into_iter().map(one).collect()
@@ -260,12 +269,10 @@ async fn prepare(
     tokio::task::spawn_blocking(work).await.map_err(|e| Error::internal("import", e))
 }
 
-fn ready(app: &App, default_language: &str, project: ProjectId, row: ImportedRow, key: String, now: Timestamp) -> PreparedFeedback {
+fn ready(default_language: &str, row: ImportedRow, key: String, now: Timestamp) -> PreparedFeedback {
     let ImportedRow { feedback: row, left_out } = row;
     let language = row.language.unwrap_or_else(|| language::detect(&row.text, default_language));
-    let feedback = Feedback {
-        id: app.id::<FeedbackId>(),
-        project,
+    let feedback = NewFeedback {
         kind: row.kind,
         text: row.text,
         score: row.score,
@@ -278,15 +285,16 @@ fn ready(app: &App, default_language: &str, project: ProjectId, row: ImportedRow
         environment: row.environment,
         language,
         status: row.status,
-        assignee: None,
         tags: row.tags,
         spam_reasons: vec![],
         created_at: row.created_at.unwrap_or(now),
-        updated_at: now,
-        version: 1,
     };
-    let person = |ImportedContact { external_id, email, name }: ImportedContact| {
-        (ClaimedContact { external_id, email, name, attributes: None, claim: Claim::Team }, app.id::<ContactId>())
+    let person = |ImportedContact { external_id, email, name }: ImportedContact| ClaimedContact {
+        external_id,
+        email,
+        name,
+        attributes: None,
+        claim: Claim::Team,
     };
     PreparedFeedback { feedback, contact: row.contact.map(person), key, left_out }
 }
@@ -315,14 +323,17 @@ async fn store_batch(
                 bad.push((line, problem.message));
             }
             LineOutcome::Known => after.known += 1,
-            LineOutcome::New(ready) => new.push((line, *ready)),
+            LineOutcome::New(ready) => {
+                let PreparedFeedback { feedback, contact, key, left_out } = *ready;
+                new.push(NewLine { line, feedback: tx.identify(feedback, before.project, now), contact, key, left_out });
+            }
         }
     }
     // Create contacts only for rows that are certainly new: a contact must have feedback.
-    let known = tx.known_feedback(before.project, &new.iter().map(|(_, ready)| ready.key.as_str()).collect::<Vec<_>>()).await?;
+    let known = tx.known_feedback(before.project, &new.iter().map(|ready| ready.key.as_str()).collect::<Vec<_>>()).await?;
     let mut seen = HashSet::new();
     let came = new.len();
-    new.retain(|(_, ready)| !known.contains(&ready.key) && seen.insert(ready.key.clone()));
+    new.retain(|ready| !known.contains(&ready.key) && seen.insert(ready.key.clone()));
     after.known += count(came - new.len());
     for (stored, lines) in store_lines(tx, before.id, &mut new).await? {
         match stored {
@@ -362,7 +373,7 @@ fn count(rows: usize) -> i64 {
 type StoredLines = (Result<usize, RowProblem>, Vec<(i64, Vec<RowProblem>)>);
 
 /// Stores new rows together; if the database rejects them, one by one, so that only the rejected rows fail.
-async fn store_lines(tx: &mut Tx<'_>, import: ImportId, new: &mut [(i64, PreparedFeedback)]) -> Result<Vec<StoredLines>> {
+async fn store_lines(tx: &mut Tx<'_>, import: ImportId, new: &mut [NewLine]) -> Result<Vec<StoredLines>> {
     let mut all = Vec::new();
     let stored = store_together(tx, import, new).await?;
     if new.len() > 1
@@ -379,8 +390,8 @@ async fn store_lines(tx: &mut Tx<'_>, import: ImportId, new: &mut [(i64, Prepare
     Ok(all)
 }
 
-fn told(lines: &mut [(i64, PreparedFeedback)]) -> Vec<(i64, Vec<RowProblem>)> {
-    lines.iter_mut().map(|(line, ready)| (*line, std::mem::take(&mut ready.left_out))).collect()
+fn told(lines: &mut [NewLine]) -> Vec<(i64, Vec<RowProblem>)> {
+    lines.iter_mut().map(|ready| (ready.line, std::mem::take(&mut ready.left_out))).collect()
 }
 
 fn refused(error: Error) -> RowProblem {
@@ -389,7 +400,7 @@ fn refused(error: Error) -> RowProblem {
 }
 
 /// Stores rows in a savepoint. The inner error concerns the rows; the outer one the transaction, or a database that accepts no work.
-async fn store_together(tx: &mut Tx<'_>, import: ImportId, new: &mut [(i64, PreparedFeedback)]) -> Result<Result<usize>> {
+async fn store_together(tx: &mut Tx<'_>, import: ImportId, new: &mut [NewLine]) -> Result<Result<usize>> {
     tx.savepoint().await?;
     let stored = insert_lines(tx, import, new).await;
     tx.end_savepoint(stored.is_ok()).await?;
@@ -399,25 +410,20 @@ async fn store_together(tx: &mut Tx<'_>, import: ImportId, new: &mut [(i64, Prep
     }
 }
 
-async fn insert_lines(tx: &mut Tx<'_>, import: ImportId, new: &mut [(i64, PreparedFeedback)]) -> Result<usize> {
+async fn insert_lines(tx: &mut Tx<'_>, import: ImportId, new: &mut [NewLine]) -> Result<usize> {
     let met: Vec<ContactSighting<'_>> = new
         .iter()
-        .filter_map(|(_, PreparedFeedback { feedback, contact, .. })| {
-            let (person, new) = contact.as_ref()?;
-            Some(ContactSighting { project: feedback.project, person, known: None, new: *new, at: feedback.created_at })
+        .filter_map(|NewLine { feedback, contact, .. }| {
+            Some(ContactSighting { project: feedback.project, person: contact.as_ref()?, known: None, at: feedback.created_at })
         })
         .collect();
     let mut contacts = tx.resolve_contacts(&met).await?.into_iter();
-    for (_, ready) in new.iter_mut().filter(|(_, ready)| ready.contact.is_some()) {
+    for ready in new.iter_mut().filter(|ready| ready.contact.is_some()) {
         ready.feedback.contact = contacts.next().map(|known| known.id);
     }
     let rows: Vec<store::feedback::FeedbackInsert<'_>> = new
         .iter()
-        .map(|(_, PreparedFeedback { feedback, key, .. })| store::feedback::FeedbackInsert {
-            feedback,
-            source_key: Some(key),
-            import: Some(import),
-        })
+        .map(|NewLine { feedback, key, .. }| store::feedback::FeedbackInsert { feedback, source_key: Some(key), import: Some(import) })
         .collect();
     Ok(tx.insert_all_feedback(&rows).await?.len())
 }

@@ -45,8 +45,9 @@ pub(super) async fn enqueue_periodic(app: &App) -> Result<()> {
             Box::pin(async move {
                 for PeriodicJob { job, id, every_ms, delay_ms } in PERIODIC {
                     let period = now.0.div_euclid(every_ms).unsigned_abs();
+                    // Derived from the period and not made by the store: every node enqueues the same job.
                     let id = JobId(Uuid::from_u128(id | u128::from(period)));
-                    tx.enqueue(id, &job, now.plus_ms(delay_ms), now).await?;
+                    tx.enqueue_once(id, &job, now.plus_ms(delay_ms), now).await?;
                 }
                 Ok(())
             })

@@ -14,7 +14,11 @@ use domain::{
     },
     ids::{ApiKeyId, ProjectId},
 };
-use store::{Fingerprint, IdempotencyScope, IdempotentWrite, hash::hash_token, keys::ApiKey};
+use store::{
+    Fingerprint, FirstOutcome, IdempotencyScope, IdempotentWrite,
+    hash::hash_token,
+    keys::{ApiKey, NewApiKey},
+};
 
 use crate::{error::Result, state::App};
 
@@ -58,35 +62,39 @@ pub async fn create(app: &App, scope: &Scope, wanted: &ApiKeyInput<'_>, once: &s
         // Only people lend their role: a key of another program would outlive that program's own person.
         Actor::ApiKey(_) | Actor::Rule(_) | Actor::Integration(_) => return Err(Refusal::Forbidden.into()),
     };
-    let (secret, now) = (format!("{KEY_PREFIX}{}", app.token()), app.now());
-    let key = ApiKey {
-        id: app.id(),
-        project: scope.project(),
+    let (secret, context) = (format!("{KEY_PREFIX}{}", app.token()), app.context(scope));
+    let new = NewApiKey {
         name,
         prefix: secret.get(..VISIBLE_KEY_LENGTH).unwrap_or_default().to_owned(),
+        hash: hash_token(&secret),
         access: wanted.access,
+        expires_at: wanted.days.map(|days| context.now.plus_days(days)),
+    };
+    let whose = by.map_or(IdempotencyScope::ApiKeyOfProject(scope.project()), IdempotencyScope::ApiKeyOfPerson);
+    let days = wanted.days.map(|days| days.to_string()).unwrap_or_default();
+    let content = Fingerprint::of([scope.project().to_string().as_str(), &new.name, wanted.access.as_str(), &days]);
+    let stored = new.clone();
+    let made = app
+        .store
+        .act_once(context, IdempotentWrite::form(&whose, once, content), move |act| {
+            Box::pin(async move { Ok(FirstOutcome::of(act.insert_api_key(&stored, by).await?)) })
+        })
+        .await?;
+    let key = ApiKey {
+        id: made.value,
+        project: scope.project(),
+        name: new.name,
+        prefix: new.prefix,
+        access: new.access,
         by: None,
         backing: by.map_or(AuthoritySource::Project, |staff| AuthoritySource::Person(staff, Some(scope.role()))),
         backer: None,
-        created_at: now,
-        expires_at: wanted.days.map(|days| now.plus_days(days)),
+        created_at: context.now,
+        expires_at: new.expires_at,
         used_at: None,
         revoked_at: None,
     };
-    let (made, hash) = (key.clone(), hash_token(&secret));
-    let whose = by.map_or(IdempotencyScope::ApiKeyOfProject(scope.project()), IdempotencyScope::ApiKeyOfPerson);
-    let days = wanted.days.map(|days| days.to_string()).unwrap_or_default();
-    let content = Fingerprint::of([scope.project().to_string().as_str(), &key.name, wanted.access.as_str(), &days]);
-    let id: ApiKeyId = app
-        .store
-        .write_idempotent(IdempotentWrite::form(&whose, once, content), now, move |tx| {
-            Box::pin(async move {
-                tx.insert_api_key(&made, &hash, by).await?;
-                Ok(made.id)
-            })
-        })
-        .await?;
-    Ok((id == key.id).then_some(CreatedApiKey { key, secret }))
+    Ok(made.is_first.then_some(CreatedApiKey { key, secret }))
 }
 
 /// Revokes a key of this project, and the open invitations that it created. Its other actions are kept.
@@ -95,16 +103,16 @@ pub async fn create(app: &App, scope: &Scope, wanted: &ApiKeyInput<'_>, once: &s
 /// [`Refusal::Forbidden`] below admin, [`Refusal::NotFound`] if there is no such active key.
 pub async fn revoke(app: &App, scope: &Scope, key: ApiKeyId) -> Result<()> {
     scope.require(Role::Admin)?;
-    let (project, now) = (scope.project(), app.now());
     let done = app
         .store
-        .write(move |tx| {
+        .act(app.context(scope), move |act| {
             Box::pin(async move {
-                let done = tx.revoke_api_key(project, key, now).await?;
+                let (project, now) = (act.project(), act.now());
+                let done = act.revoke_api_key(project, key, now).await?;
                 if done {
-                    for (invitation, _) in tx.invitations_of(project, key.into(), now).await? {
-                        tx.revoke_invitation(project, invitation, now).await?;
-                        tx.discard_mail_about(invitation.0, now).await?;
+                    for (invitation, _) in act.invitations_of(project, key.into(), now).await? {
+                        act.revoke_invitation(project, invitation, now).await?;
+                        act.discard_mail_about(invitation.0, now).await?;
                     }
                 }
                 Ok(done)
@@ -120,12 +128,12 @@ pub async fn revoke(app: &App, scope: &Scope, key: ApiKeyId) -> Result<()> {
 /// [`Refusal::Forbidden`] below owner, [`Refusal::NotFound`] if there is no such key or it was revoked.
 pub async fn hand_over(app: &App, scope: &Scope, key: ApiKeyId) -> Result<()> {
     scope.require(Role::Owner)?;
-    let (scope, now) = (*scope, app.now());
     app.store
-        .write(move |tx| {
+        .act(app.context(scope), move |act| {
             Box::pin(async move {
-                tx.ensure_authorized(&scope, Role::Owner, now).await?;
-                let done = tx.hand_over_api_key(scope.project(), key, Successor::Project).await?;
+                act.ensure_authorized(Role::Owner).await?;
+                let project = act.project();
+                let done = act.hand_over_api_key(project, key, Successor::Project).await?;
                 done.then_some(()).ok_or_else(|| Refusal::NotFound.into())
             })
         })

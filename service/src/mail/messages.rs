@@ -3,7 +3,7 @@
 use domain::{
     Timestamp,
     accounts::Role,
-    ids::{EndpointId, InvitationId, MailId},
+    ids::EndpointId,
     projects::Project,
     text::{cut, is_blank, spaced},
     zone::UTC,
@@ -62,7 +62,6 @@ pub(super) fn line(text: &str) -> String {
 /// Data for building an e-mail about a ticket inside the transaction that assigns the ticket's number.
 #[derive(Debug, Clone)]
 pub struct TicketMailBuilder {
-    id: MailId,
     base: String,
     project: Project,
     language: String,
@@ -73,14 +72,14 @@ impl TicketMailBuilder {
     #[must_use]
     pub fn new(app: &App, project: &Project, language: &str) -> Option<Self> {
         let base = app.settings.mail.as_ref()?.base.clone();
-        Some(Self::with(app.id(), base, project, language))
+        Some(Self::with(base, project, language))
     }
 
-    /// As [`TicketMailBuilder::new`], with a known e-mail id and base address of this installation.
+    /// As [`TicketMailBuilder::new`], with a known base address of this installation.
     #[must_use]
-    pub fn with(id: MailId, base: String, project: &Project, language: &str) -> Self {
+    pub fn with(base: String, project: &Project, language: &str) -> Self {
         let language = if language.is_empty() { &project.language } else { language };
-        Self { id, base, project: project.clone(), language: language.to_owned() }
+        Self { base, project: project.clone(), language: language.to_owned() }
     }
 }
 
@@ -90,7 +89,7 @@ fn ticket(
     kind: MailKind,
     say: impl FnOnce(&MailTexts) -> TicketMailText,
 ) -> MailMessage {
-    let TicketMailBuilder { id, base, project, language } = post;
+    let TicketMailBuilder { base, project, language } = post;
     let texts = pick(language);
     let TicketMailText { subject, lead, quote, after } = say(texts);
     let number = about.number.to_string();
@@ -100,7 +99,6 @@ fn ticket(
         _ => vec![texts.not_read, texts.keep_link],
     };
     MailMessage {
-        id: *id,
         project: Some(project.id),
         kind,
         about: Some(about.ticket),
@@ -173,22 +171,14 @@ pub fn ticket_reply(post: &TicketMailBuilder, about: TicketMailDetails<'_>, by: 
     })
 }
 
-/// Invites a person to a project; `path` is the page that accepts the invitation.
+/// Invites a person to a project; `path` is the page that accepts the invitation. The transaction that stores the invitation fills in `about`.
 #[must_use]
-pub fn invitation(
-    app: &App,
-    (invitation, role, until): (InvitationId, Role, Timestamp),
-    project: &Project,
-    by: &str,
-    to: &str,
-    path: &str,
-) -> Option<MailMessage> {
+pub fn invitation(app: &App, (role, until): (Role, Timestamp), project: &Project, by: &str, to: &str, path: &str) -> Option<MailMessage> {
     let mail = app.settings.mail.as_ref()?;
     Some(MailMessage {
-        id: app.id(),
         project: Some(project.id),
         kind: MailKind::Invitation,
-        about: Some(invitation.0),
+        about: None,
         to: to.to_owned(),
         subject: line(&format!("{by} invited you to {}", project.name)),
         content: MailContent {
@@ -214,7 +204,6 @@ pub(crate) const RESET_MS: i64 = 3_600_000;
 pub fn password_reset(app: &App, to: &str) -> Option<MailMessage> {
     app.settings.mail.as_ref()?;
     Some(MailMessage {
-        id: app.id(),
         project: None,
         kind: MailKind::PasswordReset,
         about: None,
@@ -240,7 +229,6 @@ pub fn password_reset(app: &App, to: &str) -> Option<MailMessage> {
 pub fn password_changed(app: &App, to: &str) -> Option<MailMessage> {
     let mail = app.settings.mail.as_ref()?;
     Some(MailMessage {
-        id: app.id(),
         project: None,
         kind: MailKind::PasswordChanged,
         about: None,
@@ -266,7 +254,7 @@ pub struct WebhookMailBuilder {
     endpoint: EndpointId,
     /// The host: the part of its address that may be shown.
     host: String,
-    to: Vec<(MailId, String)>,
+    to: Vec<String>,
 }
 
 impl WebhookMailBuilder {
@@ -274,8 +262,7 @@ impl WebhookMailBuilder {
     #[must_use]
     pub fn new(app: &App, project: Project, (endpoint, host): (EndpointId, String), admins: Vec<String>) -> Option<Self> {
         let base = app.settings.mail.as_ref()?.base.clone();
-        let to = admins.into_iter().map(|email| (app.id(), email)).collect();
-        Some(Self { base, project, endpoint, host, to })
+        Some(Self { base, project, endpoint, host, to: admins })
     }
 
     /// Returns the e-mails with this reason.
@@ -283,10 +270,9 @@ impl WebhookMailBuilder {
     pub fn messages(&self, reason: &str) -> Vec<MailMessage> {
         let Self { base, project, endpoint, host, to } = self;
         let lead = format!("Earshot turned off the webhook of {} that sends to {}. {reason}", line(&project.name), line(host));
-        let message = |(id, email): &(MailId, String)| {
+        let message = |email: &String| {
             MailMessage {
-            id: *id,
-            project: Some(project.id),
+                project: Some(project.id),
             kind: MailKind::WebhookDisabled,
             about: Some(endpoint.0),
             to: email.clone(),

@@ -3,41 +3,24 @@
 use domain::{
     DomainError as Refusal, FieldErrors, Zone,
     accounts::{Role, Scope, TeamMember},
-    identity::UnsignedClaimPolicy,
     ids::{ProjectId, StaffId},
-    projects::{
-        DEFAULT_ACCENT, MAX_NAME, Project, ThemeMode, parse_accent, parse_language, parse_origins, parse_parameters, parse_zone, slug,
-    },
+    projects::{MAX_NAME, Project, ThemeMode, parse_accent, parse_language, parse_origins, parse_parameters, parse_zone, slug},
     text::{self, is_same_name},
 };
 use serde::Deserialize;
-use store::{Fingerprint, IdempotencyScope, IdempotentWrite, Tx, hash::hash_token};
+use store::{Fingerprint, IdempotencyScope, IdempotentWrite, Tx, hash::hash_token, projects::NewProject};
 
 use crate::{error::Result, state::App};
 
-/// Creates a project without storing it.
+/// Checks a project before it is stored.
 ///
 /// # Errors
 /// Returns an error if the name is empty or too long.
-pub fn new_project(app: &App, name: &str, origins: Vec<String>) -> Result<Project> {
+pub fn new_project(app: &App, name: &str, origins: Vec<String>, zone: Zone) -> Result<NewProject> {
     let name = checked_name(name).map_err(Refusal::Invalid)?;
     let mut key = app.token();
     key.truncate(20);
-    Ok(Project {
-        id: app.id::<ProjectId>(),
-        slug: slug(&name),
-        name,
-        key: format!("pk_{key}"),
-        origins,
-        language: "en".into(),
-        zone: Zone::default(),
-        accent: DEFAULT_ACCENT.into(),
-        theme: ThemeMode::Auto,
-        portal: true,
-        kept_parameters: Vec::new(),
-        unsigned_identity: UnsignedClaimPolicy::Shown,
-        created_at: app.now(),
-    })
+    Ok(NewProject { name, key: format!("pk_{key}"), origins, zone, created_at: app.now() })
 }
 
 fn checked_name(name: &str) -> Result<String, FieldErrors> {
@@ -48,14 +31,14 @@ fn checked_name(name: &str) -> Result<String, FieldErrors> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn insert(tx: &mut Tx<'_>, mut project: Project, owners: &[StaffId]) -> Result<Project> {
-    let wanted = project.slug.clone();
-    let mut n = 2;
-    while tx.slug_taken(&project.slug).await? {
-        project.slug = format!("{wanted}-{n}");
+pub async fn insert(tx: &mut Tx<'_>, new: NewProject, owners: &[StaffId]) -> Result<Project> {
+    let wanted = slug(&new.name);
+    let (mut slug, mut n) = (wanted.clone(), 2);
+    while tx.slug_taken(&slug).await? {
+        slug = format!("{wanted}-{n}");
         n += 1;
     }
-    tx.insert_project(&project).await?;
+    let project = tx.insert_project(new, slug).await?;
     for owner in owners {
         tx.set_role(project.id, *owner, Role::Owner, project.created_at).await?;
     }
@@ -67,7 +50,7 @@ pub async fn insert(tx: &mut Tx<'_>, mut project: Project, owners: &[StaffId]) -
 /// # Errors
 /// Returns an error if the name is empty or too long.
 pub async fn create(app: &App, name: &str, origins: Vec<String>, owner: Option<StaffId>) -> Result<Project> {
-    let project = new_project(app, name, origins)?;
+    let project = new_project(app, name, origins, Zone::default())?;
     app.store.write(move |tx| Box::pin(async move { insert(tx, project, owner.as_slice()).await })).await
 }
 
@@ -89,9 +72,8 @@ pub async fn create_once(app: &App, name: &str, origins: &str, zone: &str, membe
         Vec::new()
     });
     errors.into_result(())?;
-    let mut project = new_project(app, name, origins)?;
     // Guessed by the browser: an unknown zone is not the person's mistake.
-    project.zone = Zone::parse(zone).unwrap_or_default();
+    let project = new_project(app, name, origins, Zone::parse(zone).unwrap_or_default())?;
     let content = std::iter::once(project.name.as_str()).chain(project.origins.iter().map(String::as_str));
     let once = IdempotentWrite::form(&IdempotencyScope::Project(owner), key, Fingerprint::of(content));
     app.store.write_idempotent(once, app.now(), move |tx| Box::pin(async move { insert(tx, project, &[owner]).await })).await
@@ -218,7 +200,7 @@ pub async fn change(app: &App, scope: &Scope, input: ProjectSettings) -> Result<
 /// # Errors
 /// As [`create`].
 pub async fn create_for_operators(app: &App, name: &str, origins: Vec<String>) -> Result<Project> {
-    let project = new_project(app, name, origins)?;
+    let project = new_project(app, name, origins, Zone::default())?;
     app.store
         .write(move |tx| {
             Box::pin(async move {

@@ -35,7 +35,7 @@ pub async fn create(app: &App, scope: &Scope, key: &str, name: &str, body: &str)
     app.store
         .act_once(app.context(scope), once, move |act| {
             Box::pin(async move {
-                let (id, project, now) = (act.id(), act.project(), act.now());
+                let project = act.project();
                 if act.count_replies(project).await? >= MAX_REPLIES {
                     return Err(Refusal::field(
                         "name",
@@ -44,10 +44,7 @@ pub async fn create(app: &App, scope: &Scope, key: &str, name: &str, body: &str)
                     )
                     .into());
                 }
-                let reply = CannedReply { id, project, name, body, created_at: now, updated_at: now, version: 1 };
-                if !act.insert_reply(&reply).await? {
-                    return Err(taken().into());
-                }
+                let id = act.add_reply(name, body).await?.ok_or_else(taken)?;
                 act.record(id, &HistoryChange::Created).await?;
                 Ok(id)
             })
@@ -157,7 +154,7 @@ async fn undo_step(act: &mut Act<'_, '_>, step: ReplyUndo) -> Result<()> {
         }
         ReplyUndo::Deleted { id, name, body, created_at, version } => {
             let again = CannedReply { id, project, name, body, created_at, updated_at: now, version: version + 1 };
-            if !act.insert_reply(&again).await? {
+            if !act.restore_reply(&again).await? {
                 return Err(stands("Another reply now has the name of the deleted one.").into());
             }
             act.record(id, &HistoryChange::Restored).await

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use domain::{
     DomainError as Refusal, Timestamp,
     accounts::Scope,
-    feedback::{Feedback, FeedbackKind, FeedbackStatus},
+    feedback::{FeedbackKind, FeedbackStatus, NewFeedback},
     history::HistoryChange,
     identity::{Claim, UnsignedClaimPolicy},
-    ids::{ContactId, FeedbackId, HistoryId, ProjectId, ResponseId, SurveyId, VersionId},
+    ids::{ContactId, ProjectId, ResponseId, SurveyId, VersionId},
     projects::Project,
     responses::{ClaimedContact, ResponseContext, ResponseReceipt, ResponseSummary, digest},
     spam::{SpamSignals, spam_reasons},
@@ -317,7 +317,7 @@ async fn send(
 ) -> Result<Sent> {
     let write = ResponseWrite::new(app, target, submission).await?;
     let (fingerprint, is_from_our_page) = (write.fingerprint()?, write.page.is_some());
-    let new = write.into_new(app.id(), place.clone(), fingerprint.clone(), checked);
+    let new = write.into_new(place.clone(), fingerprint.clone(), checked);
     Ok(Sent { outcome: app.store.submit(new).await?, fingerprint, is_from_our_page })
 }
 
@@ -367,10 +367,6 @@ struct ResponseWrite {
     page: Option<String>,
     finished: bool,
     is_live: bool,
-    new_contact: ContactId,
-    new_feedback: FeedbackId,
-    new_history: HistoryId,
-    new_status: HistoryId,
 }
 
 impl ResponseWrite {
@@ -408,10 +404,6 @@ impl ResponseWrite {
             context,
             finished,
             is_live: target.status == SurveyStatus::Live,
-            new_contact: app.id(),
-            new_feedback: app.id(),
-            new_history: app.id(),
-            new_status: app.id(),
         })
     }
 
@@ -428,20 +420,18 @@ impl ResponseWrite {
     }
 
     /// Builds a new response.
-    fn into_new(self, id: ResponseId, place: ScopedKey, fingerprint: Fingerprint, checked: Option<SurveySnapshot>) -> NewResponse {
+    fn into_new(self, place: ScopedKey, fingerprint: Fingerprint, checked: Option<SurveySnapshot>) -> NewResponse {
         let language = language::detect(&self.digest.text, &self.survey_language);
-        let feedback = (!self.answers.is_empty()).then(|| (self.feedback(id, None, &self.reasons, &language), self.new_history));
+        let feedback = (!self.answers.is_empty()).then(|| self.feedback(None, None, &self.reasons, &language));
         NewResponse {
             place,
             fingerprint,
             checked,
             is_live: self.is_live,
-            id,
             project: self.scope.project(),
             survey: self.survey,
             version: self.version,
             context: ResponseContext { contact: self.person, ..self.context },
-            contact: self.new_contact,
             answers: self.answers,
             language,
             spam_reasons: self.reasons,
@@ -469,7 +459,7 @@ impl ResponseWrite {
         let (contact, known) = if is_settled {
             (before.contact, None)
         } else {
-            tx.reassign_contact(&self.scope, (before.contact, was_proven), &self.person, self.new_contact, self.now).await?
+            tx.reassign_contact(&self.scope, (before.contact, was_proven), &self.person, self.now).await?
         };
         let gained = self.reasons.iter().any(|r| !before.spam_reasons.contains(r));
         let mut reasons = before.spam_reasons.clone();
@@ -486,9 +476,9 @@ impl ResponseWrite {
         match tx.feedback_of_response(&self.scope, id).await? {
             None if self.answers.is_empty() => {}
             None => {
-                let feedback = self.feedback(id, Some(contact), &reasons, &language);
+                let feedback = tx.identify(self.feedback(Some(id), Some(contact), &reasons, &language), self.scope.project(), self.now);
                 tx.insert_feedback(&feedback, None).await?;
-                tx.insert_history(self.new_history, feedback.project, feedback.id, None, &HistoryChange::Created, self.now).await?;
+                tx.insert_history(feedback.project, feedback.id, None, &HistoryChange::Created, self.now).await?;
             }
             Some((feedback, status)) => {
                 // Suspicion only changes the status of untriaged feedback.
@@ -498,15 +488,15 @@ impl ResponseWrite {
                     .await?;
                 let project = self.scope.project();
                 if before.finished_at.is_some() {
-                    tx.insert_history(self.new_history, project, feedback, None, &HistoryChange::Reanswered, self.now).await?;
+                    tx.insert_history(project, feedback, None, &HistoryChange::Reanswered, self.now).await?;
                 } else if self.finished {
-                    tx.insert_history(self.new_history, project, feedback, None, &HistoryChange::Finished, self.now).await?;
+                    tx.insert_history(project, feedback, None, &HistoryChange::Finished, self.now).await?;
                 } else {
-                    tx.record_additional_answers(self.new_history, &self.scope, feedback, self.now).await?;
+                    tx.record_additional_answers(&self.scope, feedback, self.now).await?;
                 }
                 if suspected {
                     let change = HistoryChange::Status { from: status.label().into(), to: now_status.label().into() };
-                    tx.insert_history(self.new_status, project, feedback, None, &change, self.now).await?;
+                    tx.insert_history(project, feedback, None, &change, self.now).await?;
                 }
                 tx.record_feedback_change(project, feedback).await?;
             }
@@ -518,28 +508,23 @@ impl ResponseWrite {
         Ok(ResponseReceipt { id, finished: self.finished })
     }
 
-    fn feedback(&self, id: ResponseId, contact: Option<ContactId>, reasons: &[String], language: &str) -> Feedback {
-        Feedback {
-            id: self.new_feedback,
-            project: self.scope.project(),
+    fn feedback(&self, response: Option<ResponseId>, contact: Option<ContactId>, reasons: &[String], language: &str) -> NewFeedback {
+        NewFeedback {
             kind: FeedbackKind::SurveyResponse,
             text: self.digest.text.clone(),
             score: self.digest.score,
             score_max: self.digest.score_max,
             contact,
             survey: Some(self.survey),
-            response: Some(id),
+            response,
             page_url: self.context.page_url.clone(),
             release: self.context.release.clone(),
             environment: self.context.environment.clone(),
             language: language.to_owned(),
             status: if reasons.is_empty() { FeedbackStatus::New } else { FeedbackStatus::Spam },
-            assignee: None,
             tags: Vec::new(),
             spam_reasons: reasons.to_vec(),
             created_at: self.now,
-            updated_at: self.now,
-            version: 1,
         }
     }
 }

@@ -13,11 +13,11 @@ use domain::{
 };
 use serde::{Deserialize, Serialize};
 use store::{
-    Fingerprint, IdempotencyScope, IdempotentWrite, Tx,
+    Act, Fingerprint, IdempotencyScope, IdempotentWrite, Tx,
     surveys::{DraftState, MAX_DRAFT_STATES, Survey},
 };
 
-use super::{load, store};
+use super::{load, sign, store};
 use crate::{error::Result, state::App};
 
 /// Typing within this time counts as one undo step.
@@ -48,8 +48,8 @@ pub struct SurveyEditOutcome {
 }
 
 /// Describes who saved first, and when.
-pub(super) async fn conflict(tx: &mut Tx<'_>, survey: &Survey) -> Result<Refusal> {
-    let who = tx.actor_name(survey.updated_by).await?.unwrap_or_else(|| "Someone".into());
+pub(super) async fn conflict(act: &mut Act<'_, '_>, survey: &Survey) -> Result<Refusal> {
+    let who = act.actor_name(survey.updated_by).await?.unwrap_or_else(|| "Someone".into());
     Ok(Refusal::Conflict(format!("{who} saved this survey on {}, after you opened it.", UTC.readable(survey.updated_at))))
 }
 
@@ -60,17 +60,16 @@ pub(super) async fn conflict(tx: &mut Tx<'_>, survey: &Survey) -> Result<Refusal
 /// not possible.
 pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: EditorSubmission, key: &str) -> Result<SurveyEditOutcome> {
     scope.require(Role::Admin)?;
-    let (scope, now) = (*scope, app.now());
     let content = Fingerprint::of([format!("{:?}", (&posted.action, &posted.pairs))]);
     app.store
-        .write_idempotent(IdempotentWrite::form(&IdempotencyScope::SurveyEdit(survey), key, content), now, move |tx| {
+        .act_once(app.context(scope), IdempotentWrite::form(&IdempotencyScope::SurveyEdit(survey), key, content), move |act| {
             Box::pin(async move {
-                let mut row = load(tx, &scope, survey).await?;
+                let mut row = load(act, survey).await?;
                 let seen = row.revision;
                 let shown = if let EditorAction::Overwrite(revision) = posted.action { revision } else { posted.revision };
                 let whole = posted.pairs.iter().any(|(name, _)| name == "whole");
                 if whole && shown != seen {
-                    return Err(conflict(tx, &row).await?.into());
+                    return Err(conflict(act, &row).await?.into());
                 }
                 let mut steps = DraftHistory::default();
                 if whole
@@ -83,8 +82,8 @@ pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: EditorSubm
                 }
                 if whole {
                     let typed = SurveyBody::read_form(&posted.pairs, &row.draft, row.last_number);
-                    let was = tx.draft_state(survey, row.position).await?;
-                    steps.save(&mut row, typed, was, scope, now);
+                    let was = act.draft_state(survey, row.position).await?;
+                    steps.save(act, &mut row, typed, was);
                 }
                 let mut edited = SurveyEditOutcome { revision: seen, focus: None, message: None, undo: None };
                 match &posted.action {
@@ -92,24 +91,24 @@ pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: EditorSubm
                     EditorAction::Edit(operation) => {
                         let mut body = row.draft.clone();
                         edited.focus = Some(body.apply(operation, &mut row.last_number)?);
-                        steps.push(&mut row, body, false, scope, now);
+                        steps.push(act, &mut row, body, false);
                         if let DraftEdit::Delete(question) = operation {
                             edited.message = Some("Question deleted.".into());
                             edited.undo = Some(format!("restore:{question}"));
                         }
                     }
                     EditorAction::Restore(question) => {
-                        let body = restored(tx, &row, question).await?;
+                        let body = restored(act, &row, question).await?;
                         edited.focus = Some(question.clone());
                         edited.message = Some("Question restored.".into());
-                        steps.push(&mut row, body, false, scope, now);
+                        steps.push(act, &mut row, body, false);
                     }
                     EditorAction::Undo | EditorAction::Redo => {
                         // The form's own changes are a state like any other: undo keeps them available for redo.
                         let is_undo = posted.action == EditorAction::Undo;
                         let to = if is_undo { row.position - 1 } else { row.position + 1 };
                         let gone = !is_undo && !steps.states.is_empty();
-                        match if gone { None } else { tx.draft_state(survey, to).await? } {
+                        match if gone { None } else { act.draft_state(survey, to).await? } {
                             Some(state) => {
                                 row.draft = state.body;
                                 row.position = to;
@@ -124,10 +123,9 @@ pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: EditorSubm
                     return Ok(edited);
                 }
                 row.revision = seen + 1;
-                row.updated_by = scope.actor_id();
-                row.updated_at = now;
-                store(tx, &row, seen).await?;
-                steps.write(tx, survey).await?;
+                sign(act, &mut row);
+                store(act, &row, seen).await?;
+                steps.write(act, survey).await?;
                 edited.revision = row.revision;
                 Ok(edited)
             })
@@ -136,13 +134,13 @@ pub async fn edit(app: &App, scope: &Scope, survey: SurveyId, posted: EditorSubm
 }
 
 /// Returns the draft with a question restored from a stored state, at its former position.
-async fn restored(tx: &mut Tx<'_>, row: &Survey, question: &str) -> Result<SurveyBody> {
+async fn restored(act: &mut Act<'_, '_>, row: &Survey, question: &str) -> Result<SurveyBody> {
     let mut body = row.draft.clone();
     if body.questions.iter().any(|q| q.id == question) {
         return Ok(body);
     }
     for position in (row.position - MAX_DRAFT_STATES..=row.position).rev() {
-        let Some(state) = tx.draft_state(row.id, position).await? else { continue };
+        let Some(state) = act.draft_state(row.id, position).await? else { continue };
         if let Some(at) = state.body.questions.iter().position(|q| q.id == question) {
             let found = state.body.questions[at].clone();
             body.questions.insert(at.min(body.questions.len()), found);
@@ -162,27 +160,28 @@ pub(super) struct DraftHistory {
 
 impl DraftHistory {
     /// Adds the next state, unless it equals the draft.
-    pub(super) fn push(&mut self, row: &mut Survey, body: SurveyBody, is_typing: bool, scope: Scope, now: domain::Timestamp) {
+    pub(super) fn push(&mut self, act: &Act<'_, '_>, row: &mut Survey, body: SurveyBody, is_typing: bool) {
         if body == row.draft {
             return;
         }
         row.position += 1;
         row.draft = body.clone();
-        self.states.push((row.position, DraftState { body, is_typing, saved_by: scope.actor_id(), saved_at: now }));
+        self.states.push((row.position, DraftState { body, is_typing, saved_by: act.actor_id(), saved_at: act.now() }));
         self.changed = true;
     }
 
     /// Adds the submitted form, as a new step or merged into the previous typing step.
-    fn save(&mut self, row: &mut Survey, typed: SurveyBody, was: Option<DraftState>, scope: Scope, now: domain::Timestamp) {
+    fn save(&mut self, act: &Act<'_, '_>, row: &mut Survey, typed: SurveyBody, was: Option<DraftState>) {
         let is_typing = typed.has_same_questions(&row.draft);
-        let more = was.filter(|was| is_typing && was.is_typing && was.saved_by == scope.actor_id() && now.0 - was.saved_at.0 < TYPING_MS);
+        let is_recent = |was: &DraftState| was.saved_by == act.actor_id() && act.now().0 - was.saved_at.0 < TYPING_MS;
+        let more = was.filter(|was| is_typing && was.is_typing && is_recent(was));
         match more {
             Some(was) if typed != row.draft => {
                 row.draft = typed.clone();
                 self.states.push((row.position, DraftState { body: typed, ..was }));
                 self.changed = true;
             }
-            _ => self.push(row, typed, is_typing, scope, now),
+            _ => self.push(act, row, typed, is_typing),
         }
     }
 

@@ -17,7 +17,7 @@ pub use edit::{EditorSubmission, SurveyEditOutcome, edit};
 pub use patch::{DraftPatch, create_from, patch_draft};
 
 use crate::{error::Result, state::App};
-use store::{Fingerprint, IdempotencyScope, IdempotentWrite, Tx, surveys::Survey};
+use store::{Act, Fingerprint, IdempotencyScope, IdempotentWrite, surveys::Survey};
 
 /// Result of publishing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,17 +35,25 @@ fn check_name(name: &str) -> Result<String> {
     text::name("name", name, MAX_TITLE, "survey name").map_err(|found| Refusal::Invalid(found).into())
 }
 
-async fn load(tx: &mut Tx<'_>, scope: &Scope, survey: SurveyId) -> Result<Survey> {
-    tx.survey(scope, survey).await?.ok_or_else(|| Refusal::NotFound.into())
+async fn load(act: &mut Act<'_, '_>, survey: SurveyId) -> Result<Survey> {
+    let scope = act.scope();
+    act.survey(&scope, survey).await?.ok_or_else(|| Refusal::NotFound.into())
+}
+
+/// Notes who changes a survey, and when.
+fn sign(act: &Act<'_, '_>, survey: &mut Survey) {
+    survey.updated_by = act.actor_id();
+    survey.updated_at = act.now();
 }
 
 /// Stores a survey that this transaction read at revision `seen`.
-async fn store(tx: &mut Tx<'_>, survey: &Survey, seen: i64) -> Result<()> {
-    if tx.update_survey(survey, seen).await? {
-        return Ok(());
-    }
-    // Another transaction changed it between reading and writing.
-    Err(Refusal::Conflict("Someone else saved this survey at the same time, so your change was not applied. Try again.".into()).into())
+async fn store(act: &mut Act<'_, '_>, survey: &Survey, seen: i64) -> Result<()> {
+    if act.update_survey(survey, seen).await? { Ok(()) } else { Err(saved_at_once().into()) }
+}
+
+/// Another transaction changed the survey between reading and writing.
+fn saved_at_once() -> Refusal {
+    Refusal::Conflict("Someone else saved this survey at the same time, so your change was not applied. Try again.".into())
 }
 
 /// Creates a survey from a template in the project's language, named after it if `name` is empty. A retry with the same key returns the
@@ -79,30 +87,8 @@ pub async fn create_with(app: &App, scope: &Scope, name: &str, draft: SurveyBody
 async fn make(app: &App, scope: &Scope, name: &str, draft: SurveyBody, (key, content): (&str, Fingerprint)) -> Result<SurveyId> {
     scope.require(Role::Admin)?;
     let name = check_name(name)?;
-    let now = app.now();
-    let survey = Survey {
-        id: app.id(),
-        project: scope.project(),
-        name,
-        status: SurveyStatus::Draft,
-        last_number: draft.highest_id_number(),
-        draft,
-        revision: 1,
-        position: 1,
-        live_version: None,
-        created_at: now,
-        updated_by: scope.actor_id(),
-        updated_at: now,
-    };
     let once = IdempotentWrite::form(&IdempotencyScope::Survey(scope.project()), key, content);
-    app.store
-        .write_idempotent(once, now, move |tx| {
-            Box::pin(async move {
-                tx.insert_survey(&survey).await?;
-                Ok(survey.id)
-            })
-        })
-        .await
+    app.store.act_once(app.context(scope), once, move |act| Box::pin(async move { act.insert_survey(name, draft).await })).await
 }
 
 /// Copies a survey's draft to a new survey.
@@ -124,28 +110,23 @@ pub async fn duplicate(app: &App, scope: &Scope, survey: SurveyId, key: &str) ->
 /// [`Refusal::Invalid`] with the obstacles; [`Refusal::Conflict`] if the draft has changed.
 pub async fn publish(app: &App, scope: &Scope, survey: SurveyId, seen: i64, key: &str) -> Result<PublishOutcome> {
     scope.require(Role::Admin)?;
-    let (scope, now, version) = (*scope, app.now(), app.id::<VersionId>());
     // The content is the draft of this revision, which the scope already names.
     let once = IdempotentWrite::form(&IdempotencyScope::SurveyPublication(survey, seen), key, Fingerprint::of([seen.to_string()]));
     app.store
-        .write_idempotent(once, now, move |tx| {
+        .act_once(app.context(scope), once, move |act| {
             Box::pin(async move {
-                let mut row = load(tx, &scope, survey).await?;
+                let mut row = load(act, survey).await?;
                 if row.revision != seen {
-                    return Err(edit::conflict(tx, &row).await?.into());
+                    return Err(edit::conflict(act, &row).await?.into());
                 }
                 row.draft.check().into_result(())?;
                 row.status = SurveyStatus::Live;
-                row.updated_by = scope.actor_id();
-                row.updated_at = now;
-                if let Some(live) = tx.live_version(&row).await?.filter(|v| v.body == row.draft) {
-                    store(tx, &row, seen).await?;
+                sign(act, &mut row);
+                if let Some(live) = act.live_version(&row).await?.filter(|v| v.body == row.draft) {
+                    store(act, &row, seen).await?;
                     return Ok(PublishOutcome { version: live.id, number: live.number, is_new: false });
                 }
-                row.live_version = Some(version);
-                // First, because it locks the survey's row.
-                store(tx, &row, seen).await?;
-                let number = tx.insert_version(version, &row, scope.actor_id(), now).await?;
+                let (version, number) = act.insert_version(&mut row, seen).await?.ok_or_else(saved_at_once)?;
                 Ok(PublishOutcome { version, number, is_new: true })
             })
         })
@@ -178,11 +159,10 @@ pub async fn competing_button(app: &App, scope: &Scope, survey: &Survey) -> Resu
 /// neither `was` nor the new one.
 pub async fn set_status(app: &App, scope: &Scope, survey: SurveyId, was: Option<SurveyStatus>, status: SurveyStatus) -> Result<()> {
     scope.require(Role::Admin)?;
-    let (scope, now) = (*scope, app.now());
     app.store
-        .write(move |tx| {
+        .act(app.context(scope), move |act| {
             Box::pin(async move {
-                let mut row = load(tx, &scope, survey).await?;
+                let mut row = load(act, survey).await?;
                 if row.live_version.is_none() || status == SurveyStatus::Draft {
                     return Err(Refusal::field("status", "not_published", "Publish the survey first.").into());
                 }
@@ -194,9 +174,9 @@ pub async fn set_status(app: &App, scope: &Scope, survey: SurveyId, was: Option<
                     return Err(Refusal::Conflict(format!("Someone else changed the survey: it is now {is}.")).into());
                 }
                 row.status = status;
-                row.updated_at = now;
+                row.updated_at = act.now();
                 let seen = row.revision;
-                store(tx, &row, seen).await
+                store(act, &row, seen).await
             })
         })
         .await

@@ -12,7 +12,7 @@ use store::Fingerprint;
 use super::{
     check_name,
     edit::{self, DraftHistory},
-    load, make, store,
+    load, make, sign, store,
 };
 use crate::{error::Result, state::App};
 
@@ -76,13 +76,12 @@ pub async fn create_from(app: &App, scope: &Scope, name: &str, template: &str, w
 pub async fn patch_draft(app: &App, scope: &Scope, survey: SurveyId, seen: i64, wanted: DraftPatch) -> Result<()> {
     scope.require(Role::Admin)?;
     let name = wanted.name.as_deref().map(check_name).transpose()?;
-    let (scope, now) = (*scope, app.now());
     app.store
-        .write(move |tx| {
+        .act(app.context(scope), move |act| {
             Box::pin(async move {
-                let mut row = load(tx, &scope, survey).await?;
+                let mut row = load(act, survey).await?;
                 if row.revision != seen {
-                    return Err(edit::conflict(tx, &row).await?.into());
+                    return Err(edit::conflict(act, &row).await?.into());
                 }
                 let mut steps = DraftHistory::default();
                 if let Some(name) = name.filter(|name| *name != row.name) {
@@ -90,15 +89,14 @@ pub async fn patch_draft(app: &App, scope: &Scope, survey: SurveyId, seen: i64, 
                     steps.changed = true;
                 }
                 let body = wanted.applied_to(row.draft.clone(), &mut row.last_number)?;
-                steps.push(&mut row, body, false, scope, now);
+                steps.push(act, &mut row, body, false);
                 if !steps.changed {
                     return Ok(());
                 }
                 row.revision = seen + 1;
-                row.updated_by = scope.actor_id();
-                row.updated_at = now;
-                store(tx, &row, seen).await?;
-                steps.write(tx, survey).await
+                sign(act, &mut row);
+                store(act, &row, seen).await?;
+                steps.write(act, survey).await
             })
         })
         .await

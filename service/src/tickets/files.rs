@@ -5,7 +5,6 @@ use domain::{
     DomainError as Refusal,
     ids::ProjectId,
     tickets::{
-        TicketAttachment,
         files::{FileType, sanitize_file_name},
         image_limits::ImageRejection,
     },
@@ -147,8 +146,7 @@ async fn prepare(app: &App, payer: QuotaOwner, name: &str, bytes: Vec<u8>) -> Re
         (kind, bytes)
     };
     let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
-    let file = TicketAttachment { id: app.id(), name: sanitize_file_name(name, kind), media_type: kind.media_type().into(), size };
-    Ok(NewAttachment { file, bytes: Bytes::from(bytes) })
+    Ok(NewAttachment { name: sanitize_file_name(name, kind), media_type: kind.media_type().into(), size, bytes: Bytes::from(bytes) })
 }
 
 fn refusal(wrong: ImageRejection, name: &str) -> Refusal {

@@ -31,7 +31,7 @@ pub async fn store_pending_files(app: &App, payer: QuotaOwner, project: &Project
         QuotaOwner::Team => i64::MAX,
         QuotaOwner::Stranger(_) => app.budget.held_bytes,
     };
-    let size: i64 = files.iter().map(|file| file.file.size).sum();
+    let size: i64 = files.iter().map(|file| file.size).sum();
     app.store
         .write(move |tx| {
             Box::pin(async move {

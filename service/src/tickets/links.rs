@@ -1,14 +1,14 @@
 //! Secret ticket links: creation, verification and renewal, and their form in e-mails.
 
 use domain::{
-    DomainError as Refusal, IdSource, Timestamp,
+    DomainError as Refusal,
     accounts::{Role, Scope},
     history::HistoryChange,
-    ids::{MailId, TicketId},
+    ids::TicketId,
     projects::Project,
     tickets::{Ticket, TicketState},
 };
-use store::{Fingerprint, IdempotencyScope, IdempotentWrite, Tx};
+use store::{Act, Fingerprint, IdempotencyScope, IdempotentWrite};
 
 use crate::{
     error::Result,
@@ -99,14 +99,13 @@ pub async fn renew_link(app: &App, scope: &Scope, ticket: TicketId, key: &str, s
         .store
         .act_once(app.context(scope), IdempotentWrite::form(&IdempotencyScope::TicketLink(ticket), key, content), move |act| {
             Box::pin(async move {
-                let now = act.now();
                 act.ensure_authorized(Role::Triager).await?;
                 let (ticket, mut feedback) = act.lock_ticket(ticket).await?.ok_or(Refusal::NotFound)?;
                 let generation = ticket.link_generation + 1;
                 act.set_link(&ticket, generation, shown).await?;
                 act.record_on_feedback(&mut feedback, &HistoryChange::LinkRenewed).await?;
                 if let Some(post) = post {
-                    act.queue_mail(&ticket_link(&post, mail_about(&ticket, &path)), now).await?;
+                    act.queue_mail(&ticket_link(&post, mail_about(&ticket, &path))).await?;
                 }
                 Ok(generation)
             })
@@ -120,7 +119,6 @@ pub async fn renew_link(app: &App, scope: &Scope, ticket: TicketId, key: &str, s
 pub struct LinkMailBuilder {
     project: Project,
     base: Option<String>,
-    ids: std::sync::Arc<dyn IdSource>,
 }
 
 impl LinkMailBuilder {
@@ -130,7 +128,7 @@ impl LinkMailBuilder {
     /// When the database fails.
     pub async fn new(app: &App, scope: &Scope) -> Result<Self> {
         let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
-        Ok(Self { project, base: app.settings.mail.as_ref().map(|mail| mail.base.clone()), ids: std::sync::Arc::clone(&app.ids) })
+        Ok(Self { project, base: app.settings.mail.as_ref().map(|mail| mail.base.clone()) })
     }
 }
 
@@ -139,14 +137,14 @@ impl LinkMailBuilder {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn renew_shown_links(tx: &mut Tx<'_>, post: LinkMailBuilder, now: Timestamp) -> Result<u64> {
-    let LinkMailBuilder { project, base, ids } = post;
-    let renewed = tx.renew_exposed_links(project.id).await?;
+pub async fn renew_shown_links(act: &mut Act<'_, '_>, post: LinkMailBuilder) -> Result<u64> {
+    let LinkMailBuilder { project, base } = post;
+    let renewed = act.renew_exposed_links(project.id).await?;
     if let Some(base) = base {
         for ticket in renewed.iter().filter(|ticket| ticket.state != TicketState::Closed) {
             let path = unsigned_path(&project, ticket.id);
-            let post = TicketMailBuilder::with(MailId(ids.uuid()), base.clone(), &project, &ticket.language);
-            tx.queue_mail(&ticket_link(&post, mail_about(ticket, &path)), now).await?;
+            let post = TicketMailBuilder::with(base.clone(), &project, &ticket.language);
+            act.queue_mail(&ticket_link(&post, mail_about(ticket, &path))).await?;
         }
     }
     Ok(u64::try_from(renewed.len()).unwrap_or(u64::MAX))

@@ -67,7 +67,7 @@ async fn fingerprint(mut words: Vec<String>, kept: &[AttachmentId], files: &[New
     let files = files.to_vec();
     // Hashing ten megabytes takes a while.
     let files = tokio::task::spawn_blocking(move || {
-        Fingerprint::of(files.iter().flat_map(|new| [new.file.name.as_bytes(), new.file.media_type.as_bytes(), &new.bytes]))
+        Fingerprint::of(files.iter().flat_map(|new| [new.name.as_bytes(), new.media_type.as_bytes(), &new.bytes]))
     });
     words.push(kept.as_str().to_owned());
     words.push(files.await.map_err(|e| Error::internal("fingerprint", e))?.as_str().to_owned());

@@ -3,18 +3,18 @@
 use domain::{
     DomainError as Refusal, Timestamp,
     accounts::Scope,
-    feedback::{Feedback, FeedbackKind, FeedbackStatus},
+    feedback::{FeedbackKind, FeedbackStatus, NewFeedback},
     history::HistoryChange,
     ids::{AttachmentId, FeedbackId, TicketId},
     projects::Project,
     responses::ClaimedContact,
     spam::{SpamSignals, ticket_spam_reasons},
-    tickets::{MessageAuthor, NewTicket, Priority, Ticket, TicketState},
+    tickets::{MessageAuthor, NewTicket},
     webhooks::EventKind,
 };
 use search::language;
 use serde::{Deserialize, Serialize};
-use store::{IdempotencyScope, IdempotentWrite, numbers::NumberSequence, tickets::NewAttachment};
+use store::{IdempotencyScope, IdempotentWrite, tickets::NewAttachment};
 
 use super::{
     fingerprint,
@@ -22,7 +22,7 @@ use super::{
     links::{mail_about, unsigned_path},
 };
 use crate::{
-    error::Result,
+    error::{Error, Result},
     mail::{TicketMailBuilder, ticket_confirmation},
     responses::proves,
     state::App,
@@ -104,9 +104,12 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: TicketS
     let now = act_context.now;
     let text = new.text();
     let form = pending_form_key(project, "new", key);
-    let mut feedback = Feedback {
-        id: app.id(),
-        project: project.id,
+    let person = ClaimedContact {
+        email: Some(new.email.clone()),
+        name: Some(new.name.clone()).filter(|name| !name.is_empty()),
+        ..ClaimedContact::default()
+    };
+    let mut feedback = NewFeedback {
         kind: FeedbackKind::Ticket,
         language: language::detect(&text, &project.language),
         text,
@@ -119,49 +122,27 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: TicketS
         release: context.release,
         environment: context.environment,
         status: if reasons.is_empty() { FeedbackStatus::New } else { FeedbackStatus::Spam },
-        assignee: None,
         tags: Vec::new(),
         spam_reasons: reasons,
         created_at: now,
-        updated_at: now,
-        version: 1,
     };
-    let name = Some(new.name).filter(|name| !name.is_empty());
-    let mut ticket = Ticket {
-        id: app.id(),
-        project: project.id,
-        number: 0,
-        feedback: feedback.id,
-        subject: new.subject,
-        email: new.email.clone(),
-        name: name.clone(),
-        language: context.language,
-        user_agent: context.user_agent,
-        priority: Priority::Normal,
-        state: TicketState::Open,
-        first_response_at: None,
-        resolved_at: None,
-        link_generation: 0,
-        created_at: now,
-        updated_at: now,
-    };
-    let person = ClaimedContact { email: Some(new.email), name, ..ClaimedContact::default() };
     // Suspected spam gets no e-mail: the named sender most likely knows nothing of it.
-    let post = TicketMailBuilder::new(app, project, &ticket.language).filter(|_| feedback.status != FeedbackStatus::Spam && !without_email);
-    let path = unsigned_path(project, ticket.id);
+    let post =
+        TicketMailBuilder::new(app, project, &context.language).filter(|_| feedback.status != FeedbackStatus::Spam && !without_email);
+    let project = project.clone();
     let taken = app
         .store
         .act_once(act_context, once, move |act| {
             Box::pin(async move {
                 feedback.contact = Some(act.resolve_contact(&person).await?);
-                act.insert_feedback(&feedback, None).await?;
-                ticket.number = act.next_number(ticket.project, NumberSequence::Ticket).await?;
-                act.insert_ticket(&ticket).await?;
+                let feedback = act.add_feedback(feedback, None).await?.ok_or_else(|| Error::internal("ticket", "its feedback exists"))?;
+                let ticket = act.open_ticket(feedback.id, &new, context.language, context.user_agent).await?;
                 let message = act.insert_ticket_message(&ticket, MessageAuthor::Requester, &new.message).await?;
                 keep_files(act, &ticket, message, (&form, kept.len()), &files, now).await?;
                 act.record(feedback.id, &HistoryChange::Created).await?;
                 if let Some(post) = post {
-                    act.queue_mail(&ticket_confirmation(&post, mail_about(&ticket, &path)), now).await?;
+                    let path = unsigned_path(&project, ticket.id);
+                    act.queue_mail(&ticket_confirmation(&post, mail_about(&ticket, &path))).await?;
                 }
                 act.ticket_event(EventKind::TicketCreated, &ticket, Some((MessageAuthor::Requester, &new.message))).await?;
                 Ok(TicketReceipt { ticket: ticket.id, number: ticket.number, feedback: feedback.id })

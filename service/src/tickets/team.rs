@@ -98,7 +98,7 @@ pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, 
                 note(act, &ticket, &mut feedback, Some(&HistoryChange::Replied), status).await?;
                 if let Some(post) = post {
                     let by = act.actor_name(actor).await?.filter(|name| !name.is_empty()).unwrap_or(project.name);
-                    act.queue_mail(&ticket_reply(&post, mail_about(&ticket, &path), &by, &body, close), now).await?;
+                    act.queue_mail(&ticket_reply(&post, mail_about(&ticket, &path), &by, &body, close)).await?;
                 }
                 act.ticket_event(EventKind::TicketMessageAdded, &ticket, Some((MessageAuthor::Staff, &body))).await?;
                 if close && !was_closed {

@@ -3,7 +3,7 @@
 use domain::{
     DomainError as Refusal, FieldErrors, Timestamp,
     accounts::{Role, Scope},
-    feedback::{self, Feedback, FeedbackKind, FeedbackStatus},
+    feedback::{self, FeedbackKind, FeedbackStatus, NewFeedback},
     history::HistoryChange,
     ids::FeedbackId,
     imports::MAX_TEXT,
@@ -124,9 +124,7 @@ pub async fn add(app: &App, scope: &Scope, key: &str, new: FeedbackInput) -> Res
     let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
     let context = app.context(scope);
     let now = context.now;
-    let mut feedback = Feedback {
-        id: app.id(),
-        project: project.id,
+    let mut feedback = NewFeedback {
         kind: FeedbackKind::Api,
         language: new.language.unwrap_or_else(|| language::detect(&text, &project.language)),
         text,
@@ -139,12 +137,9 @@ pub async fn add(app: &App, scope: &Scope, key: &str, new: FeedbackInput) -> Res
         release: new.release,
         environment: new.environment,
         status: FeedbackStatus::New,
-        assignee: None,
         tags,
         spam_reasons: Vec::new(),
         created_at: new.created_at.map_or(now, |at| at.min(now)),
-        updated_at: now,
-        version: 1,
     };
     let person = new.person;
     let source_key = new.external_id.as_deref().map(source_key);
@@ -155,10 +150,10 @@ pub async fn add(app: &App, scope: &Scope, key: &str, new: FeedbackInput) -> Res
                 if let Some(person) = person {
                     feedback.contact = Some(act.resolve_contact(&person).await?);
                 }
-                if !act.insert_feedback(&feedback, source_key.as_deref()).await? {
+                let feedback = act.add_feedback(feedback, source_key.as_deref()).await?.ok_or_else(|| {
                     let text = "Feedback with this external_id already exists. Change it, or use another ID.";
-                    return Err(Refusal::field("external_id", "taken", text).into());
-                }
+                    Refusal::field("external_id", "taken", text)
+                })?;
                 act.record(feedback.id, &HistoryChange::Created).await?;
                 Ok(feedback.id)
             })

@@ -137,7 +137,7 @@ async fn start_due(app: &AppState, sender: &mut Option<Arc<WebhookClient>>, runn
 
 /// Claims due deliveries if the endpoint still acts for someone who is authorized. Otherwise turns the endpoint off.
 async fn claim(app: &App, endpoint: &Endpoint, room: usize) -> Result<Vec<ClaimedDelivery>> {
-    let (endpoint, now, limit, fresh) = (endpoint.clone(), app.now(), i64::try_from(room).unwrap_or(1), sign::new_secret(app));
+    let (endpoint, now, limit, fresh) = (endpoint.clone(), app.now(), i64::try_from(room).unwrap_or(1), sign::new_secret(app.ids.as_ref()));
     app.store
         .write(move |tx| {
             Box::pin(async move {

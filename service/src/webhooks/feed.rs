@@ -6,7 +6,7 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use domain::{
     feedback::FeedbackStatus,
-    ids::{EventId, FeedbackId, ProjectId},
+    ids::{FeedbackId, ProjectId},
     webhooks::EventKind,
 };
 use serde_json::{Value, json};
@@ -106,7 +106,7 @@ async fn told(app: &App, order: &[FeedbackId], made: &HashMap<FeedbackId, bool>)
         }
         let url = app.settings.public_url.as_ref().zip(slugs.get(&project)).map(|(base, slug)| format!("{base}/p/{slug}/feedback/{id}"));
         let kind = if made || is_withheld { EventKind::FeedbackCreated } else { EventKind::FeedbackUpdated };
-        told.events.push(NewEvent::new(app.id::<EventId>(), project, kind, &data(row, identities.get(id), url), now));
+        told.events.push(NewEvent::new(project, kind, &data(row, identities.get(id), url), now));
     }
     Ok(told)
 }

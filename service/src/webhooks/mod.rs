@@ -15,7 +15,7 @@ use domain::{
 };
 use serde_json::json;
 use store::{
-    Fingerprint, IdempotencyScope, IdempotentWrite, Tx,
+    Act, Fingerprint, IdempotencyScope, IdempotentWrite,
     webhooks::{Endpoint, NewEvent},
 };
 
@@ -65,36 +65,20 @@ fn check(app: &App, input: &EndpointInput) -> Result<ValidEndpoint> {
 pub async fn create(app: &App, scope: &Scope, key: &str, input: &EndpointInput) -> Result<EndpointId> {
     scope.require(Role::Admin)?;
     let ValidEndpoint { url, note, kinds } = check(app, input)?;
-    let now = app.now();
-    let endpoint = Endpoint {
-        id: app.id(),
-        project: scope.project(),
-        url,
-        note,
-        kinds,
-        secret: sign::new_secret(app),
-        old_secret: None,
-        enabled: true,
-        disabled_reason: None,
-        failures: 0,
-        failing_since: None,
-        answers_to: scope.actor_id(),
-        created_at: now,
-        version: 1,
-    };
-    let kinds = endpoint.kinds.iter().map(|kind| kind.as_str());
-    let content = Fingerprint::of([endpoint.url.as_str(), endpoint.note.as_str()].into_iter().chain(kinds));
-    let (once, scope) = (IdempotentWrite::form(&IdempotencyScope::Webhook(scope.project()), key, content), *scope);
+    let secret = sign::new_secret(app.ids.as_ref());
+    let words = kinds.iter().map(|kind| kind.as_str());
+    let content = Fingerprint::of([url.as_str(), note.as_str()].into_iter().chain(words));
+    let once = IdempotentWrite::form(&IdempotencyScope::Webhook(scope.project()), key, content);
     app.store
-        .write_idempotent(once, now, move |tx| {
+        .act_once(app.context(scope), once, move |act| {
             Box::pin(async move {
-                if tx.endpoint_count(scope.project()).await? >= i64::try_from(MAX_ENDPOINTS).unwrap_or(i64::MAX) {
+                let project = act.project();
+                if act.endpoint_count(project).await? >= i64::try_from(MAX_ENDPOINTS).unwrap_or(i64::MAX) {
                     let text = format!("A project can have at most {MAX_ENDPOINTS} webhooks. Delete one first.");
                     return Err(Refusal::field("url", "too_many", text).into());
                 }
-                tx.start_feedback_events().await?;
-                tx.insert_endpoint(&scope, &endpoint).await?;
-                Ok(endpoint.id)
+                act.start_feedback_events().await?;
+                act.insert_endpoint(&url, &note, &kinds, &secret).await
             })
         })
         .await
@@ -108,19 +92,19 @@ async fn change(
     work: impl FnOnce(&mut Endpoint, bool) -> Result<(), Refusal> + Send + 'static,
 ) -> Result<()> {
     scope.require(Role::Admin)?;
-    let (scope, now) = (*scope, app.now());
     app.store
-        .write(move |tx| {
+        .act(app.context(scope), move |act| {
             Box::pin(async move {
+                let (scope, now) = (act.scope(), act.now());
                 // Before locking the endpoint, as the publisher also acquires this first.
-                tx.start_feedback_events().await?;
-                let mut held = tx.lock_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
-                tx.ensure_authorized(&scope, Role::Admin, now).await?;
-                let backed = tx.endpoint_is_backed(&held, now).await?;
+                act.start_feedback_events().await?;
+                let mut held = act.lock_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
+                act.ensure_authorized(Role::Admin).await?;
+                let backed = act.endpoint_is_backed(&held, now).await?;
                 work(&mut held, backed)?;
-                tx.update_endpoint(&held, now).await?;
+                act.update_endpoint(&held, now).await?;
                 if !held.enabled {
-                    tx.stop_deliveries(endpoint).await?;
+                    act.stop_deliveries(endpoint).await?;
                 }
                 Ok(())
             })
@@ -155,7 +139,7 @@ pub async fn edit(app: &App, scope: &Scope, endpoint: EndpointId, version: i64, 
 /// # Errors
 /// Not found; a role too low.
 pub async fn set_enabled(app: &App, scope: &Scope, endpoint: EndpointId, on: bool) -> Result<()> {
-    let (me, fresh, now) = (scope.actor_id(), sign::new_secret(app), app.now());
+    let (me, fresh, now) = (scope.actor_id(), sign::new_secret(app.ids.as_ref()), app.now());
     change(app, scope, endpoint, move |held, backed| {
         turn(held, on, backed, me, fresh, now);
         Ok(())
@@ -183,7 +167,7 @@ fn turn(held: &mut Endpoint, on: bool, backed: bool, me: Option<ActorId>, fresh:
 /// Not found; a role below owner.
 pub async fn hand_over(app: &App, scope: &Scope, endpoint: EndpointId) -> Result<()> {
     scope.require(Role::Owner)?;
-    let (fresh, now) = (sign::new_secret(app), app.now());
+    let (fresh, now) = (sign::new_secret(app.ids.as_ref()), app.now());
     change(app, scope, endpoint, move |held, _| {
         // Idempotent: a second new secret would surprise.
         if held.answers_to.is_some() {
@@ -201,15 +185,15 @@ pub async fn hand_over(app: &App, scope: &Scope, endpoint: EndpointId) -> Result
 /// Not found; a role too low.
 pub async fn rotate(app: &App, scope: &Scope, key: &str, endpoint: EndpointId) -> Result<()> {
     scope.require(Role::Admin)?;
-    let (fresh, now) = (sign::new_secret(app), app.now());
+    let fresh = sign::new_secret(app.ids.as_ref());
     let once = IdempotentWrite::form(&IdempotencyScope::WebhookRotation(scope.project()), key, Fingerprint::of([endpoint.to_string()]));
-    let scope = *scope;
     app.store
-        .write_idempotent(once, now, move |tx| {
+        .act_once(app.context(scope), once, move |act| {
             Box::pin(async move {
-                let mut held = tx.lock_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
+                let (scope, now) = (act.scope(), act.now());
+                let mut held = act.lock_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
                 held.rotate_endpoint_secret(fresh, now);
-                tx.update_endpoint(&held, now).await
+                act.update_endpoint(&held, now).await
             })
         })
         .await
@@ -235,25 +219,23 @@ pub async fn delete(app: &App, scope: &Scope, endpoint: EndpointId) -> Result<()
 /// Not found; [`Refusal::Conflict`] when the endpoint is off; a role too low.
 pub async fn test(app: &App, scope: &Scope, key: &str, endpoint: EndpointId) -> Result<EventId> {
     scope.require(Role::Admin)?;
-    let now = app.now();
-    let data = json!({ "endpoint_id": endpoint, "project_id": scope.project() });
-    let event = NewEvent::new(app.id(), scope.project(), EventKind::Test, &data, now);
     let once = IdempotentWrite::form(&IdempotencyScope::WebhookTest(scope.project()), key, Fingerprint::of([endpoint.to_string()]));
-    let scope = *scope;
     app.store
-        .write_idempotent(once, now, move |tx| {
+        .act_once(app.context(scope), once, move |act| {
             Box::pin(async move {
-                hold_enabled(tx, &scope, endpoint).await?;
-                tx.insert_event_for(&event, endpoint).await?;
-                Ok(event.id)
+                hold_enabled(act, endpoint).await?;
+                let data = json!({ "endpoint_id": endpoint, "project_id": act.project() });
+                let event = NewEvent::new(act.project(), EventKind::Test, &data, act.now());
+                act.insert_event_for(&event, endpoint).await
             })
         })
         .await
 }
 
 /// Locks an endpoint before sending to it; it must be on.
-async fn hold_enabled(tx: &mut Tx<'_>, scope: &Scope, endpoint: EndpointId) -> Result<()> {
-    let held = tx.lock_endpoint(scope, endpoint).await?.ok_or(Refusal::NotFound)?;
+async fn hold_enabled(act: &mut Act<'_, '_>, endpoint: EndpointId) -> Result<()> {
+    let scope = act.scope();
+    let held = act.lock_endpoint(&scope, endpoint).await?.ok_or(Refusal::NotFound)?;
     if held.enabled { Ok(()) } else { Err(Refusal::Conflict("This webhook is turned off. Turn it on first.".into()).into()) }
 }
 
@@ -269,12 +251,12 @@ pub async fn send_again(app: &App, scope: &Scope, key: &str, endpoint: EndpointI
     if let Some(event) = event {
         app.store.delivery(scope, endpoint, event).await?.ok_or(Refusal::NotFound)?;
     }
-    let (scope, now) = (*scope, app.now());
     app.store
-        .write_idempotent(once, now, move |tx| {
+        .act_once(app.context(scope), once, move |act| {
             Box::pin(async move {
-                hold_enabled(tx, &scope, endpoint).await?;
-                tx.retry_deliveries(&scope, endpoint, event, now).await
+                hold_enabled(act, endpoint).await?;
+                let (scope, now) = (act.scope(), act.now());
+                act.retry_deliveries(&scope, endpoint, event, now).await
             })
         })
         .await

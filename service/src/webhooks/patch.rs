@@ -34,7 +34,7 @@ pub async fn patch(app: &App, scope: &Scope, endpoint: EndpointId, version: i64,
     let words = |kinds: Vec<EventKind>| kinds.into_iter().map(|kind| kind.as_str().to_owned()).collect();
     let input = EndpointInput { url: url.unwrap_or(now.url), note: note.unwrap_or(now.note), kinds: words(kinds.unwrap_or(now.kinds)) };
     let ValidEndpoint { url, note, kinds } = check(app, &input)?;
-    let (me, fresh, at) = (scope.actor_id(), sign::new_secret(app), app.now());
+    let (me, fresh, at) = (scope.actor_id(), sign::new_secret(app.ids.as_ref()), app.now());
     change(app, scope, endpoint, move |held, backed| {
         if held.version != version {
             return Err(Refusal::Conflict("This has changed since you read it. Fetch it again and retry.".into()));

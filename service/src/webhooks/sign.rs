@@ -1,23 +1,20 @@
 //! Secrets and signatures as specified by <https://www.standardwebhooks.com>.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use domain::{Secret, Timestamp, ids::EventId};
+use domain::{IdSource, Secret, Timestamp, ids::EventId};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use store::webhooks::Endpoint;
 
-use crate::{
-    error::{Error, Result},
-    state::App,
-};
+use crate::error::{Error, Result};
 
 const PREFIX: &str = "whsec_";
 
 /// Creates a secret of 256 bits.
 #[must_use]
-pub fn new_secret(app: &App) -> Secret<String> {
+pub fn new_secret(ids: &dyn IdSource) -> Secret<String> {
     let mut bytes = [0_u8; 32];
-    app.ids.random(&mut bytes);
+    ids.random(&mut bytes);
     Secret(format!("{PREFIX}{}", STANDARD.encode(bytes)))
 }
 

@@ -132,7 +132,7 @@ impl World {
         let mut runner = TestRunner::deterministic();
         for _ in 0..240 {
             let mut record = strategy.new_tree(&mut runner).unwrap().current();
-            (record.feedback.id, record.feedback.project) = (t.app.id(), project.id);
+            (record.feedback.id, record.feedback.project) = (t.id(), project.id);
             world.records.push(record);
         }
         world.store(t).await;
@@ -227,7 +227,7 @@ impl World {
         let project = self.project;
         for record in &mut self.records {
             let Some(row) = record.contact else { continue };
-            let id = t.app.id::<Uuid>();
+            let id = t.id::<Uuid>();
             record.feedback.contact = Some(id.into());
             let (external, name) = match row {
                 ContactRow::Anonymous => (None, None),
@@ -260,7 +260,7 @@ impl World {
         const LINK: &str = "INSERT INTO links (id, project_id, feedback_id, backlog_id, created_at) VALUES ($1, $2, $3, (SELECT id FROM backlog_items), 1)";
         const COMMENT: &str =
             "INSERT INTO comments (id, project_id, feedback_id, actor_id, body, created_at) VALUES ($1, $2, $3, $4, 'x', 1)";
-        let (project, me, record, id) = (self.project, self.me, record.clone(), t.app.id::<Uuid>());
+        let (project, me, record, id) = (self.project, self.me, record.clone(), t.id::<Uuid>());
         let work = t.app.store.write(move |tx| {
             Box::pin(async move {
                 let feedback = record.feedback.id;

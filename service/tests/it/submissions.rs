@@ -2,7 +2,8 @@
 
 use domain::{
     accounts::Scope,
-    ids::{ContactId, SurveyId, VersionId},
+    feedback::{FeedbackKind, FeedbackStatus, NewFeedback},
+    ids::{FeedbackId, ResponseId, SurveyId, VersionId},
     projects::Project,
     responses::{ClaimedContact, ResponseContext},
     surveys::{Answer, SurveyStatus},
@@ -17,7 +18,7 @@ use store::{
     submissions::{ResponseSubmission, SubmissionOutcome, SurveySnapshot},
 };
 
-use testing::{TestApp, on_both, sample};
+use testing::{TestApp, on_both};
 
 struct Setup {
     t: TestApp,
@@ -31,7 +32,7 @@ const BODY: &str = r#"{"title":"S","intro":"","questions":[{"id":"q1","title":"W
 
 async fn setup(t: TestApp) -> Setup {
     let project = service::projects::create(&t.app, "My app", vec![], None).await.unwrap();
-    let setup = Setup { project, survey: t.app.id(), version: t.app.id(), t };
+    let setup = Setup { project, survey: t.id(), version: t.id(), t };
     let (project, survey, version) = (setup.project.id.to_string(), setup.survey.to_string(), setup.version.to_string());
     let insert = setup.t.app.store.write(move |tx| {
         Box::pin(async move {
@@ -53,28 +54,39 @@ async fn setup(t: TestApp) -> Setup {
 
 impl Setup {
     fn submission(&self, key: &str, text: &str) -> ResponseSubmission {
-        let app = &self.t.app;
-        let id = app.id();
-        let mut feedback = sample(app, self.project.id, text);
-        feedback.response = Some(id);
-        feedback.survey = Some(self.survey);
+        let now = self.t.app.now();
+        let feedback = NewFeedback {
+            kind: FeedbackKind::SurveyResponse,
+            text: text.into(),
+            score: None,
+            score_max: None,
+            contact: None,
+            survey: Some(self.survey),
+            response: None,
+            page_url: None,
+            release: None,
+            environment: None,
+            language: "en".into(),
+            status: FeedbackStatus::New,
+            tags: vec![],
+            spam_reasons: vec![],
+            created_at: now,
+        };
         ResponseSubmission {
             place: ScopedKey::new(&IdempotencyScope::Response(self.survey), key),
             fingerprint: Fingerprint::of(["the same"]),
             checked: None,
             is_live: true,
-            id,
             project: self.project.id,
             survey: self.survey,
             version: self.version,
             context: ResponseContext { source: "api".into(), ..ResponseContext::default() },
-            contact: app.id(),
             answers: vec![("q1".into(), Answer::Text(text.into()))],
             language: "en".into(),
             spam_reasons: vec![],
             finished: true,
-            feedback: Some((feedback, app.id())),
-            now: app.now(),
+            feedback: Some(feedback),
+            now,
         }
     }
 
@@ -124,6 +136,12 @@ impl Setup {
         join_all(waiting).await.split_off(2)
     }
 
+    async fn feedback_of(&self, response: ResponseId) -> FeedbackId {
+        let sql = "SELECT id FROM feedback WHERE response_id = $1";
+        let id: String = sqlx::query_scalar(sql).bind(response.to_string()).fetch_one(self.t.app.store.reader()).await.unwrap();
+        id.parse().unwrap()
+    }
+
     async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(self.t.app.store.reader()).await.unwrap()
     }
@@ -143,11 +161,18 @@ fn stored(fates: &[Result<SubmissionOutcome>]) -> Vec<bool> {
     fates.iter().map(|fate| matches!(fate, Ok(SubmissionOutcome::Stored(_)))).collect()
 }
 
+fn response(fate: &Result<SubmissionOutcome>) -> ResponseId {
+    match fate {
+        Ok(SubmissionOutcome::Stored(begun)) => begun.id,
+        other => panic!("not stored: {other:?}"),
+    }
+}
+
 on_both!(a_poisoned_one_harms_nobody_else, |t: TestApp| async move {
     let s = setup(t).await;
     let mut batch: Vec<ResponseSubmission> = (0..8).map(|n| s.submission(&format!("key-{n}-long-enough"), &format!("text {n}"))).collect();
     // A version that does not exist: the database rejects the row.
-    batch[3].version = s.t.app.id();
+    batch[3].version = s.t.id();
     let fates = s.together(batch.clone()).await;
     assert_eq!(stored(&fates), [true, true, true, false, true, true, true, true]);
     assert!(fates[3].as_ref().unwrap_err().refusal().is_none(), "a fault, not a refusal: {:?}", fates[3]);
@@ -162,11 +187,10 @@ on_both!(a_poisoned_one_harms_nobody_else, |t: TestApp| async move {
 on_both!(the_same_key_twice_in_a_batch_is_one_response, |t: TestApp| async move {
     let s = setup(t).await;
     let batch = vec![s.submission("other-key", "x"), s.submission("the-same-key", "first"), s.submission("the-same-key", "again")];
-    let (first, again) = (batch[1].id, batch[2].id);
     let fates = s.together(batch).await;
-    for fate in &fates[1..] {
-        assert!(matches!(fate, Ok(SubmissionOutcome::Stored(begun)) if begun.id == first && begun.id != again), "{fate:?}");
-    }
+    let first = response(&fates[1]);
+    assert_eq!(response(&fates[2]), first);
+    assert_ne!(response(&fates[0]), first);
     assert_eq!(s.count("SELECT COUNT(*) FROM feedback WHERE text IN ('first', 'again')").await, 1);
     // And once more later, even if the survey is closed.
     let late = ResponseSubmission { is_live: false, ..s.submission("the-same-key", "late") };
@@ -181,8 +205,8 @@ on_both!(a_key_with_other_content_is_told_apart, |t: TestApp| async move {
         ResponseSubmission { fingerprint, ..s.submission("the-same-key", content) }
     };
     let batch = vec![with("a", Some("p")), with("a", Some("p")), with("b", Some("p")), with("b", Some("q")), with("b", None)];
-    let first = batch[0].id;
     let fates = s.together(batch).await;
+    let first = response(&fates[0]);
     assert!(fates[..2].iter().all(|fate| matches!(fate, Ok(SubmissionOutcome::Stored(begun)) if begun.id == first)), "{fates:?}");
     for (fate, same) in fates[2..].iter().zip([true, false, false]) {
         assert!(
@@ -194,13 +218,13 @@ on_both!(a_key_with_other_content_is_told_apart, |t: TestApp| async move {
     // Also if it is closed, but not with a stale snapshot.
     let late = ResponseSubmission { is_live: false, ..with("b", Some("p")) };
     assert!(matches!(s.t.app.store.submit(late).await, Ok(SubmissionOutcome::KeyConflict { same_page: true, .. })));
-    let moved = ResponseSubmission { checked: Some(SurveySnapshot { live: s.t.app.id(), ..s.checked() }), ..with("b", Some("p")) };
+    let moved = ResponseSubmission { checked: Some(SurveySnapshot { live: s.t.id(), ..s.checked() }), ..with("b", Some("p")) };
     assert!(matches!(s.t.app.store.submit(moved).await, Ok(SubmissionOutcome::StaleSnapshot)));
 });
 
 on_both!(refusals_are_each_ones_own, |t: TestApp| async move {
     let s = setup(t).await;
-    let moved = SurveySnapshot { live: s.t.app.id(), ..s.checked() };
+    let moved = SurveySnapshot { live: s.t.id(), ..s.checked() };
     let elsewhere = SurveySnapshot { origins: vec!["https://other.example".into()], ..s.checked() };
     let batch = vec![
         ResponseSubmission { checked: Some(s.checked()), ..s.submission("checked-key", "good") },
@@ -235,8 +259,8 @@ on_both!(a_batch_keeps_its_order, |t: TestApp| async move {
 on_both!(a_batch_meets_a_person_once, |t: TestApp| async move {
     let s = setup(t).await;
     let known = ClaimedContact { external_id: Some("ann".into()), name: Some("Ann".into()), ..ClaimedContact::default() };
-    let (scope, new, at) = (Scope::system(s.project.id), s.t.app.id::<ContactId>(), s.t.app.now());
-    s.t.app.store.write(move |tx| Box::pin(async move { tx.resolve_contact(&scope, &known, new, at).await })).await.unwrap();
+    let (scope, at) = (Scope::system(s.project.id), s.t.app.now());
+    s.t.app.store.write(move |tx| Box::pin(async move { tx.resolve_contact(&scope, &known, at).await })).await.unwrap();
     let said_by = |key: &str, external: &str, email: Option<&str>, name: &str| {
         let mut submission = s.submission(key, "x");
         submission.context.contact = ClaimedContact {
@@ -277,10 +301,8 @@ on_both!(the_index_sees_what_was_just_made_and_never_an_older_state, |t: TestApp
         submission
     };
     let (known, anonymous) = (submission("known-1", Some("Ann")), submission("anonymous-1", None));
-    let ids = [&known, &anonymous].map(|s| s.feedback.as_ref().unwrap().0.id);
-    for submission in [known, anonymous] {
-        assert!(matches!(store.submit(submission).await, Ok(SubmissionOutcome::Stored(_))));
-    }
+    let submit = async |submission| s.feedback_of(response(&store.submit(submission).await)).await;
+    let ids = [submit(known).await, submit(anonymous).await];
     let seen = |rows: Vec<IndexRow>| {
         let mut seen: Vec<String> = rows.iter().map(|row| format!("{row:?}")).collect();
         seen.sort();
@@ -295,11 +317,7 @@ on_both!(the_index_sees_what_was_just_made_and_never_an_older_state, |t: TestApp
     s.run("UPDATE feedback SET text = 'changed'").await;
     assert!(store.changed_rows(&made).await.unwrap().iter().all(|row| row.feedback.text == "changed"));
     // Rows changed after creation, or only changed, are read.
-    let again = [submission("again-1", None), submission("again-2", Some("Bob"))];
-    let [one, two] = [&again[0], &again[1]].map(|s| s.feedback.as_ref().unwrap().0.id);
-    for submission in again {
-        assert!(matches!(store.submit(submission).await, Ok(SubmissionOutcome::Stored(_))));
-    }
+    let (one, two) = (submit(submission("again-1", None)).await, submit(submission("again-2", Some("Bob"))).await);
     s.run("UPDATE feedback SET text = 'changed again'").await;
     let rows = store.changed_rows(&[(one, true), (two, false), (one, false)]).await.unwrap();
     assert_eq!(rows.iter().map(|row| row.feedback.text.as_str()).collect::<Vec<_>>(), ["changed again"; 2]);

@@ -176,7 +176,7 @@ on_both!(refusals_of_the_team, |t: TestApp| async move {
     let (bob, eve) = (staff_scope(&t, &project, bob, Role::Triager).await, staff_scope(&t, &project, eve, Role::Viewer).await);
     let (made, foreign) = (ticket(&t, &project, "key-00000001").await, ticket(&t, &other, "key-00000001").await);
     let is = |result: service::error::Result<()>, wanted: &Refusal| assert_eq!(result.unwrap_err().refusal(), Some(wanted));
-    let nothing: TicketId = t.app.id();
+    let nothing: TicketId = t.id();
     for (scope, ticket, wanted) in
         [(&eve, made.ticket, Refusal::Forbidden), (&bob, foreign.ticket, Refusal::NotFound), (&bob, nothing, Refusal::NotFound)]
     {
@@ -197,7 +197,7 @@ on_both!(refusals_of_the_team, |t: TestApp| async move {
     tickets::staff_reply(&t.app, &bob, made.ticket, "reply-000003", StaffReply { seen: Some(2), ..seen }).await.unwrap();
     let long = tickets::staff_reply(&t.app, &bob, made.ticket, "reply-000004", reply(&"x".repeat(10_001))).await.unwrap_err();
     assert!(matches!(long.refusal(), Some(Refusal::Invalid(_))));
-    let actor = TeamMember { staff: t.app.id(), roles: vec![] };
+    let actor = TeamMember { staff: t.id(), roles: vec![] };
     assert!(actor.scope(project.id, Role::Viewer).is_err());
 });
 

@@ -4,15 +4,17 @@ use domain::{
     Timestamp,
     accounts::Scope,
     backlog::{BacklogItem, BacklogStatus},
-    ids::{ActorId, BacklogItemId, FeedbackId, ProjectId},
+    ids::{BacklogItemId, FeedbackId, ProjectId},
 };
 use sqlx::FromRow;
 
 use super::ItemEvidence;
 use crate::{
-    Dialect, Store, Tx,
+    Act, Dialect, Store, Tx,
     error::{Error, Result},
-    id, like_pattern, or_instead,
+    id, like_pattern,
+    numbers::NumberSequence,
+    or_instead,
 };
 
 #[derive(FromRow)]
@@ -216,31 +218,6 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Adds an item; `search` is its folded title and body.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn insert_backlog_item(&mut self, item: &BacklogItem, search: &str, by: Option<ActorId>) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO backlog_items (id, project_id, number, title, body, search, status, created_by, created_at, updated_at, version) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-        )
-        .bind(item.id.to_string())
-        .bind(item.project.to_string())
-        .bind(item.number)
-        .bind(item.title.clone())
-        .bind(item.body.clone())
-        .bind(search.to_owned())
-        .bind(item.status.as_str())
-        .bind(by.map(|actor| actor.to_string()))
-        .bind(item.created_at.0)
-        .bind(item.updated_at.0)
-        .bind(item.version)
-        .execute(self.conn())
-        .await?;
-        Ok(())
-    }
-
     /// Returns an item, locked until this transaction ends.
     ///
     /// # Errors
@@ -308,5 +285,35 @@ impl Tx<'_> {
             sqlx::query(history).bind(id).bind(project).execute(self.conn()).await?;
         }
         Ok(gone == 1)
+    }
+}
+
+impl Act<'_, '_> {
+    /// Adds an item under the project's next number; `search` is its folded title and body.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_backlog_item(&mut self, title: String, body: String, search: String) -> Result<BacklogItem> {
+        let (id, project, now) = (self.id(), self.project(), self.now());
+        let number = self.next_number(project, NumberSequence::Backlog).await?;
+        let item =
+            BacklogItem { id, project, number, title, body, status: BacklogStatus::Open, created_at: now, updated_at: now, version: 1 };
+        sqlx::query(
+            "INSERT INTO backlog_items (id, project_id, number, title, body, search, status, created_by, created_at, updated_at, version) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)",
+        )
+        .bind(item.id.to_string())
+        .bind(project.to_string())
+        .bind(number)
+        .bind(item.title.clone())
+        .bind(item.body.clone())
+        .bind(search)
+        .bind(item.status.as_str())
+        .bind(self.actor_id().map(|actor| actor.to_string()))
+        .bind(now.0)
+        .bind(item.version)
+        .execute(self.conn())
+        .await?;
+        Ok(item)
     }
 }

@@ -204,7 +204,6 @@ impl Tx<'_> {
     /// When the database fails.
     pub async fn insert_link(
         &mut self,
-        link: LinkId,
         feedback: FeedbackId,
         item: &BacklogItem,
         says: &LinkContent,
@@ -215,7 +214,7 @@ impl Tx<'_> {
             "INSERT INTO links (id, project_id, feedback_id, backlog_id, quote, importance, created_by, created_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (feedback_id, backlog_id) DO NOTHING",
         )
-        .bind(link.to_string())
+        .bind(self.id::<LinkId>().to_string())
         .bind(item.project.to_string())
         .bind(feedback.to_string())
         .bind(item.id.to_string())

@@ -185,8 +185,8 @@ impl ContactBatch {
         }
     }
 
-    /// Returns the index of the person's contact.
-    pub(super) fn meet(&mut self, met: &ContactSighting<'_>) -> usize {
+    /// Returns the index of the person's contact; `id` makes the id of a new one.
+    pub(super) fn meet(&mut self, met: &ContactSighting<'_>, id: impl FnOnce() -> ContactId) -> usize {
         let person = met.person;
         if let Some(at) = self.find(met) {
             self.contacts[at].learn(person, met.at);
@@ -194,7 +194,7 @@ impl ContactBatch {
             return at;
         }
         self.add(BatchContact {
-            id: met.new,
+            id: id(),
             project: met.project,
             external_id: person.external_id.clone(),
             email: person.email.clone(),
@@ -226,14 +226,8 @@ mod tests {
     }
 
     fn meet(book: &mut ContactBatch, n: u128, person: &ClaimedContact) -> u128 {
-        let met = ContactSighting {
-            project: ProjectId(Uuid::from_u128(1)),
-            person,
-            known: None,
-            new: ContactId(Uuid::from_u128(n)),
-            at: Timestamp(i64::try_from(n).unwrap()),
-        };
-        let at = book.meet(&met);
+        let met = ContactSighting { project: ProjectId(Uuid::from_u128(1)), person, known: None, at: Timestamp(i64::try_from(n).unwrap()) };
+        let at = book.meet(&met, || ContactId(Uuid::from_u128(n)));
         book.contacts[at].id.0.as_u128()
     }
 

@@ -35,8 +35,6 @@ pub struct ContactSighting<'a> {
     pub person: &'a ClaimedContact,
     /// The person's contact, if already determined.
     pub known: Option<ContactId>,
-    /// Id for the contact if it is new.
-    pub new: ContactId,
     /// Time of the submission: data newer than the contact's takes precedence, older data only fills gaps.
     pub at: Timestamp,
 }
@@ -87,8 +85,8 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn resolve_contact(&mut self, scope: &Scope, person: &ClaimedContact, new: ContactId, at: Timestamp) -> Result<ContactId> {
-        Ok(self.meet_one(ContactSighting { project: scope.project(), person, known: None, new, at }).await?.id)
+    pub async fn resolve_contact(&mut self, scope: &Scope, person: &ClaimedContact, at: Timestamp) -> Result<ContactId> {
+        Ok(self.meet_one(ContactSighting { project: scope.project(), person, known: None, at }).await?.id)
     }
 
     /// Same as [`Tx::resolve_contact`], for a response that already has a contact: an anonymous contact becomes the person identified
@@ -102,7 +100,6 @@ impl Tx<'_> {
         scope: &Scope,
         (current, is_proven): (ContactId, bool),
         person: &ClaimedContact,
-        new: ContactId,
         at: Timestamp,
     ) -> Result<(ContactId, Option<KnownContact>)> {
         if person.is_anonymous() {
@@ -118,7 +115,7 @@ impl Tx<'_> {
                 .await?;
         let same = external.is_some() && (external == person.external_id || (person.external_id.is_none() && !may_be_somebody_else));
         let anonymous = external.is_none() && email.is_none();
-        let met = ContactSighting { project: scope.project(), person, known: None, new, at };
+        let met = ContactSighting { project: scope.project(), person, known: None, at };
         let stays = same || (anonymous && self.known_contacts(&[met]).await?.is_empty());
         let known = self.meet_one(ContactSighting { known: stays.then_some(current), ..met }).await?;
         Ok((known.id, Some(known)))
@@ -140,7 +137,7 @@ impl Tx<'_> {
         let met = met.as_slice();
         for _ in 0..LOOKS {
             let mut book = ContactBatch::of(self.known_contacts(met).await?)?;
-            let places: Vec<usize> = met.iter().map(|met| book.meet(met)).collect();
+            let places: Vec<usize> = met.iter().map(|met| book.meet(met, || self.id())).collect();
             // A fixed order, so that two transactions that insert the same people cannot deadlock.
             let mut named: Vec<&BatchContact> = book.contacts.iter().filter(|c| c.is_new && c.external_id.is_some()).collect();
             named.sort_by_key(|c| (c.project, &c.external_id));

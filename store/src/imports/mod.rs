@@ -18,7 +18,7 @@ pub use problems::{BadLine, MAX_STORED_BAD_LINES};
 pub use take_back::ImportedRowCounts;
 
 use crate::{
-    Store, Tx,
+    Act, Store, Tx,
     error::{Error, Result},
     id, optional_id, or_instead,
 };
@@ -64,6 +64,23 @@ pub struct Import {
     pub updated_at: Timestamp,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+}
+
+/// An import to add.
+#[derive(Debug, Clone)]
+pub struct NewImport {
+    /// The file's name.
+    pub name: String,
+    /// Where the file comes from.
+    pub source: ImportSource,
+    /// SHA-256 of the file; empty until the upload is complete.
+    pub file_hash: String,
+    /// Column mapping; `None` until chosen.
+    pub mapping: Option<ColumnMapping>,
+    /// Its status.
+    pub status: ImportStatus,
+    /// Size of the file in bytes; 0 until the upload is complete.
+    pub bytes_total: i64,
 }
 
 impl Import {
@@ -227,30 +244,6 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Adds an import.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn insert_import(&mut self, import: &Import) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO imports (id, project_id, name, source, file_hash, mapping, status, bytes_total, bytes_done, rows_added, rows_known, \
-             rows_bad, created_by, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, 0, $9, $10, $10)",
-        )
-        .bind(import.id.to_string())
-        .bind(import.project.to_string())
-        .bind(import.name.clone())
-        .bind(import.source.as_str())
-        .bind(import.file_hash.clone())
-        .bind(import.mapping.as_ref().map(serde_json::to_string).transpose()?.unwrap_or_default())
-        .bind(import.status.as_str())
-        .bind(import.bytes_total)
-        .bind(import.created_by.map(|s| s.to_string()))
-        .bind(import.created_at.0)
-        .execute(self.conn())
-        .await?;
-        Ok(())
-    }
-
     /// Counts a project's uploaded or uploading files that are not imported yet.
     ///
     /// # Errors
@@ -323,5 +316,54 @@ impl Tx<'_> {
             ),
         ];
         self.purge_by(&statements, at_most).await
+    }
+}
+
+impl Act<'_, '_> {
+    /// Adds an import.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_import(&mut self, new: NewImport) -> Result<Import> {
+        let (id, project, created_by, now) = (self.id(), self.project(), self.actor_id(), self.now());
+        let NewImport { name, source, file_hash, mapping, status, bytes_total } = new;
+        let import = Import {
+            id,
+            project,
+            name,
+            source,
+            file_hash,
+            encoding: None,
+            mapping,
+            status,
+            bytes_total,
+            bytes_done: 0,
+            added: 0,
+            known: 0,
+            bad: 0,
+            removed: 0,
+            error: None,
+            created_by,
+            created_at: now,
+            updated_at: now,
+            finished_at: None,
+        };
+        sqlx::query(
+            "INSERT INTO imports (id, project_id, name, source, file_hash, mapping, status, bytes_total, bytes_done, rows_added, rows_known, \
+             rows_bad, created_by, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 0, 0, 0, 0, $9, $10, $10)",
+        )
+        .bind(id.to_string())
+        .bind(project.to_string())
+        .bind(import.name.clone())
+        .bind(import.source.as_str())
+        .bind(import.file_hash.clone())
+        .bind(import.mapping.as_ref().map(serde_json::to_string).transpose()?.unwrap_or_default())
+        .bind(import.status.as_str())
+        .bind(import.bytes_total)
+        .bind(created_by.map(|actor| actor.to_string()))
+        .bind(now.0)
+        .execute(self.conn())
+        .await?;
+        Ok(import)
     }
 }

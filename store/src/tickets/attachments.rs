@@ -12,8 +12,12 @@ use crate::{Store, Tx, error::Result, id};
 /// A file to store.
 #[derive(Debug, Clone)]
 pub struct NewAttachment {
-    /// Its id, name, type and size.
-    pub file: TicketAttachment,
+    /// Its name, sanitized.
+    pub name: String,
+    /// Its media type.
+    pub media_type: String,
+    /// Its size in bytes.
+    pub size: i64,
     /// Its bytes.
     pub bytes: bytes::Bytes,
 }
@@ -102,24 +106,25 @@ impl Tx<'_> {
         new: &NewAttachment,
         at: Timestamp,
     ) -> Result<()> {
+        let id: AttachmentId = self.id();
         sqlx::query(
             "INSERT INTO attachments (id, project_id, ticket_id, message_id, held_for, name, media_type, size, created_at) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
-        .bind(new.file.id.to_string())
+        .bind(id.to_string())
         .bind(project.to_string())
         .bind(of.map(|(ticket, _)| ticket.to_string()))
         .bind(of.map(|(_, message)| message.to_string()))
         .bind(held_for.map(ToOwned::to_owned))
-        .bind(new.file.name.clone())
-        .bind(new.file.media_type.clone())
-        .bind(new.file.size)
+        .bind(new.name.clone())
+        .bind(new.media_type.clone())
+        .bind(new.size)
         .bind(at.0)
         .execute(self.conn())
         .await?;
         for (n, chunk) in new.bytes.chunks(ATTACHMENT_CHUNK_BYTES).enumerate() {
             sqlx::query("INSERT INTO attachment_chunks (attachment_id, n, bytes) VALUES ($1, $2, $3)")
-                .bind(new.file.id.to_string())
+                .bind(id.to_string())
                 .bind(i64::try_from(n).unwrap_or(i64::MAX))
                 .bind(chunk.to_vec())
                 .execute(self.conn())

@@ -59,19 +59,16 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn ticket_transcript(&mut self, ticket: &Ticket) -> Result<Vec<(MessageId, MessageAuthor, String)>> {
-        let rows: Vec<(String, String, String)> = sqlx::query_as(
-            "SELECT id, author, body FROM ticket_messages WHERE ticket_id = $1 AND project_id = $2 AND author <> 'note' ORDER BY created_at, id",
+    pub async fn ticket_transcript(&mut self, ticket: &Ticket) -> Result<Vec<(MessageAuthor, String)>> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT author, body FROM ticket_messages WHERE ticket_id = $1 AND project_id = $2 AND author <> 'note' ORDER BY created_at, id",
         )
         .bind(ticket.id.to_string())
         .bind(ticket.project.to_string())
         .fetch_all(self.conn())
         .await?;
-        rows.into_iter()
-            .map(|(own, author, body)| {
-                Ok((id(&own)?, or_instead("author of a message", MessageAuthor::parse(&author), MessageAuthor::Requester), body))
-            })
-            .collect()
+        let author = |word: &str| or_instead("author of a message", MessageAuthor::parse(word), MessageAuthor::Requester);
+        Ok(rows.into_iter().map(|(word, body)| (author(&word), body)).collect())
     }
 
     /// Adds a message to a ticket.
@@ -80,13 +77,13 @@ impl Tx<'_> {
     /// When the database fails.
     pub async fn insert_ticket_message(
         &mut self,
-        message: MessageId,
         ticket: &Ticket,
         author: MessageAuthor,
         by: Option<ActorId>,
         body: &str,
         at: Timestamp,
-    ) -> Result<()> {
+    ) -> Result<MessageId> {
+        let message: MessageId = self.id();
         sqlx::query("INSERT INTO ticket_messages (id, project_id, ticket_id, author, actor_id, body, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)")
             .bind(message.to_string())
             .bind(ticket.project.to_string())
@@ -97,7 +94,7 @@ impl Tx<'_> {
             .bind(at.0)
             .execute(self.conn())
             .await?;
-        Ok(())
+        Ok(message)
     }
 
     /// Counts the messages that a ticket's requester has written.

@@ -7,8 +7,8 @@ use domain::{
     Timestamp,
     accounts::Scope,
     feedback::{Feedback, FeedbackStatus},
-    ids::{EventId, FeedbackId, ProjectId, TicketId},
-    tickets::{Priority, Ticket, TicketState},
+    ids::{FeedbackId, ProjectId, TicketId},
+    tickets::{NewTicket, Priority, Ticket, TicketState},
     webhooks::EventKind,
 };
 use sqlx::FromRow;
@@ -16,9 +16,11 @@ use sqlx::FromRow;
 pub use attachments::{ATTACHMENT_CHUNK_BYTES, NewAttachment};
 
 use crate::{
-    Store, Tx,
+    Act, Store, Tx,
     error::{Error, Result},
-    id, or_instead,
+    id,
+    numbers::NumberSequence,
+    or_instead,
 };
 
 /// The columns of `TicketRow`.
@@ -154,33 +156,6 @@ impl Store {
 }
 
 impl Tx<'_> {
-    /// Adds a ticket for existing feedback.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn insert_ticket(&mut self, ticket: &Ticket) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO tickets (id, project_id, number, feedback_id, subject, email, name, language, user_agent, priority, state, created_at, updated_at, link_shown) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0)",
-        )
-        .bind(ticket.id.to_string())
-        .bind(ticket.project.to_string())
-        .bind(ticket.number)
-        .bind(ticket.feedback.to_string())
-        .bind(ticket.subject.clone())
-        .bind(ticket.email.clone())
-        .bind(ticket.name.clone())
-        .bind(ticket.language.clone())
-        .bind(ticket.user_agent.clone())
-        .bind(ticket.priority.as_str())
-        .bind(ticket.state.as_str())
-        .bind(ticket.created_at.0)
-        .bind(ticket.updated_at.0)
-        .execute(self.conn())
-        .await?;
-        Ok(())
-    }
-
     /// Returns a ticket and its feedback, locked until this transaction ends; locks the feedback first, as everywhere.
     ///
     /// # Errors
@@ -266,11 +241,11 @@ impl Tx<'_> {
     }
 
     /// Synchronizes a ticket's state with the status of its feedback: a ticket is closed exactly if its feedback is resolved (except spam,
-    /// which says nothing about the conversation). If this closes or reopens the ticket, publishes the event `event`.
+    /// which says nothing about the conversation). If this closes or reopens the ticket, publishes an event.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn sync_ticket_state(&mut self, feedback: &Feedback, event: EventId, at: Timestamp) -> Result<()> {
+    pub async fn sync_ticket_state(&mut self, feedback: &Feedback, at: Timestamp) -> Result<()> {
         let sql = match feedback.status {
             FeedbackStatus::Spam => return Ok(()),
             FeedbackStatus::Resolved => {
@@ -298,7 +273,7 @@ impl Tx<'_> {
         let Some(moved) = moved else { return Ok(()) };
         let ticket: Ticket = moved.try_into()?;
         let kind = if ticket.state == TicketState::Closed { EventKind::TicketClosed } else { EventKind::TicketReopened };
-        self.ticket_event(event, kind, &ticket, None, at).await
+        self.ticket_event(kind, &ticket, None, at).await
     }
 
     /// Appends the requester's message to the searchable text.
@@ -315,5 +290,59 @@ impl Tx<'_> {
             .execute(self.conn())
             .await?;
         Ok(())
+    }
+}
+
+impl Act<'_, '_> {
+    /// Opens a ticket for existing feedback, under the project's next number. [`Act::insert_ticket_message`] adds its message.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn open_ticket(
+        &mut self,
+        feedback: FeedbackId,
+        new: &NewTicket,
+        language: String,
+        user_agent: Option<String>,
+    ) -> Result<Ticket> {
+        let (id, project, now) = (self.id(), self.project(), self.now());
+        let ticket = Ticket {
+            id,
+            project,
+            number: self.next_number(project, NumberSequence::Ticket).await?,
+            feedback,
+            subject: new.subject.clone(),
+            email: new.email.clone(),
+            name: Some(new.name.clone()).filter(|name| !name.is_empty()),
+            language,
+            user_agent,
+            priority: Priority::Normal,
+            state: TicketState::Open,
+            first_response_at: None,
+            resolved_at: None,
+            link_generation: 0,
+            created_at: now,
+            updated_at: now,
+        };
+        sqlx::query(
+            "INSERT INTO tickets (id, project_id, number, feedback_id, subject, email, name, language, user_agent, priority, state, created_at, updated_at, link_shown) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0)",
+        )
+        .bind(ticket.id.to_string())
+        .bind(ticket.project.to_string())
+        .bind(ticket.number)
+        .bind(ticket.feedback.to_string())
+        .bind(ticket.subject.clone())
+        .bind(ticket.email.clone())
+        .bind(ticket.name.clone())
+        .bind(ticket.language.clone())
+        .bind(ticket.user_agent.clone())
+        .bind(ticket.priority.as_str())
+        .bind(ticket.state.as_str())
+        .bind(ticket.created_at.0)
+        .bind(ticket.updated_at.0)
+        .execute(self.conn())
+        .await?;
+        Ok(ticket)
     }
 }

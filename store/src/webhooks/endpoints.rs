@@ -9,7 +9,7 @@ use domain::{
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use crate::{Dialect, Store, Tx, error::Result, id, or_instead};
+use crate::{Act, Dialect, Store, Tx, error::Result, id, or_instead};
 
 /// A webhook endpoint of a project.
 #[derive(Debug, Clone)]
@@ -159,30 +159,6 @@ impl Tx<'_> {
             .await?)
     }
 
-    /// Adds an endpoint.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn insert_endpoint(&mut self, scope: &Scope, endpoint: &Endpoint) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO webhook_endpoints (id, project_id, url, note, kinds, secret, enabled, created_by, created_at, updated_at, version) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)",
-        )
-        .bind(endpoint.id.to_string())
-        .bind(endpoint.project.to_string())
-        .bind(endpoint.url.clone())
-        .bind(endpoint.note.clone())
-        .bind(joined(&endpoint.kinds))
-        .bind(endpoint.secret.0.clone())
-        .bind(i64::from(endpoint.enabled))
-        .bind(scope.actor_id().map(|actor| actor.to_string()))
-        .bind(endpoint.created_at.0)
-        .bind(endpoint.version)
-        .execute(self.conn())
-        .await?;
-        Ok(())
-    }
-
     /// Returns the enabled endpoints of a project that act with the authority of `staff`, directly or through a key that acts for them.
     ///
     /// # Errors
@@ -312,5 +288,30 @@ impl Tx<'_> {
         .await?;
         self.stop_deliveries(endpoint).await?;
         Ok(done.rows_affected() == 1)
+    }
+}
+
+impl Act<'_, '_> {
+    /// Adds an endpoint, which acts for the actor.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_endpoint(&mut self, url: &str, note: &str, kinds: &[EventKind], secret: &Secret<String>) -> Result<EndpointId> {
+        let id: EndpointId = self.id();
+        sqlx::query(
+            "INSERT INTO webhook_endpoints (id, project_id, url, note, kinds, secret, enabled, created_by, created_at, updated_at, version) \
+             VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $8, $8, 1)",
+        )
+        .bind(id.to_string())
+        .bind(self.project().to_string())
+        .bind(url.to_owned())
+        .bind(note.to_owned())
+        .bind(joined(kinds))
+        .bind(secret.0.clone())
+        .bind(self.actor_id().map(|actor| actor.to_string()))
+        .bind(self.now().0)
+        .execute(self.conn())
+        .await?;
+        Ok(id)
     }
 }

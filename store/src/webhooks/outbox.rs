@@ -13,8 +13,6 @@ use crate::{Dialect, Store, Tx, error::Result, id};
 /// An event not stored yet.
 #[derive(Debug, Clone, Serialize)]
 pub struct NewEvent {
-    /// Its id.
-    pub id: EventId,
     /// Its project.
     pub project: ProjectId,
     /// Its kind.
@@ -25,12 +23,20 @@ pub struct NewEvent {
     pub at: i64,
 }
 
+/// An event in the form in which a statement takes it.
+#[derive(Serialize)]
+struct EventRow<'a> {
+    id: EventId,
+    #[serde(flatten)]
+    event: &'a NewEvent,
+}
+
 impl NewEvent {
     /// Creates an event with the payload `{type, timestamp, data}`.
     #[must_use]
-    pub fn new(id: EventId, project: ProjectId, kind: EventKind, data: &Value, now: Timestamp) -> Self {
+    pub fn new(project: ProjectId, kind: EventKind, data: &Value, now: Timestamp) -> Self {
         let body = json!({ "type": kind.as_str(), "timestamp": now.rfc3339(), "data": data }).to_string();
-        Self { id, project, kind: kind.as_str().to_owned(), body, at: now.0 }
+        Self { project, kind: kind.as_str().to_owned(), body, at: now.0 }
     }
 }
 
@@ -77,7 +83,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn event(&mut self, event: EventId, project: ProjectId, kind: EventKind, data: &Value, now: Timestamp) -> Result<()> {
+    pub async fn event(&mut self, project: ProjectId, kind: EventKind, data: &Value, now: Timestamp) -> Result<()> {
         let listens: Option<i64> = sqlx::query_scalar(
             "SELECT CAST(1 AS BIGINT) FROM webhook_endpoints WHERE project_id = $1 AND enabled = 1 AND kinds LIKE '%,' || $2 || ',%' LIMIT 1",
         )
@@ -88,7 +94,7 @@ impl Tx<'_> {
         if listens.is_none() {
             return Ok(());
         }
-        self.insert_events(&[NewEvent::new(event, project, kind, data, now)]).await
+        self.insert_events(&[NewEvent::new(project, kind, data, now)]).await
     }
 
     /// Stores events and queues their delivery to every subscribed endpoint.
@@ -109,7 +115,8 @@ impl Tx<'_> {
                  FROM json_to_recordset(CAST($1 AS json)) AS j (id TEXT, project TEXT, kind TEXT, body TEXT, at BIGINT)"
             }
         };
-        sqlx::query(sql).bind(serde_json::to_string(events)?).execute(self.conn()).await?;
+        let rows: Vec<_> = events.iter().map(|event| EventRow { id: self.id(), event }).collect();
+        sqlx::query(sql).bind(serde_json::to_string(&rows)?).execute(self.conn()).await?;
         let sql = match self.dialect() {
             Dialect::Sqlite => {
                 "INSERT INTO webhook_deliveries (event_id, endpoint_id, project_id, kind, state, next_at, created_at) \
@@ -124,18 +131,19 @@ impl Tx<'_> {
                  JOIN webhook_endpoints e ON e.project_id = v.project_id WHERE e.enabled = 1 AND e.kinds LIKE '%,' || v.kind || ',%'"
             }
         };
-        let ids: Vec<EventId> = events.iter().map(|e| e.id).collect();
+        let ids: Vec<EventId> = rows.iter().map(|row| row.id).collect();
         sqlx::query(sql).bind(serde_json::to_string(&ids)?).execute(self.conn()).await?;
         Ok(())
     }
 
-    /// Stores an event for one endpoint only, whatever its subscriptions.
+    /// Stores an event for one endpoint only, whatever its subscriptions. Returns its id.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert_event_for(&mut self, event: &NewEvent, endpoint: EndpointId) -> Result<()> {
+    pub async fn insert_event_for(&mut self, event: &NewEvent, endpoint: EndpointId) -> Result<EventId> {
+        let id: EventId = self.id();
         sqlx::query("INSERT INTO webhook_events (id, project_id, kind, body, created_at) VALUES ($1, $2, $3, $4, $5)")
-            .bind(event.id.to_string())
+            .bind(id.to_string())
             .bind(event.project.to_string())
             .bind(event.kind.clone())
             .bind(event.body.clone())
@@ -146,14 +154,14 @@ impl Tx<'_> {
             "INSERT INTO webhook_deliveries (event_id, endpoint_id, project_id, kind, state, next_at, created_at) \
              VALUES ($1, $2, $3, $4, 'pending', $5, $5)",
         )
-        .bind(event.id.to_string())
+        .bind(id.to_string())
         .bind(endpoint.to_string())
         .bind(event.project.to_string())
         .bind(event.kind.clone())
         .bind(event.at)
         .execute(self.conn())
         .await?;
-        Ok(())
+        Ok(id)
     }
 
     /// Advances the last announced position; `false` if another node did so first.

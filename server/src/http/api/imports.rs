@@ -22,7 +22,7 @@ use service::{
     state::{App, AppState},
     tickets::files::is_room,
 };
-use store::{Fingerprint, IdempotentWrite, hash::hash_token, imports::Import as Stored};
+use store::{Fingerprint, IdempotencyScope, IdempotentWrite, hash::hash_token, imports::Import as Stored};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::Validate;
@@ -264,7 +264,7 @@ pub async fn create_import(
     // It is stored as it arrives.
     BodyMemory::of(&parts.extensions).by_hand();
     // The use case would take the same key with another name for another file.
-    let own = IdempotentWrite::program(format!("api-import:{}", sent.caller.key.id), sent.once()?, Fingerprint::of([&asked.name]));
+    let own = IdempotentWrite::program(&IdempotencyScope::ApiImport(sent.caller.key.id), sent.once()?, Fingerprint::of([&asked.name]));
     let claimed = app.store.write_idempotent(own, app.now(), |_| Box::pin(async { Ok(()) })).await;
     claimed.map_err(|error| if matches!(error.refusal(), Some(Refusal::KeyReused)) { reused() } else { error.into() })?;
     let id = receive(&app, &scope, &asked.name, &key, body).await?;
