@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 /// The canned replies that a person can insert: id and name.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReplyOptions(pub Vec<(String, String)>);
 
 /// The choice of a canned reply in the form of an answer, with a button of its own; nothing if there are none.
