@@ -12,59 +12,74 @@ use super::problem::ApiRejection;
 
 /// Which column of the file has which field of feedback. Columns are named as in the file’s header.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema, Validate)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct ImportColumns {
     /// The text: the only field that every import needs.
     #[validate(length(max = 1000))]
     #[schema(max_length = 1000, example = "Comment")]
+    #[serde(default)]
     text: Option<String>,
     /// Columns with tags.
     #[schema(max_items = 20, example = json!(["Category"]))]
+    #[serde(default)]
     tag: Vec<String>,
     #[validate(length(max = 1000))]
     #[schema(max_length = 1000, example = "Stars")]
+    #[serde(default)]
     score: Option<String>,
     /// A column, or the maximum of the scale itself.
     #[validate(length(max = 1000))]
     #[schema(max_length = 1000, example = "5")]
+    #[serde(default)]
     score_max: Option<String>,
     /// When it was given.
     #[validate(length(max = 1000))]
     #[schema(max_length = 1000)]
+    #[serde(default)]
     created_at: Option<String>,
     /// Your own ID for the person.
     #[validate(length(max = 1000))]
     #[schema(max_length = 1000)]
+    #[serde(default)]
     contact_id: Option<String>,
     #[validate(length(max = 1000))]
     #[schema(max_length = 1000)]
+    #[serde(default)]
     contact_email: Option<String>,
     #[validate(length(max = 1000))]
     #[schema(max_length = 1000)]
+    #[serde(default)]
     contact_name: Option<String>,
     #[validate(length(max = 1000))]
     #[schema(max_length = 1000)]
+    #[serde(default)]
     page_url: Option<String>,
     #[validate(length(max = 1000))]
     #[schema(max_length = 1000)]
+    #[serde(default)]
     release: Option<String>,
     #[validate(length(max = 1000))]
     #[schema(max_length = 1000)]
+    #[serde(default)]
     environment: Option<String>,
     #[validate(length(max = 1000))]
     #[schema(max_length = 1000)]
+    #[serde(default)]
     language: Option<String>,
     /// A column, or a kind of feedback itself.
     #[validate(length(max = 1000))]
     #[schema(max_length = 1000)]
+    #[serde(default)]
     kind: Option<String>,
     /// A column, or a status itself.
     #[validate(length(max = 1000))]
     #[schema(max_length = 1000)]
+    #[serde(default)]
     status: Option<String>,
     /// Your own ID of the row. A row with an ID that was imported before is not imported again.
     #[validate(length(max = 1000))]
     #[schema(max_length = 1000)]
+    #[serde(default)]
     external_id: Option<String>,
 }
 
@@ -121,23 +136,26 @@ impl From<ImportDateOrder> for DateOrder {
 
 /// How to read a file. What is omitted or null is detected.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema, Validate)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct ImportMapping {
     #[validate(nested)]
-    #[serde(deserialize_with = "super::request::object")]
+    #[serde(default, deserialize_with = "super::request::object")]
     columns: ImportColumns,
     /// A tag that every row gets.
     #[validate(length(max = 40))]
     #[schema(max_length = 40, example = "reviews-2026")]
+    #[serde(default)]
     add_tag: Option<String>,
     /// The encoding of the file, such as `utf-8` or `windows-1252`.
     #[validate(length(max = 40))]
     #[schema(max_length = 40, example = "utf-8")]
+    #[serde(default)]
     encoding: Option<String>,
     /// Needed only if the dates of the file can be read both ways.
+    #[serde(default)]
     date_order: Option<ImportDateOrder>,
     /// How many rows name the columns.
-    #[serde(deserialize_with = "super::request::whole")]
+    #[serde(default, deserialize_with = "super::request::whole")]
     #[schema(minimum = 1, maximum = 3)]
     header_rows: Option<u8>,
 }

@@ -267,6 +267,10 @@ pub async fn update_project(
     let (sent, body) = sent.open();
     let scope = keys::scope(&sent.caller.key, ProjectId(id), Role::Admin)?;
     write_outcome::idempotent(&app, &sent, async {
+        if let Some(zone) = &body.time_zone {
+            // The use case takes an empty one for a form without this field.
+            projects::parse_zone(zone).map_err(Refusal::Invalid)?;
+        }
         let now = stored(&app, &scope).await?;
         write_outcome::require_if_match(&sent.headers, &Project::from(now.clone()))?;
         let unsigned = body.unsigned_identity;
