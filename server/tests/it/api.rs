@@ -617,10 +617,14 @@ fn least(document: &Value, schema: &Value) -> Value {
     }
     match (schema["enum"].get(0), schema["type"].as_str().or_else(|| schema["type"][0].as_str())) {
         (Some(word), _) => word.clone(),
-        (_, Some("array")) => json!([]),
+        (_, Some("array")) => (0..schema["minItems"].as_u64().unwrap_or(0)).map(|_| least(document, &schema["items"])).collect(),
         (_, Some("object")) => {
-            let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            Value::Object(required.map(|name| (name.to_owned(), least(document, &schema["properties"][name]))).collect())
+            let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+            // Where one of several properties must be given, the first one.
+            let at_least = usize::from(schema["minProperties"] == 1);
+            let first = schema["properties"].as_object().into_iter().flat_map(|all| all.keys().take(at_least).cloned());
+            let names: std::collections::BTreeSet<_> = required.chain(first).collect();
+            Value::Object(names.into_iter().map(|name| (name.clone(), least(document, &schema["properties"][&name]))).collect())
         }
         (_, Some("integer" | "number")) => json!(1),
         (_, Some("boolean")) => json!(true),
