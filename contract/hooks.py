@@ -27,7 +27,7 @@ FORESEEN = {
         ("range", "/score/max"),
     },
     # What is selected has to be there, and a query is a language.
-    "change_many": {("query", "/selection/query"), ("required", "/selection"), ("unknown", "/change/assignee_id")},
+    "change_many": {("query", "/selection/query"), ("unknown", "/change/assignee_id")},
     # Origins, names of parameters, and time zones are more than a format.
     "update_project": {
         ("origin", "/origins"),

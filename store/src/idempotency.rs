@@ -279,6 +279,32 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Frees a key, so that a retry can do its work.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_key(&mut self, place: &ScopedKey) -> Result<()> {
+        sqlx::query("DELETE FROM idempotency WHERE scope = $1 AND key = $2")
+            .bind(place.scope.clone())
+            .bind(place.key.clone())
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
+    /// Frees the keys in a scope with this outcome, as JSON, whose act was taken back.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_outcome(&mut self, scope: &IdempotencyScope, outcome: &str) -> Result<()> {
+        sqlx::query("DELETE FROM idempotency WHERE scope = $1 AND outcome = $2")
+            .bind(scope.to_string())
+            .bind(outcome.to_owned())
+            .execute(self.conn())
+            .await?;
+        Ok(())
+    }
+
     /// Replaces the fingerprint of a key, after its record was changed to other content.
     ///
     /// # Errors

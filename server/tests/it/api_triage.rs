@@ -1,14 +1,19 @@
 //! Changes of many items and undo, reports, files and links of tickets through the API.
 
+use std::time::Duration;
+
 use axum::http::{Method, StatusCode, header};
-use domain::accounts::{Role, key::Access};
+use domain::{
+    accounts::{Role, Scope, key::Access},
+    ids::FeedbackId,
+};
 use serde_json::{Value, json};
 
 use crate::{
     api::{both, patch, places, post},
     keys::Program,
     on_both,
-    support::TestApp,
+    support::{Page, TestApp},
 };
 
 const UNPROCESSABLE: StatusCode = StatusCode::UNPROCESSABLE_ENTITY;
@@ -79,7 +84,6 @@ on_both!(a_change_of_many_items_that_does_not_fit_is_refused_at_its_place, |t: T
         (json!({ "items": many }), json!({ "status": "new" }), "/selection"),
         (json!({ "items": [{ "id": item["id"] }] }), json!({ "status": "new" }), "/selection/items/0/version"),
         (json!({ "query": "status:nothing" }), json!({ "status": "new" }), "/selection/query"),
-        (json!({ "query": "no such words" }), json!({ "status": "new" }), "/selection"),
         (json!([]), json!({ "status": "new" }), "/selection"),
         (one.clone(), json!({}), "/change"),
         (one.clone(), json!({ "status": "new", "assignee_id": null }), "/change"),
@@ -95,12 +99,70 @@ on_both!(a_change_of_many_items_that_does_not_fit_is_refused_at_its_place, |t: T
         assert_eq!(places(&post(&program, BULK, &format!("wrong-key-{n}"), body.clone()).await, UNPROCESSABLE), [place], "{n}");
     }
     let body = json!({ "selection": { "items": [item, foreign] }, "change": { "status": "triaged" } });
-    places(&post(&program, BULK, "key-number-1", body.clone()).await, StatusCode::NOT_FOUND);
+    assert_eq!(places(&post(&program, BULK, "key-number-1", body.clone()).await, UNPROCESSABLE), ["/selection/items/1/id"]);
+    // A refused request frees its key: the retry is not told that it is still running.
+    assert_eq!(places(&post(&program, BULK, "key-number-1", body.clone()).await, UNPROCESSABLE), ["/selection/items/1/id"]);
+    let nothing = json!({ "selection": { "query": "no such words" }, "change": { "status": "new" } });
+    let nothing = post(&program, BULK, "key-number-3", nothing).await;
+    let expected = json!({ "changed": 0, "unchanged": 0, "conflicts": [], "undo_id": null });
+    assert_eq!((nothing.status, nothing.json()), (StatusCode::OK, expected), "{}", nothing.body);
     let without = program.send(Method::POST, BULK, &[], &body.to_string()).await;
     assert_eq!(places(&without, StatusCode::BAD_REQUEST), ["Idempotency-Key"]);
     assert_eq!(read(&program, &item).await["version"], item["version"]);
     let reader = Program::new(&t, &project, Access::Read).await;
     places(&post(&reader, BULK, "key-number-2", body).await, StatusCode::FORBIDDEN);
+});
+
+/// Sends a request while this item is locked, disconnects, and retries until there is a response.
+async fn disconnected(t: &TestApp, program: &Program, (item, scope): (&Value, Scope), path: &str, key: &str, body: Value) -> Page {
+    let id: FeedbackId = item["id"].as_str().unwrap().parse().unwrap();
+    let ((locked, is_locked), (free, freed)) = (tokio::sync::oneshot::channel(), tokio::sync::oneshot::channel::<()>());
+    let app = t.app.clone();
+    let lock = tokio::spawn(async move {
+        let held = app.store.act(app.context(&scope), move |act| {
+            Box::pin(async move {
+                act.feedback_for_update(id).await?;
+                locked.send(()).unwrap();
+                drop(freed.await);
+                Ok(())
+            })
+        });
+        let held: service::error::Result<()> = held.await;
+        held.unwrap();
+    });
+    is_locked.await.unwrap();
+    let sent = post(program, path, key, body.clone());
+    assert!(tokio::time::timeout(Duration::from_millis(500), sent).await.is_err(), "it waits for the lock");
+    free.send(()).unwrap();
+    lock.await.unwrap();
+    loop {
+        let page = post(program, path, key, body.clone()).await;
+        if page.status != StatusCode::CONFLICT {
+            return page;
+        }
+        assert_eq!(page.json()["code"], "running");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+on_both!(a_change_of_many_items_is_finished_after_a_disconnect_and_made_once, |t: TestApp| async move {
+    let (project, _, program) = both(&t, Access::Write).await;
+    let scope = Scope::system(project.id);
+    let item = added(&program, "mine", &[]).await;
+    let body = json!({ "selection": { "query": "mine" }, "change": { "status": "triaged" } });
+    let done = disconnected(&t, &program, (&item, scope), BULK, "key-number-0", body).await;
+    assert_eq!((done.status, &done.json()["changed"]), (StatusCode::OK, &json!(1)), "{}", done.body);
+    assert_eq!(done.headers["idempotency-replayed"], "true");
+    let undo = format!("/api/v1/undo/{}", done.json()["undo_id"].as_str().unwrap());
+    let undone = post(&program, &undo, "undo-key-1", json!({})).await;
+    assert_eq!((undone.status, &undone.json()["changed"]), (StatusCode::OK, &json!(1)), "{}", undone.body);
+
+    let body = json!({ "selection": { "query": "mine" }, "change": { "status": "resolved" } });
+    let done = post(&program, BULK, "key-number-1", body).await.json();
+    let undo = format!("/api/v1/undo/{}", done["undo_id"].as_str().unwrap());
+    let undone = disconnected(&t, &program, (&item, scope), &undo, "undo-key-2", json!({})).await;
+    assert_eq!((undone.status, &undone.json()["changed"]), (StatusCode::OK, &json!(1)), "{}", undone.body);
+    assert_eq!(undone.headers["idempotency-replayed"], "true");
 });
 
 on_both!(results_are_the_numbers_of_the_page, |t: TestApp| async move {
@@ -178,6 +240,7 @@ on_both!(files_are_attached_to_messages_and_downloaded, |t: TestApp| async move 
     let file = program.get(&url).await;
     assert_eq!((file.status, file.body.as_str()), (StatusCode::OK, "Hello"));
     assert_eq!(file.headers[header::CONTENT_TYPE], "application/octet-stream");
+    assert_eq!(file.headers[header::CACHE_CONTROL], "private, no-store");
     assert!(file.headers[header::CONTENT_DISPOSITION].to_str().unwrap().starts_with("attachment"));
     places(&Program::new(&t, &other, Access::Write).await.get(&url).await, StatusCode::NOT_FOUND);
     // The requester does not get the file of a note; the team does.
@@ -197,6 +260,8 @@ on_both!(files_are_attached_to_messages_and_downloaded, |t: TestApp| async move 
         (json!([{ "name": "a.txt", "content": "SGVsbG8" }]), "/attachments/0/content"),
         (json!([{ "name": "a.txt", "content": "" }]), "/attachments/0/content"),
         (json!([{ "name": "a.txt" }]), "/attachments/0/content"),
+        (json!([{ "name": "", "content": "SGVsbG8=" }]), "/attachments/0/name"),
+        (json!(vec![json!({ "name": "", "content": "" }); 300_000]), "/attachments"),
         (json!(many), "/attachments"),
         (json!(huge), "/attachments"),
         (json!([]), "/body"),

@@ -7,6 +7,8 @@ pub mod add;
 pub mod list;
 pub mod patch;
 
+use std::time::Duration;
+
 use domain::{
     DomainError as Refusal, FieldErrors, Timestamp,
     accounts::{Role, Scope},
@@ -32,6 +34,9 @@ pub(crate) const UNDO: UndoHandler = UndoHandler { kind: "feedback", run: undo }
 
 /// Maximum items in one change.
 pub const MAX_BULK: usize = 500;
+
+/// Maximum wait for the index before a change of all matches: items that it does not contain yet would be changed wrongly, or left out.
+const MATCH_WAIT: Duration = Duration::from_secs(10);
 
 /// An item at the version that the person saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,19 +100,19 @@ pub async fn edit(app: &App, scope: &Scope, items: &[ItemVersion], edit: Feedbac
     Ok(outcome)
 }
 
-/// Changes all items that currently match a query, in batches of [`MAX_BULK`] so that nobody waits long for the database; all
-/// batches are undone together.
+/// Changes all items that match a query once the index is up to date, in batches of [`MAX_BULK`] so that nobody waits long for the database; all
+/// batches are undone together. The outcome is empty if nothing matches.
 ///
 /// # Errors
-/// As [`edit`]; [`Refusal::Invalid`] if more than [`MAX_MATCHING`] match, [`Refusal::SearchUnavailable`] without an index. Batches
+/// As [`edit`]; [`Refusal::Invalid`] if more than [`MAX_MATCHING`] match, [`Refusal::SearchUnavailable`] without an index, or if it does not catch up. Batches
 /// completed before the database failed stay.
 pub async fn edit_matching(app: &App, scope: &Scope, query: &TriageQuery, edit: FeedbackEdit) -> Result<FeedbackEditOutcome> {
     scope.require(Role::Triager)?;
     let edit = checked(edit)?;
-    let ids = matching(app, scope, query).await?;
-    if ids.is_empty() {
-        return Err(Refusal::field("item", "required", "Nothing matches this search anymore.").into());
+    if !app.search.wait_until_caught_up(MATCH_WAIT).await {
+        return Err(Refusal::SearchUnavailable.into());
     }
+    let ids = matching(app, scope, query).await?;
     let mut all = FeedbackEditOutcome::default();
     for piece in ids.chunks(MAX_BULK) {
         let done = apply(app, scope, piece.iter().map(|id| (*id, None)).collect(), edit.clone(), all.undo).await?;

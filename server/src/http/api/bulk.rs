@@ -1,14 +1,18 @@
 //! `/api/v1/feedback/bulk` and `/api/v1/undo`: one change of many items of feedback, and taking it back.
 
+use std::collections::BTreeSet;
+
 use axum::{extract::State, response::Response};
 use domain::{
-    accounts::Role,
+    DomainError as Refusal,
+    accounts::{Role, Scope},
     feedback::FeedbackStatus,
     ids::{FeedbackId, StaffId, UndoId},
 };
 use serde::{Deserialize, Serialize};
 use service::{
-    state::AppState,
+    error::Error,
+    state::{App, AppState},
     triage::{self, FeedbackEdit, ItemVersion, add},
     undo,
 };
@@ -22,7 +26,6 @@ use super::{
     request::{EmptyBody, PathIds, WriteRequest},
     write_outcome::{self, WriteOutcome},
 };
-use crate::http::inbox::edit_matching;
 
 /// A change of many items of feedback.
 #[derive(Debug, Deserialize, ToSchema, Validate)]
@@ -142,38 +145,54 @@ pub struct BulkOutcome {
 /// Change many items of feedback
 ///
 /// Makes one change of the items, or of all feedback that matches a query. Items are changed all at once, matches in batches. Refused with 409
-/// if all items were changed by someone else, and with 503 while the search index is not up to date enough to say what matches.
+/// if all items were changed by someone else, and while an earlier request with the same key is still running; with 422 if one of the items
+/// does not exist; with 503 while the search index is not up to date enough to say what matches.
 #[utoipa::path(post, path = "/api/v1/feedback/bulk", operation_id = "change_many", tag = "Feedback", request_body = NewBulkChange,
     responses((status = 200, description = "What changed.", body = BulkOutcome)))]
 pub async fn change_many(State(app): State<AppState>, sent: WriteRequest<NewBulkChange>) -> ApiHandlerResult<Response> {
     let (sent, body) = sent.open();
     let scope = sent.caller.scope(Role::Triager)?;
     sent.once()?;
-    write_outcome::idempotent(&app, &sent, async {
-        let edit = body.change.edit()?;
-        let outcome = match (body.selection.items, body.selection.query) {
-            (Some(items), _) => {
-                let items: Vec<_> = items.iter().map(|item| ItemVersion { id: FeedbackId(item.id), version: item.version }).collect();
-                triage::edit(&app, &scope, &items, edit).await
-            }
-            (None, text) => edit_matching(&app, &scope, query_of(text.as_deref().unwrap_or_default())?, edit).await,
-        };
-        let outcome = outcome.map_err(|error| {
-            ApiRejection::from(error).at(|field| match field {
-                "assignee" => "/change/assignee_id".to_owned(),
-                "status" => "/change/status".to_owned(),
-                "add" => "/change/add_tags".to_owned(),
-                _ => "/selection".to_owned(),
-            })
-        })?;
-        Ok(WriteOutcome::changed(&BulkOutcome {
-            changed: outcome.changed,
-            unchanged: outcome.same,
-            conflicts: outcome.conflicts,
-            undo_id: outcome.undo.map(|undo| undo.0),
-        })?)
-    })
-    .await
+    let work = {
+        let app = app.clone();
+        async move {
+            let edit = body.change.edit()?;
+            let outcome = match (body.selection.items, body.selection.query) {
+                (Some(items), _) => {
+                    let items: Vec<_> = items.iter().map(|item| ItemVersion { id: FeedbackId(item.id), version: item.version }).collect();
+                    match triage::edit(&app, &scope, &items, edit).await {
+                        Err(Error::Domain(Refusal::NotFound)) => return Err(unknown(&app, &scope, &items).await?),
+                        outcome => outcome,
+                    }
+                }
+                (None, text) => triage::edit_matching(&app, &scope, &query_of(text.as_deref().unwrap_or_default())?, edit).await,
+            };
+            let outcome = outcome.map_err(|error| {
+                ApiRejection::from(error).at(|field| match field {
+                    "assignee" => "/change/assignee_id".to_owned(),
+                    "status" => "/change/status".to_owned(),
+                    "add" => "/change/add_tags".to_owned(),
+                    _ => "/selection".to_owned(),
+                })
+            })?;
+            Ok(WriteOutcome::changed(&BulkOutcome {
+                changed: outcome.changed,
+                unchanged: outcome.same,
+                conflicts: outcome.conflicts,
+                undo_id: outcome.undo.map(|undo| undo.0),
+            })?)
+        }
+    };
+    write_outcome::to_completion(&app, sent, work).await
+}
+
+/// The refusal of a selection with items that are not in the project.
+async fn unknown(app: &App, scope: &Scope, items: &[ItemVersion]) -> ApiHandlerResult<ApiRejection> {
+    let ids: Vec<_> = items.iter().map(|item| item.id).collect();
+    let found: BTreeSet<_> = app.store.feedback_by_ids(scope, &ids).await?.into_iter().map(|feedback| feedback.id).collect();
+    let missing = ids.iter().enumerate().filter(|(_, id)| !found.contains(id));
+    let fault = |(at, _)| FieldProblem::at(format!("/selection/items/{at}/id"), "unknown", "The project has no such feedback.");
+    Ok(ApiRejection::invalid(missing.map(fault).collect()))
 }
 
 /// A query in the body: its error is reported there.
@@ -201,7 +220,7 @@ pub struct UndoOutcome {
 /// Undo a change
 ///
 /// Takes back a change that this key made in the last seven days, once. What has changed again since stays; if that is everything, the
-/// request is refused with 409.
+/// request is refused with 409, as it is while an earlier request with the same key is still running.
 #[utoipa::path(post, path = "/api/v1/undo/{undo_id}", operation_id = "undo_change", tag = "Feedback",
     params(("undo_id" = Uuid, Path, description = "`undo_id` of the change.")),
     responses((status = 200, description = "What changed back.", body = UndoOutcome)))]
@@ -213,9 +232,12 @@ pub async fn undo_change(
     let (sent, EmptyBody {}) = sent.open();
     let scope = sent.caller.scope(Role::Triager)?;
     sent.once()?;
-    write_outcome::idempotent(&app, &sent, async {
-        let done = undo::undo(&app, &scope, UndoId(id)).await?;
-        Ok(WriteOutcome::changed(&UndoOutcome { changed: done.changed, unchanged: done.same, conflicts: done.conflicts })?)
-    })
-    .await
+    let work = {
+        let app = app.clone();
+        async move {
+            let done = undo::undo(&app, &scope, UndoId(id)).await?;
+            Ok(WriteOutcome::changed(&UndoOutcome { changed: done.changed, unchanged: done.same, conflicts: done.conflicts })?)
+        }
+    };
+    write_outcome::to_completion(&app, sent, work).await
 }

@@ -102,17 +102,17 @@ pub async fn identify(State(app): State<AppState>, address: ClientAddress, mut r
                 request.extensions_mut().insert(ApiCaller { key });
                 let mut response = next.run(request).await;
                 tell_limits(response.headers_mut(), RateLimitStatus { limit, remaining, reset: 1 });
-                response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
                 return response;
             };
             (RateLimitStatus { limit, remaining, reset }, ApiRejection::UseCase(error).into_response())
         }
     };
     tell_limits(response.headers_mut(), standing);
-    // Personal data: cached only by this program, and revalidated each time.
+    // Personal data: cached only by this program, and revalidated each time, unless the handler is stricter.
     let kept = reads && matches!(response.status(), StatusCode::OK | StatusCode::NOT_MODIFIED);
     let keeping = if kept { "private, no-cache" } else { "no-store" };
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(keeping));
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(keeping));
     response
 }
 

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use domain::{DomainError as Refusal, accounts::Role, text::too_long};
-use serde::de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer};
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
 use serde_path_to_error::Segment;
 use store::hash::hash_token;
 use uuid::Uuid;
@@ -366,6 +366,37 @@ pub fn object_or_null<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'d
     }
 
     deserializer.deserialize_any(Object(PhantomData))
+}
+
+/// For `#[serde(deserialize_with)]`: the first `N` items of a list; the others are read and dropped, so that a body with very many needs no
+/// memory for them.
+///
+/// # Errors
+/// Returns an error if it is not a list, or one of its first items is invalid.
+pub fn first<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>, const N: usize>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    struct Items<T, const N: usize>(PhantomData<T>);
+
+    impl<'de, T: serde::Deserialize<'de>, const N: usize> Visitor<'de> for Items<T, N> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut items = Vec::new();
+            while items.len() < N {
+                match list.next_element()? {
+                    Some(item) => items.push(item),
+                    None => return Ok(items),
+                }
+            }
+            while list.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(items)
+        }
+    }
+
+    deserializer.deserialize_seq(Items::<T, N>(PhantomData))
 }
 
 /// As [`object_or_null`], for an object that must be given.

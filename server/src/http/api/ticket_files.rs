@@ -57,11 +57,14 @@ pub async fn prepared(app: &App, scope: &Scope, sent: Vec<NewAttachmentFile>) ->
     if sent.is_empty() {
         return Ok(Vec::new());
     }
-    let (mut files, mut errors) = (UploadedFiles::default(), FieldErrors::default());
     if sent.len() > MAX_FILES {
-        errors.add("attachments", "too_many", format!("Attach at most {MAX_FILES} files."));
+        return Err(Refusal::field("attachments", "too_many", format!("Attach at most {MAX_FILES} files.")).into());
     }
+    let (mut files, mut errors) = (UploadedFiles::default(), FieldErrors::default());
     for (at, file) in sent.into_iter().enumerate() {
+        if file.name.is_empty() {
+            errors.add(&format!("attachments/{at}/name"), "required", "Name the file.");
+        }
         match STANDARD.decode(&file.content) {
             Ok(bytes) if bytes.is_empty() => errors.add(&format!("attachments/{at}/content"), "required", "The file is empty."),
             Ok(bytes) => {

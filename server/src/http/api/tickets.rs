@@ -332,7 +332,7 @@ pub struct NewMessage {
     #[schema(max_length = 10000, example = "We have refunded it.")]
     body: String,
     /// Files of up to 10 MB in total.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::request::first::<_, _, { domain::tickets::files::MAX_FILES + 1 }>")]
     #[validate(nested)]
     #[schema(max_items = 10)]
     attachments: Vec<NewAttachmentFile>,

@@ -9,9 +9,9 @@ use domain::DomainError as Refusal;
 use serde::{Deserialize, Serialize};
 use service::{
     error::{Error, Result},
-    state::App,
+    state::{App, AppState},
 };
-use store::{Fingerprint, IdempotencyScope, IdempotentWrite, hash::hash_token, idempotency::ScopedKey};
+use store::{Fingerprint, FirstOutcome, IdempotencyScope, IdempotentWrite, hash::hash_token, idempotency::ScopedKey};
 
 use super::{
     problem::{ApiHandlerResult, ApiRejection, FieldProblem},
@@ -181,9 +181,61 @@ pub fn reused() -> ApiRejection {
     ApiRejection::invalid(vec![FieldProblem::header("Idempotency-Key", "reused", detail)])
 }
 
+/// What is known about an idempotency key.
+enum Earlier {
+    /// This request is the first with the key, which is claimed now.
+    None,
+    /// An earlier request has no stored response: it was refused, was interrupted, or is still running.
+    Unknown,
+    /// The response to an earlier request.
+    Written(WriteOutcome),
+}
+
+/// Claims a key, together with the request's fingerprint.
+async fn earlier<T>(app: &App, sent: &WriteRequest<T>, key: &str) -> ApiHandlerResult<Earlier> {
+    let scope = IdempotencyScope::ApiRequest(sent.caller.key.id);
+    let claim = FirstOutcome::of(StoredOutcome { fingerprint: sent.fingerprint.clone(), written: None });
+    let once = IdempotentWrite::program(&scope, key, Fingerprint::of([&sent.fingerprint]));
+    let claimed: Result<FirstOutcome<StoredOutcome>> =
+        app.store.write_idempotent(once, app.now(), move |_| Box::pin(async move { Ok(claim) })).await;
+    let kept = match claimed {
+        Err(Error::Domain(Refusal::KeyReused)) => return Err(reused()),
+        claimed => claimed?,
+    };
+    // A key stored before fingerprints had their own column.
+    if kept.value.fingerprint != sent.fingerprint {
+        return Err(reused());
+    }
+    Ok(match kept.value.written {
+        Some(written) => Earlier::Written(written),
+        None if kept.is_first => Earlier::None,
+        None => Earlier::Unknown,
+    })
+}
+
+/// Stores the response to a claimed key.
+async fn keep<T>(app: &App, sent: &WriteRequest<T>, key: &str, written: &WriteOutcome) -> ApiHandlerResult<()> {
+    let kept = StoredOutcome { fingerprint: sent.fingerprint.clone(), written: Some(written.clone()) };
+    let outcome = serde_json::to_string(&kept).map_err(service::error::Error::from)?;
+    let place = ScopedKey::new(&IdempotencyScope::ApiRequest(sent.caller.key.id), key);
+    let keeping = app.store.write(move |tx| Box::pin(async move { tx.replace_outcome(&place, &outcome).await })).await;
+    if let Err(error) = keeping {
+        // The work is done, so the client must get its response.
+        tracing::warn!(error = %error, "the response to an API request could not be stored for a retry");
+    }
+    Ok(())
+}
+
+fn replayed(written: WriteOutcome) -> Response {
+    let mut response = written.into_response();
+    set(&mut response, HeaderName::from_static("idempotency-replayed"), "true");
+    response
+}
+
 /// Runs a write once per idempotency key and replays the first response to a retry. The key is stored before the work, together with the
 /// request's fingerprint. Work that must not run twice gets a key for [`store::Store::write_idempotent`] (see [`use_case_key`]) or is
-/// guarded by a version, so that a crash between the work and storing its response is harmless too.
+/// guarded by a version, so that a crash between the work and storing its response is harmless too. For work that can be neither, see
+/// [`to_completion`].
 ///
 /// # Errors
 /// 422 if the key was used for a different request; otherwise the refusals of the work.
@@ -193,32 +245,56 @@ pub async fn idempotent<T>(
     work: impl Future<Output = ApiHandlerResult<WriteOutcome>> + Send,
 ) -> ApiHandlerResult {
     let Some(key) = sent.once.as_deref() else { return Ok(work.await?.into_response()) };
-    let scope = IdempotencyScope::ApiRequest(sent.caller.key.id);
-    let claim = StoredOutcome { fingerprint: sent.fingerprint.clone(), written: None };
-    let once = IdempotentWrite::program(&scope, key, Fingerprint::of([&sent.fingerprint]));
-    let kept: StoredOutcome = match app.store.write_idempotent(once, app.now(), move |_| Box::pin(async move { Ok(claim) })).await {
-        Err(Error::Domain(Refusal::KeyReused)) => return Err(reused()),
-        kept => kept?,
-    };
-    // A key stored before fingerprints had their own column.
-    if kept.fingerprint != sent.fingerprint {
-        return Err(reused());
-    }
-    if let Some(written) = kept.written {
-        let mut response = written.into_response();
-        set(&mut response, HeaderName::from_static("idempotency-replayed"), "true");
-        return Ok(response);
+    if let Earlier::Written(written) = earlier(app, sent, key).await? {
+        return Ok(replayed(written));
     }
     let written = work.await?;
-    let kept = StoredOutcome { fingerprint: kept.fingerprint, written: Some(written.clone()) };
-    let outcome = serde_json::to_string(&kept).map_err(service::error::Error::from)?;
-    let place = ScopedKey::new(&scope, key);
-    let keeping = app.store.write(move |tx| Box::pin(async move { tx.replace_outcome(&place, &outcome).await })).await;
-    if let Err(error) = keeping {
-        // The work is done, so the client must get its response.
-        tracing::warn!(error = %error, "the response to an API request could not be stored for a retry");
-    }
+    keep(app, sent, key, &written).await?;
     Ok(written.into_response())
+}
+
+/// As [`idempotent`], for work of several transactions, which must not run twice. It runs in a task of its own: it finishes and stores its
+/// response even if the client disconnects or the response times out. Meanwhile, and after a crash, a retry is refused: nobody knows how far
+/// the work came.
+///
+/// # Errors
+/// 400 without a key, 409 while an earlier request with the key has no response, 422 if the key was used for a different request; otherwise
+/// the refusals of the work.
+pub async fn to_completion(
+    app: &AppState,
+    sent: WriteRequest<()>,
+    work: impl Future<Output = ApiHandlerResult<WriteOutcome>> + Send + 'static,
+) -> ApiHandlerResult {
+    let app = app.clone();
+    let done = tokio::spawn(async move {
+        let key = sent.once()?;
+        match earlier(&app, &sent, key).await? {
+            Earlier::None => {}
+            Earlier::Unknown => return Err(unanswered()),
+            Earlier::Written(written) => return Ok(replayed(written)),
+        }
+        match work.await {
+            Ok(written) => {
+                keep(&app, &sent, key, &written).await?;
+                Ok(written.into_response())
+            }
+            Err(refusal) => {
+                let place = ScopedKey::new(&IdempotencyScope::ApiRequest(sent.caller.key.id), key);
+                let freed = app.store.write(move |tx| Box::pin(async move { tx.forget_key(&place).await })).await;
+                if let Err(error) = freed {
+                    tracing::warn!(error = %error, "the key of a refused API request could not be freed for a retry");
+                }
+                Err(refusal)
+            }
+        }
+    });
+    done.await.unwrap_or_else(|panic| Err(Error::internal("API request", panic).into()))
+}
+
+fn unanswered() -> ApiRejection {
+    let detail = "An earlier request with this Idempotency-Key is still running, or was interrupted. Retry in a minute. If this does not \
+                  change, see what was done, then send a new key.";
+    ApiRejection::outside(StatusCode::CONFLICT, "running", detail)
 }
 
 /// [`idempotent`] for deleting a resource: responds with 204, to a retry as well.

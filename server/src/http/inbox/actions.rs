@@ -31,9 +31,6 @@ use crate::http::{console::ConsoleRequest, error::PageResult, forms::Form, retur
 /// Maximum wait for the index, so that the list after the redirect is up to date.
 pub(super) const INDEX_WAIT: Duration = Duration::from_secs(2);
 
-/// Maximum wait for the index before a change of all matches: items that it does not contain yet would be changed wrongly, or left out.
-const MATCH_WAIT: Duration = Duration::from_secs(10);
-
 /// `POST …/feedback/{id}/status`.
 pub async fn status(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
     let to = read_status(form.get("status"))?;
@@ -149,6 +146,9 @@ pub async fn bulk(console: ConsoleRequest, form: Form) -> PageResult {
         }
         Err(error) => return Err(error.into()),
     };
+    if outcome.changed + outcome.same + outcome.conflicts.len() == 0 {
+        return Ok(sorry(&console, &form, None, "Nothing matches this search anymore.")?);
+    }
     let left = match outcome.conflicts.as_slice() {
         [] => String::new(),
         [why] => format!(" 1 was skipped: {why}"),
@@ -162,18 +162,10 @@ pub async fn bulk(console: ConsoleRequest, form: Form) -> PageResult {
     Ok(back(&console, &form, None, &message, Some(&outcome)).await?)
 }
 
-/// Changes all matches of a query once the index is up to date, in a task of its own, so that it completes even if the response times out.
-///
-/// # Errors
-/// As [`triage::edit_matching`].
-pub async fn edit_matching(app: &AppState, scope: &Scope, query: TriageQuery, edit: FeedbackEdit) -> Result<FeedbackEditOutcome> {
+/// [`triage::edit_matching`] in a task of its own, so that it completes even if the response times out.
+async fn edit_matching(app: &AppState, scope: &Scope, query: TriageQuery, edit: FeedbackEdit) -> Result<FeedbackEditOutcome> {
     let (app, scope) = (app.clone(), *scope);
-    let work = tokio::spawn(async move {
-        if !app.search.wait_until_caught_up(MATCH_WAIT).await {
-            return Err(Refusal::SearchUnavailable.into());
-        }
-        triage::edit_matching(&app, &scope, &query, edit).await
-    });
+    let work = tokio::spawn(async move { triage::edit_matching(&app, &scope, &query, edit).await });
     work.await.unwrap_or_else(|panic| Err(Error::internal("bulk change", panic)))
 }
 

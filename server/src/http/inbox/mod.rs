@@ -12,7 +12,6 @@ use axum::{
     routing::{get, post},
 };
 
-pub use self::actions::edit_matching;
 use super::attachments::BODY_LIMIT;
 use crate::http::WebState;
 
