@@ -135,10 +135,18 @@ async fn receive(console: &ConsoleRequest, mut body: MultipartForm) -> Result<Im
             "file" => {
                 let name = file_name(part.file_name());
                 let mut upload = imports::begin_upload(app, &scope, &name, key.idempotency_key()?).await?;
-                while let Some(bytes) = part.chunk().await.map_err(|e| broken(&e))? {
-                    upload.push(app, &scope, &bytes).await?;
+                let id = upload.id;
+                let received = async {
+                    while let Some(bytes) = part.chunk().await.map_err(|e| broken(&e))? {
+                        upload.push(app, &scope, &bytes).await?;
+                    }
+                    upload.finish(app, &scope).await
+                };
+                let received = received.await;
+                if received.is_err() {
+                    imports::abandon(app, &scope, id).await;
                 }
-                return upload.finish(app, &scope).await;
+                return received;
             }
             _ => {}
         }
@@ -300,7 +308,8 @@ async fn start(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, f
         _ => imports::start_anyway(&console.app, &scope, &import, mapping.clone()).await,
     };
     match started {
-        Ok(()) => Ok(console.redirect_with_message(&url, "Import started.")),
+        // A second click finds it already started.
+        Ok(_) => Ok(console.redirect_with_message(&url, "Import started.")),
         Err(Error::Domain(Refusal::Invalid(errors))) => Ok(refused(&console, &import, &form, mapping, errors).await?),
         Err(other) => Err(other.into()),
     }

@@ -72,6 +72,13 @@ on_both!(a_file_is_uploaded_previewed_imported_and_reverted, |t: TestApp| async 
 
     let reopened = post(&program, &format!("{path}/reopen"), "key-number-7", json!({})).await;
     assert_eq!((reopened.status, &reopened.json()["status"]), (StatusCode::OK, &json!("ready")), "{}", reopened.body);
+    // Its rows were imported, so it is not deleted; it is only not imported again.
+    places(&program.send(Method::DELETE, &path, &[], "").await, StatusCode::CONFLICT);
+    assert_eq!(program.get(&path).await.json()["status"], "ready", "a refusal changes nothing");
+    let cancelled = post(&program, &format!("{path}/cancel"), "key-number-a", json!({})).await;
+    assert_eq!((cancelled.status, &cancelled.json()["status"]), (StatusCode::OK, &json!("cancelled")), "{}", cancelled.body);
+    places(&post(&program, &format!("{path}/cancel"), "key-number-b", json!({})).await, StatusCode::CONFLICT);
+    assert_eq!(post(&program, &format!("{path}/reopen"), "key-number-c", json!({})).await.status, StatusCode::OK);
     assert_eq!(post(&program, &format!("{path}/start"), "key-number-8", json!({ "mapping": mapping })).await.status, StatusCode::OK);
     assert_eq!(worked(&t, &program, &path).await["duplicates"], 2);
     let reverting = post(&program, &format!("{path}/revert"), "key-number-9", json!({})).await;
@@ -109,6 +116,8 @@ on_both!(an_import_that_was_never_started_is_deleted, |t: TestApp| async move {
         (json!({ "columns": { "text": "text" }, "encoding": "mine" }), "/mapping/encoding"),
         (json!({ "columns": { "text": "text" }, "add_tag": "a:b," }), "/mapping/add_tag"),
         (json!({ "columns": { "text": "text" }, "header_rows": 4 }), "/mapping/header_rows"),
+        (json!({ "columns": { "text": "text" }, "add_tag": "x".repeat(61) }), "/mapping/add_tag"),
+        (json!({ "columns": { "text": "text", "tag": vec!["date"; 21] } }), "/mapping/columns/tag"),
     ]
     .into_iter()
     .enumerate()
@@ -116,7 +125,54 @@ on_both!(an_import_that_was_never_started_is_deleted, |t: TestApp| async move {
         let page = post(&program, &format!("{path}/start"), &format!("wrong-key-{n}"), json!({ "mapping": mapping })).await;
         assert_eq!(places(&page, UNPROCESSABLE), [place], "{mapping}");
     }
-    let mapping = json!({ "columns": { "text": "text", "created_at": "date" }, "date_order": "month_first" });
+    let tag = "x".repeat(60);
+    let mapping = json!({ "columns": { "text": "text", "created_at": "date" }, "date_order": "month_first", "add_tag": tag });
     let started = post(&program, &format!("{path}/start"), "key-number-7", json!({ "mapping": mapping })).await;
     assert_eq!((started.status, &started.json()["mapping"]["date_order"]), (StatusCode::OK, &json!("month_first")), "{}", started.body);
+});
+
+on_both!(failed_uploads_leave_nothing_that_waits, |t: TestApp| async move {
+    let (_, _, program) = both(&t, Access::Admin).await;
+    for n in 0..25 {
+        let (content, status) = match n % 5 {
+            0 => ("\0\0binary\0".repeat(100), UNPROCESSABLE),
+            _ => (String::new(), UNPROCESSABLE),
+        };
+        let page = upload(&program, "a.csv", &format!("failed-key-{n}"), &content).await;
+        assert_eq!(page.status, status, "{n}: {}", page.body);
+    }
+    let large = upload(&program, "a.csv", "large-key", &"x".repeat((64 << 20) + 1)).await;
+    places(&large, StatusCode::PAYLOAD_TOO_LARGE);
+    let broken = futures_util::stream::iter([Ok("text\nOne\n".to_owned()), Err(std::io::Error::other("broken connection"))]);
+    let headers = [("content-type", "text/csv"), ("idempotency-key", "failed-key-0")];
+    let page = program.send_body(Method::POST, "/api/v1/imports?name=a.csv", &headers, axum::body::Body::from_stream(broken)).await;
+    places(&page, StatusCode::BAD_REQUEST);
+    // The same key works for the retry of an upload that did not arrive.
+    let made = upload(&program, "a.csv", "failed-key-0", FILE).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);
+    assert_eq!(upload(&program, "a.csv", "failed-key-0", FILE).await.body, made.body);
+    assert_eq!(places(&upload(&program, "a.csv", "failed-key-0", "text\nTwo\n").await, UNPROCESSABLE), ["Idempotency-Key"]);
+    assert_eq!(program.get(made.location()).await.json()["status"], "ready", "a refused retry removes nothing");
+    assert_eq!(program.get("/api/v1/imports").await.json()["items"].as_array().unwrap().len(), 1);
+});
+
+on_both!(one_of_two_starts_is_refused, |t: TestApp| async move {
+    let (_, _, program) = both(&t, Access::Admin).await;
+    let start = format!("{}/start", upload(&program, "reviews.csv", "key-number-1", FILE).await.location());
+    let with = |tag: &str| json!({ "mapping": { "columns": { "text": "Comment" }, "add_tag": tag } });
+    let (first, second) =
+        tokio::join!(post(&program, &start, "key-number-2", with("one")), post(&program, &start, "key-number-3", with("two")));
+    let (done, refused, tag) = if first.status == StatusCode::OK { (first, second, "one") } else { (second, first, "two") };
+    assert_eq!((done.status, &done.json()["mapping"]["add_tag"]), (StatusCode::OK, &json!(tag)), "{}", done.body);
+    places(&refused, StatusCode::CONFLICT);
+});
+
+on_both!(a_preview_is_read_again_for_a_retry, |t: TestApp| async move {
+    let (_, _, program) = both(&t, Access::Admin).await;
+    let preview = format!("{}/preview", upload(&program, "reviews.csv", "key-number-1", FILE).await.location());
+    places(&program.send(Method::POST, &preview, &[], "{}").await, StatusCode::BAD_REQUEST);
+    for _ in 0..2 {
+        let page = post(&program, &preview, "key-number-2", json!({})).await;
+        assert_eq!((page.status, page.headers.get("idempotency-replayed")), (StatusCode::OK, None), "{}", page.body);
+    }
 });

@@ -44,13 +44,19 @@ impl Program {
     }
 
     pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Page {
-        let authorization = format!("Bearer {}", self.secret);
-        let mut all = vec![("authorization", authorization.as_str())];
+        let mut all = Vec::new();
         if !body.is_empty() && !headers.iter().any(|(name, _)| *name == "content-type") {
             all.push(("content-type", "application/json"));
         }
         all.extend_from_slice(headers);
-        self.client.send(method, path, &all, Body::from(body.to_owned())).await
+        self.send_body(method, path, &all, Body::from(body.to_owned())).await
+    }
+
+    pub async fn send_body(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Body) -> Page {
+        let authorization = format!("Bearer {}", self.secret);
+        let mut all = vec![("authorization", authorization.as_str())];
+        all.extend_from_slice(headers);
+        self.client.send(method, path, &all, body).await
     }
 }
 

@@ -152,8 +152,12 @@ impl ImportUpload {
                 })
             })
             .await?;
+        let Some(kept) = app.store.import(scope, id).await? else {
+            // An earlier request with the same key failed meanwhile, and removed it.
+            return Err(Refusal::field("file", "incomplete", "The file did not arrive completely. Try again.").into());
+        };
         // The same form, restored by the browser and submitted with another file: that file was not stored.
-        if app.store.import(scope, id).await?.is_some_and(|import| import.file_hash != sent) {
+        if kept.file_hash != sent {
             return Err(Refusal::field(
                 "file",
                 "repeated",
@@ -195,12 +199,12 @@ fn guessed_tag(name: &str) -> Option<String> {
     feedback::normalize_tag(cut(&stem.replace(['"', ',', ':', ';', '_'], "-"), feedback::MAX_TAG))
 }
 
-/// Starts an uploaded import with a mapping. Does nothing if it was already started.
+/// Starts an uploaded import with a mapping. Returns `false` if it was already started: then the mapping is not used.
 ///
 /// # Errors
 /// Returns an error if the mapping does not fit the file, dates are ambiguous and no order was chosen, or none of the first rows can be
 /// imported.
-pub async fn start(app: &App, scope: &Scope, import: &Import, mapping: ColumnMapping) -> Result<()> {
+pub async fn start(app: &App, scope: &Scope, import: &Import, mapping: ColumnMapping) -> Result<bool> {
     let preview = preview(app, scope, import, Some(mapping)).await?;
     if preview.has_no_valid_rows() {
         let most = preview.groups.of(true).first().map(|g| format!(" Most common reason: {}.", g.fault.phrase())).unwrap_or_default();
@@ -214,12 +218,12 @@ pub async fn start(app: &App, scope: &Scope, import: &Import, mapping: ColumnMap
 ///
 /// # Errors
 /// As [`start`].
-pub async fn start_anyway(app: &App, scope: &Scope, import: &Import, mapping: ColumnMapping) -> Result<()> {
+pub async fn start_anyway(app: &App, scope: &Scope, import: &Import, mapping: ColumnMapping) -> Result<bool> {
     let preview = preview(app, scope, import, Some(mapping)).await?;
     begin(app, scope, import, preview).await
 }
 
-async fn begin(app: &App, scope: &Scope, import: &Import, preview: ImportPreview) -> Result<()> {
+async fn begin(app: &App, scope: &Scope, import: &Import, preview: ImportPreview) -> Result<bool> {
     preview.errors.into_result(())?;
     set_going(app, scope, import.id, Some(preview.mapping)).await
 }
@@ -259,20 +263,22 @@ pub async fn resume(app: &App, scope: &Scope, import: &Import) -> Result<()> {
     }
 }
 
-async fn set_going(app: &App, scope: &Scope, import: ImportId, mapping: Option<ColumnMapping>) -> Result<()> {
-    app.store
+async fn set_going(app: &App, scope: &Scope, import: ImportId, mapping: Option<ColumnMapping>) -> Result<bool> {
+    let started = app
+        .store
         .act(app.context(scope), move |act| {
             Box::pin(async move {
                 let (scope, now) = (act.scope(), act.now());
-                if act.start_import(&scope, import, mapping.as_ref(), now).await? {
+                let started = act.start_import(&scope, import, mapping.as_ref(), now).await?;
+                if started {
                     act.enqueue(&Job::Import { project: scope.project(), import }, now, now).await?;
                 }
-                Ok(())
+                Ok(started)
             })
         })
         .await?;
     app.wake_jobs();
-    Ok(())
+    Ok(started)
 }
 
 /// Stops a running import (imported rows stay), or removes one that never ran. Returns whether the import still exists.
@@ -294,4 +300,56 @@ pub async fn cancel(app: &App, scope: &Scope, import: &Import) -> Result<bool> {
             })
         })
         .await
+}
+
+/// Stops a running import, or the choice of other columns after an earlier run. Imported rows stay.
+///
+/// # Errors
+/// [`Refusal::Conflict`] if it was never started, or is not running.
+pub async fn stop(app: &App, scope: &Scope, import: &Import) -> Result<()> {
+    scope.require(Role::Admin)?;
+    // Reopening keeps the mapping of the last run.
+    if import.status == ImportStatus::Ready && import.mapping.is_none() {
+        return Err(Refusal::Conflict("This import was never started. Delete it instead.".into()).into());
+    }
+    let id = import.id;
+    let stopped = app.store.act(app.context(scope), move |act| {
+        let (scope, now) = (act.scope(), act.now());
+        Box::pin(async move { act.cancel_import(&scope, id, now).await })
+    });
+    if stopped.await? { Ok(()) } else { Err(Refusal::Conflict("This import is not running.".into()).into()) }
+}
+
+/// Removes an import that imported nothing, with its file.
+///
+/// # Errors
+/// [`Refusal::Conflict`] for any other import.
+pub async fn discard(app: &App, scope: &Scope, import: &Import) -> Result<()> {
+    scope.require(Role::Admin)?;
+    let id = import.id;
+    let discarded = app.store.act(app.context(scope), move |act| {
+        let scope = act.scope();
+        Box::pin(async move { act.discard_import(&scope, id).await })
+    });
+    let why = "This import was started. Cancel or revert it instead.";
+    if discarded.await? { Ok(()) } else { Err(Refusal::Conflict(why.into()).into()) }
+}
+
+/// Removes what an upload that failed has left, so that it does not count as waiting, and frees its key for a retry. Keeps a file that an
+/// earlier request with the key uploaded completely.
+pub async fn abandon(app: &App, scope: &Scope, upload: ImportId) {
+    let done = app.store.act(app.context(scope), move |act| {
+        Box::pin(async move {
+            let scope = act.scope();
+            if act.discard_upload(&scope, upload).await? {
+                let outcome = serde_json::to_string(&upload)?;
+                act.forget_outcome(&IdempotencyScope::Import(scope.project()), &outcome).await?;
+            }
+            Ok(())
+        })
+    });
+    let done: Result<()> = done.await;
+    if let Err(error) = done {
+        tracing::warn!(error = %error, "a failed upload could not be removed; it is removed after a day");
+    }
 }

@@ -283,6 +283,22 @@ impl Tx<'_> {
         Ok(true)
     }
 
+    /// Deletes an import whose upload is not complete; `false` if there is none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn discard_upload(&mut self, scope: &Scope, import: ImportId) -> Result<bool> {
+        // The condition is checked again by the last statement, so that an upload completed meanwhile keeps its file.
+        let chunks = "DELETE FROM import_chunks WHERE import_id = (SELECT id FROM imports WHERE id = $1 AND project_id = $2 AND status = 'uploading')";
+        sqlx::query(chunks).bind(import.to_string()).bind(scope.project().to_string()).execute(self.conn()).await?;
+        let done = sqlx::query("DELETE FROM imports WHERE id = $1 AND project_id = $2 AND status = 'uploading'")
+            .bind(import.to_string())
+            .bind(scope.project().to_string())
+            .execute(self.conn())
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
     /// Deletes unfinished uploads after a day; after a week, uploads never started and the files of ended imports.
     pub(crate) async fn purge_imports(&mut self, now: Timestamp, at_most: i64) -> Result<u64> {
         let (day, week) = (now.plus_days(-1), now.plus_days(-7));

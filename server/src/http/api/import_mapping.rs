@@ -20,6 +20,7 @@ pub struct ImportColumns {
     #[serde(default)]
     text: Option<String>,
     /// Columns with tags.
+    #[validate(length(max = 20, code = "too_many", message = "Use at most 20 columns with tags."))]
     #[schema(max_items = 20, example = json!(["Category"]))]
     #[serde(default)]
     tag: Vec<String>,
@@ -134,16 +135,17 @@ impl From<ImportDateOrder> for DateOrder {
     }
 }
 
-/// How to read a file. What is omitted or null is detected.
+/// How to read a file. An encoding, date order or number of header rows that is omitted or null is detected; columns that are omitted are not
+/// imported.
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct ImportMapping {
     #[validate(nested)]
     #[serde(default, deserialize_with = "super::request::object")]
     columns: ImportColumns,
-    /// A tag that every row gets.
-    #[validate(length(max = 40))]
-    #[schema(max_length = 40, example = "reviews-2026")]
+    /// A tag that every row gets; null for none.
+    #[validate(length(max = super::request::chars(domain::feedback::MAX_TAG)))]
+    #[schema(max_length = 60, example = "reviews-2026")]
     #[serde(default)]
     add_tag: Option<String>,
     /// The encoding of the file, such as `utf-8` or `windows-1252`.

@@ -4,7 +4,7 @@ use axum::{
     body::Body,
     extract::{Request, State},
     http::{HeaderMap, StatusCode, header},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use domain::{
     DomainError as Refusal, Timestamp,
@@ -48,8 +48,6 @@ const PREVIEW_TEXT: usize = 300;
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ImportStatus {
-    /// The file is being uploaded.
-    Uploading,
     /// The file is uploaded; start the import with a mapping.
     Ready,
     /// Rows are being imported.
@@ -69,8 +67,8 @@ pub enum ImportStatus {
 impl From<StoredStatus> for ImportStatus {
     fn from(status: StoredStatus) -> Self {
         match status {
-            StoredStatus::Uploading => Self::Uploading,
-            StoredStatus::Ready => Self::Ready,
+            // An import is not shown before its file is uploaded.
+            StoredStatus::Uploading | StoredStatus::Ready => Self::Ready,
             StoredStatus::Running => Self::Running,
             StoredStatus::Done => Self::Done,
             StoredStatus::Cancelled => Self::Cancelled,
@@ -244,7 +242,7 @@ pub struct UploadParams {
 /// The body is a CSV file of up to 64 MB, as it is, in any common encoding. Nothing is imported yet: preview the import, then start it. A file that
 /// is not started is kept for a week.
 #[utoipa::path(post, path = "/api/v1/imports", operation_id = "create_import", tag = "Imports", params(UploadParams),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The file."),
+    request_body(content((Vec<u8> = "application/octet-stream"), (Vec<u8> = "text/csv")), description = "The file."),
     responses((status = 201, description = "The uploaded file, ready to import.", body = ImportDetail)))]
 pub async fn create_import(
     State(app): State<AppState>,
@@ -286,6 +284,10 @@ fn is_file(headers: &HeaderMap) -> bool {
 async fn receive(app: &App, scope: &Scope, name: &str, key: &str, body: Body) -> ApiHandlerResult<ImportId> {
     let at_body = |error: Error| match &error {
         Error::Domain(Refusal::Invalid(errors)) if errors.0.iter().any(|e| e.code == "repeated") => reused(),
+        Error::Domain(Refusal::Invalid(errors)) if errors.0.iter().any(|e| e.code == "too_large") => {
+            let detail = format!("The file can be up to {} MB. Split it, or use earshot import.", MAX_UPLOAD >> 20);
+            ApiRejection::outside(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+        }
         _ => ApiRejection::from(error).at(|_| String::new()),
     };
     if !is_room(app, scope.project(), QuotaOwner::Team).await? {
@@ -293,12 +295,20 @@ async fn receive(app: &App, scope: &Scope, name: &str, key: &str, body: Body) ->
         return Err(ApiRejection::invalid(vec![FieldProblem::at("", "full", detail)]));
     }
     let mut upload = imports::begin_upload(app, scope, name, key).await.map_err(at_body)?;
-    let mut pieces = body.into_data_stream();
-    while let Some(piece) = pieces.next().await {
-        let piece = piece.map_err(|_| ApiRejection::outside(StatusCode::BAD_REQUEST, "malformed", "The body could not be read."))?;
-        upload.push(app, scope, &piece).await.map_err(at_body)?;
+    let id = upload.id;
+    let received = async {
+        let mut pieces = body.into_data_stream();
+        while let Some(piece) = pieces.next().await {
+            let piece = piece.map_err(|_| ApiRejection::outside(StatusCode::BAD_REQUEST, "malformed", "The body could not be read."))?;
+            upload.push(app, scope, &piece).await.map_err(at_body)?;
+        }
+        upload.finish(app, scope).await.map_err(at_body)
+    };
+    let received = received.await;
+    if received.is_err() {
+        imports::abandon(app, scope, id).await;
     }
-    upload.finish(app, scope).await.map_err(at_body)
+    received
 }
 
 /// How to preview an import.
@@ -364,7 +374,7 @@ fn preview_row((line, row): (u64, Result<ImportedRow, RowProblem>)) -> PreviewRo
 
 /// Preview an import
 ///
-/// Reads the first rows of the file with a mapping. Changes nothing.
+/// Reads the first rows of the file with a mapping. Changes nothing. A retry reads them again.
 #[utoipa::path(post, path = "/api/v1/imports/{import_id}/preview", operation_id = "preview_import", tag = "Imports",
     request_body = Option<NewImportPreview>,
     params(("import_id" = Uuid, Path, description = "The import.")),
@@ -376,32 +386,31 @@ pub async fn preview_import(
 ) -> ApiHandlerResult<Response> {
     let (sent, body) = sent.open();
     let scope = sent.caller.scope(Role::Admin)?;
+    // As all POST requests, it takes a key. Its rows are personal data, so they are read again and not stored for a retry.
     sent.once()?;
-    write_outcome::idempotent(&app, &sent, async {
-        let mapping = body.mapping.map(ImportMapping::read).transpose()?;
-        let import = ready(&app, &scope, id).await?;
-        let preview = imports::preview(&app, &scope, &import, mapping).await?;
-        Ok(WriteOutcome::changed(&ImportPreview {
-            mapping: ImportMapping::from(&preview.mapping),
-            columns: preview.columns,
-            errors: faults(preview.errors),
-            checked: preview.checked,
-            importable: preview.good,
-            problems: preview.groups.all().iter().map(ImportProblem::from).collect(),
-            rows: preview.rows.into_iter().map(preview_row).collect(),
-        })?)
-    })
-    .await
+    let mapping = body.mapping.map(ImportMapping::read).transpose()?;
+    let import = ready(&app, &scope, id).await?;
+    let preview = imports::preview(&app, &scope, &import, mapping).await?;
+    let done = WriteOutcome::changed(&ImportPreview {
+        mapping: ImportMapping::from(&preview.mapping),
+        columns: preview.columns,
+        errors: faults(preview.errors),
+        checked: preview.checked,
+        importable: preview.good,
+        problems: preview.groups.all().iter().map(ImportProblem::from).collect(),
+        rows: preview.rows.into_iter().map(preview_row).collect(),
+    })?;
+    Ok(done.into_response())
 }
 
 /// An import whose file is uploaded and waits for a mapping.
 async fn ready(app: &App, scope: &Scope, id: Uuid) -> ApiHandlerResult<Stored> {
     let import = find(app, scope, id).await?;
-    if import.status != StoredStatus::Ready {
-        let why = "This import was already started. Reopen it to import its file with another mapping.";
-        return Err(Refusal::Conflict(why.into()).into());
-    }
-    Ok(import)
+    if import.status == StoredStatus::Ready { Ok(import) } else { Err(already_started()) }
+}
+
+fn already_started() -> ApiRejection {
+    Refusal::Conflict("This import was already started. Reopen it to import its file with another mapping.".into()).into()
 }
 
 /// How to import a file.
@@ -438,7 +447,9 @@ pub async fn start_import(
         } else {
             imports::start(&app, &scope, &import, mapping).await
         };
-        started.map_err(at_mapping)?;
+        if !started.map_err(at_mapping)? {
+            return Err(already_started());
+        }
         Ok(WriteOutcome::changed(&detail(&app, &scope, id).await?)?)
     })
     .await
@@ -446,7 +457,8 @@ pub async fn start_import(
 
 /// Cancel an import
 ///
-/// Stops it. What was imported stays, and it can be resumed or reverted. One that was never started is deleted instead.
+/// Stops it. What was imported stays, and it can be resumed or reverted. Refused with 409 if it is not running. To remove one that was never
+/// started, delete it.
 #[utoipa::path(post, path = "/api/v1/imports/{import_id}/cancel", operation_id = "cancel_import", tag = "Imports",
     params(("import_id" = Uuid, Path, description = "The import.")),
     responses((status = 200, description = "The import.", body = ImportDetail)))]
@@ -518,11 +530,7 @@ async fn step(app: &App, id: Uuid, sent: WriteRequest<EmptyBody>, step: Step) ->
     write_outcome::idempotent(app, &sent, async {
         let import = find(app, &scope, id).await?;
         match step {
-            // The use case would delete it.
-            Step::Cancel if import.status == StoredStatus::Ready => {
-                return Err(Refusal::Conflict("This import was never started. Delete it instead.".into()).into());
-            }
-            Step::Cancel => drop(imports::cancel(app, &scope, &import).await?),
+            Step::Cancel => imports::stop(app, &scope, &import).await?,
             Step::Resume => imports::resume(app, &scope, &import).await?,
             Step::Reopen => imports::reopen(app, &scope, &import).await?,
             Step::Revert => imports::revert(app, &scope, &import).await?,
@@ -534,7 +542,7 @@ async fn step(app: &App, id: Uuid, sent: WriteRequest<EmptyBody>, step: Step) ->
 
 /// Delete an import
 ///
-/// Deletes a file that was never imported. Any other import is refused with 409: cancel or revert it instead.
+/// Deletes a file of which nothing was imported. Any other import is refused with 409: cancel or revert it instead.
 #[utoipa::path(delete, path = "/api/v1/imports/{import_id}", operation_id = "delete_import", tag = "Imports",
     params(("import_id" = Uuid, Path, description = "The import.")),
     responses((status = 204, description = "The import is deleted.")))]
@@ -547,8 +555,7 @@ pub async fn delete_import(
     let scope = sent.caller.scope(Role::Admin)?;
     write_outcome::delete(&app, &sent, async {
         let import = imports::find(&app, &scope, ImportId(id)).await?;
-        let is_left = import.status != StoredStatus::Ready || imports::cancel(&app, &scope, &import).await?;
-        if is_left { Err(Refusal::Conflict("This import was started. Cancel or revert it instead.".into()).into()) } else { Ok(()) }
+        imports::discard(&app, &scope, &import).await
     })
     .await
 }
