@@ -200,7 +200,7 @@ impl Tx<'_> {
     pub async fn update_project(&mut self, project: &Project) -> Result<()> {
         sqlx::query(
             "UPDATE projects SET name = $2, origins = $3, language = $4, accent = $5, theme = $6, portal = $7, kept_parameters = $8, \
-             time_zone = $9 WHERE id = $1",
+             time_zone = $9, unsigned_identity = $10 WHERE id = $1",
         )
         .bind(project.id.to_string())
         .bind(project.name.clone())
@@ -211,6 +211,7 @@ impl Tx<'_> {
         .bind(i64::from(project.portal))
         .bind(serde_json::to_string(&project.kept_parameters)?)
         .bind(project.zone.name().to_owned())
+        .bind(project.unsigned_identity.as_str())
         .execute(self.conn())
         .await?;
         Ok(())

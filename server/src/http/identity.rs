@@ -68,7 +68,7 @@ async fn show(console: ConsoleRequest) -> PageResult {
 async fn create(console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     match identity::create(&console.app, &scope, form.idempotency_key()?).await? {
-        Some(secret) => Ok(page(&console, Some(secret)).await?),
+        Some((_, secret)) => Ok(page(&console, Some(secret)).await?),
         None => {
             let message = "This secret was already created and was shown once. If you lost it, retire it and create another one.".into();
             Ok(console.redirect(&here(&console)?, &Flash { message, is_error: true, undo: None }))

@@ -1,8 +1,12 @@
 //! A project's settings and its identity secrets through the API.
 
 use axum::http::{Method, StatusCode};
-use domain::accounts::key::Access;
+use domain::{
+    accounts::{Scope, key::Access},
+    identity::UnsignedClaimPolicy,
+};
 use serde_json::{Value, json};
+use service::projects::{ProjectSettings, change as change_settings, settings_fingerprint};
 
 use crate::{
     api::{both, patch, places, post, tag},
@@ -47,6 +51,26 @@ on_both!(settings_are_read_and_changed_from_the_state_that_was_read, |t: TestApp
     // What is omitted stays.
     let opened = patch(&program, &path, &tag(&done), json!({ "portal": true })).await.json();
     assert_eq!((&opened["portal"], &opened["origins"], &opened["theme"]), (&json!(true), &now["origins"], &now["theme"]));
+    assert_eq!(opened["unsigned_identity"], "off");
+    // The policy is part of the state that a change is based on, and a form without it leaves it as it is.
+    let scope = Scope::system(project.id);
+    let read = t.app.store.project_by_id(project.id).await.unwrap().unwrap();
+    service::identity::set_unsigned(&t.app, &scope, UnsignedClaimPolicy::Shown).await.unwrap();
+    let with = |unsigned_identity| ProjectSettings {
+        name: read.name.clone(),
+        origins: read.origins.join("\n"),
+        language: read.language.clone(),
+        accent: read.accent.clone(),
+        theme: read.theme.as_str().into(),
+        kept_parameters: read.kept_parameters.join("\n"),
+        unsigned_identity,
+        seen: settings_fingerprint(&read),
+        ..ProjectSettings::default()
+    };
+    assert!(change_settings(&t.app, &scope, with(Some(UnsignedClaimPolicy::Off))).await.is_err());
+    change_settings(&t.app, &scope, with(None)).await.unwrap();
+    let changed = program.get(&path).await.json();
+    assert_eq!((&changed["unsigned_identity"], &changed["portal"]), (&json!("shown"), &json!(true)));
 
     for (body, place) in [
         (json!({ "name": " " }), "/name"),
@@ -63,7 +87,7 @@ on_both!(settings_are_read_and_changed_from_the_state_that_was_read, |t: TestApp
     ] {
         assert_eq!(places(&patch(&program, &path, "*", body.clone()).await, UNPROCESSABLE), [place], "{body}");
     }
-    assert_eq!(program.get(&path).await.json(), opened, "an invalid request changes nothing");
+    assert_eq!(program.get(&path).await.json(), changed, "an invalid request changes nothing");
     let writer = Program::new(&t, &project, Access::Write).await;
     places(&patch(&writer, &path, "*", json!({ "portal": false })).await, StatusCode::FORBIDDEN);
     places(&patch(&program, &format!("/api/v1/projects/{}", other.id), "*", json!({ "portal": false })).await, StatusCode::NOT_FOUND);

@@ -230,7 +230,7 @@ on_both!(two_secrets_are_valid_while_servers_change_over, |t: TestApp| async mov
     p.secret("secret-key-3").await;
     // Another project's secret verifies nothing here, and only admins see the page's content.
     let other = service::projects::create(&t.app, "Other", vec![], None).await.unwrap();
-    let foreign = service::identity::create(&t.app, &Scope::system(other.id), "secret-key-4").await.unwrap().unwrap();
+    let (_, foreign) = service::identity::create(&t.app, &Scope::system(other.id), "secret-key-4").await.unwrap().unwrap();
     assert_eq!(worth("e", &foreign).await, "wrong");
     let (_, triager) = t.member(&p.project, "tom@example.com", Role::Triager).await;
     assert!(!triager.get(&url).await.body.contains("eis_"));

@@ -511,7 +511,7 @@ on_both!(what_a_person_said_before_is_found_by_their_new_name, |t: TestApp| asyn
     assert_eq!(told().await, 1);
     s.t.clock.advance_ms(1_000);
     input["idempotency_key"] = json!("key-000002");
-    let secret = service::identity::create(&s.t.app, &Scope::system(s.project.id), "secret-key-1").await.unwrap().unwrap();
+    let (_, secret) = service::identity::create(&s.t.app, &Scope::system(s.project.id), "secret-key-1").await.unwrap().unwrap();
     let claim = json!({ "id": "42", "name": "Bo", "email": "bo@site.example", "expires": EXPIRES });
     input["context"]["contact"] = signed(&secret, claim);
     s.post(&input).await;

@@ -20,11 +20,11 @@ pub const MAX_VALID: i64 = 2;
 /// Prefix of a secret, so that scanners for leaked secrets recognize it.
 pub const MARK: &str = "eis_";
 
-/// Creates a secret, once for each `key`; `None` on a retry: a secret is returned only once.
+/// Creates a secret and returns it with its id, once for each `key`; `None` on a retry: a secret is returned only once.
 ///
 /// # Errors
 /// [`Refusal::Forbidden`] below admin, [`Refusal::Conflict`] if two are already valid.
-pub async fn create(app: &App, scope: &Scope, key: &str) -> Result<Option<String>> {
+pub async fn create(app: &App, scope: &Scope, key: &str) -> Result<Option<(IdentitySecretId, String)>> {
     scope.require(Role::Admin)?;
     let secret = format!("{MARK}{}", app.token());
     let stored = secret.clone();
@@ -42,7 +42,7 @@ pub async fn create(app: &App, scope: &Scope, key: &str) -> Result<Option<String
             })
         })
         .await?;
-    Ok(made.is_first.then_some(secret))
+    Ok(made.is_first.then_some((made.value, secret)))
 }
 
 /// Revokes a secret permanently. Claims signed with it count as unverified from then on.

@@ -3,6 +3,7 @@
 use domain::{
     DomainError as Refusal, FieldErrors, Zone,
     accounts::{Role, Scope, TeamMember},
+    identity::UnsignedClaimPolicy,
     ids::{ProjectId, StaffId},
     projects::{MAX_NAME, Project, ThemeMode, parse_accent, parse_language, parse_origins, parse_parameters, parse_zone, slug},
     text::{self, is_same_name},
@@ -107,6 +108,9 @@ pub struct ProjectSettings {
     pub portal: String,
     /// Names of query parameters to keep in page addresses.
     pub kept_parameters: String,
+    /// The policy for claims without a valid signature; `None` changes nothing. The form has no such field.
+    #[serde(skip)]
+    pub unsigned_identity: Option<UnsignedClaimPolicy>,
     /// The [`settings_fingerprint`] from when the form was rendered.
     pub seen: String,
 }
@@ -114,8 +118,9 @@ pub struct ProjectSettings {
 /// Returns a fingerprint for detecting changes between rendering and submitting a settings form.
 #[must_use]
 pub fn settings_fingerprint(project: &Project) -> String {
-    let Project { name, origins, language, zone, accent, theme, portal, kept_parameters, .. } = project;
-    hash_token(&format!("{name}\n{origins:?}\n{language}\n{zone}\n{accent}\n{}\n{portal}\n{kept_parameters:?}", theme.as_str()))
+    let Project { name, origins, language, zone, accent, theme, portal, kept_parameters, unsigned_identity, .. } = project;
+    let (theme, unsigned) = (theme.as_str(), unsigned_identity.as_str());
+    hash_token(&format!("{name}\n{origins:?}\n{language}\n{zone}\n{accent}\n{theme}\n{portal}\n{kept_parameters:?}\n{unsigned}"))
 }
 
 /// Returns an error for each field that someone else changed meanwhile.
@@ -139,6 +144,7 @@ fn changed_meanwhile(now: &Project, wanted: &Project) -> FieldErrors {
     compare("theme", now.theme.as_str(), wanted.theme.as_str());
     let word = |on: bool| if on { "on" } else { "off" };
     compare("portal", word(now.portal), word(wanted.portal));
+    compare("unsigned_identity", now.unsigned_identity.as_str(), wanted.unsigned_identity.as_str());
     compare("kept_parameters", &now.kept_parameters.join(", "), &wanted.kept_parameters.join(", "));
     errors
 }
@@ -185,6 +191,7 @@ pub async fn change(app: &App, scope: &Scope, input: ProjectSettings) -> Result<
             Box::pin(async move {
                 tx.lock_project(project.id).await?;
                 let now = tx.project(project.id).await?.ok_or(Refusal::NotFound)?;
+                project.unsigned_identity = input.unsigned_identity.unwrap_or(now.unsigned_identity);
                 if settings_fingerprint(&now) != input.seen {
                     changed_meanwhile(&now, &project).into_result(())?;
                 }

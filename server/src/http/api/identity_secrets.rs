@@ -119,15 +119,13 @@ pub async fn create_identity_secret(State(app): State<AppState>, sent: WriteRequ
     let (sent, EmptyBody {}) = sent.open();
     let (scope, key) = (sent.caller.scope(Role::Admin)?, use_case_key(&sent)?);
     write_outcome::idempotent(&app, &sent, async {
-        let Some(value) = identity::create(&app, &scope, &key).await? else {
+        let Some((id, value)) = identity::create(&app, &scope, &key).await? else {
             // A retry after a crash that lost the first response.
             let why =
                 "This secret was already created, and its value is lost. Retire it and create another one with a new Idempotency-Key.";
             return Err(Refusal::Conflict(why.into()).into());
         };
-        let valid = app.store.identity_secrets(&scope).await?.into_iter().filter(|secret| secret.retired_at.is_none());
-        let made = valid.into_iter().find(|secret| value.ends_with(&secret.ending)).ok_or(Refusal::NotFound)?;
-        let kept = IdentitySecretWithValue { secret: made.into(), value: None };
+        let kept = IdentitySecretWithValue { secret: one(&app, &scope, id.0).await?, value: None };
         let first = IdentitySecretWithValue { secret: kept.secret.clone(), value: Some(value) };
         Ok(WriteOutcome::created(format!("/api/v1/identity-secrets/{}", kept.secret.id), &kept)?.shown_once(&first)?)
     })

@@ -15,7 +15,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use service::{
     error::Error,
-    identity, keys,
+    keys,
     projects::{ProjectSettings, change, settings_fingerprint},
     state::{App, AppState},
 };
@@ -237,6 +237,7 @@ impl ProjectPatch {
             theme: theme.as_str().into(),
             portal: if self.portal.unwrap_or(now.portal) { "on" } else { "off" }.into(),
             kept_parameters: self.kept_parameters.as_ref().unwrap_or(&now.kept_parameters).join("\n"),
+            unsigned_identity: self.unsigned_identity.map(Into::into),
             seen: settings_fingerprint(now),
         }
     }
@@ -273,11 +274,7 @@ pub async fn update_project(
         }
         let now = stored(&app, &scope).await?;
         write_outcome::require_if_match(&sent.headers, &Project::from(now.clone()))?;
-        let unsigned = body.unsigned_identity;
         change(&app, &scope, body.settings(&now)).await.map_err(refused)?;
-        if let Some(policy) = unsigned {
-            identity::set_unsigned(&app, &scope, policy.into()).await?;
-        }
         Ok(WriteOutcome::changed(&Project::from(stored(&app, &scope).await?))?)
     })
     .await
