@@ -47,7 +47,7 @@ fn after(cursor: Option<&str>) -> ApiHandlerResult<i64> {
 
 /// List the bad lines of an import
 ///
-/// The rows that could not be imported in its last run.
+/// The rows that could not be imported in its last run: the first 10,000. `rejected` of the import counts all.
 #[utoipa::path(get, path = "/api/v1/imports/{import_id}/bad-lines", operation_id = "list_bad_lines", tag = "Imports",
     params(("import_id" = Uuid, Path, description = "The import."), PageParams),
     responses((status = 200, description = "One page.", body = BadLineList)))]

@@ -50,9 +50,10 @@ pub fn operations() -> Vec<Operation> {
 const ABOUT: &str = "Read and write one Earshot project with an API key. Admins create keys in the console under Settings → API \
 keys, or with `earshot admin create-api-key`. Send the key with each request as `Authorization: Bearer eas_…`.
 
-**Scopes.** `read` reads everything. `write` also adds and changes feedback, comments, responses, \
-backlog items, tickets and canned replies. `admin` can do what an admin of the project can: it also edits surveys, webhooks, members and \
-invitations. Resources of other projects return 404, as if they did not exist.
+**Scopes.** `read` reads everything except what only admins see: webhooks and their deliveries, invitations, imports, API keys and identity \
+secrets. `write` also adds and changes feedback, comments, responses, backlog items, tickets and canned replies. `admin` can do what an admin \
+of the project can: it also reads and changes the rest, such as surveys, settings and members; only API keys are created in the console. \
+Resources of other projects return 404, as if they did not exist.
 
 **Writing.** A `POST` needs an `Idempotency-Key`: 8 to 100 visible ASCII characters, new for each action, the same for each retry. A retry gets the \
 first response. Other write requests accept one too. The same key with a different body is refused with 422.
@@ -289,7 +290,10 @@ fn surround(path: &str, method: &str, operation: &mut Value) {
     let bytes = |message: Option<&mut Value>| {
         let content = message.and_then(|message| message.get_mut("content")?.as_object_mut());
         for (kind, of_kind) in content.into_iter().flatten() {
-            if kind == "application/octet-stream" || kind.starts_with("image/") {
+            if kind == "application/octet-stream"
+                || kind == "text/csv" && of_kind["schema"]["type"] == "array"
+                || kind.starts_with("image/")
+            {
                 of_kind["schema"] = json!({ "type": "string", "format": "binary" });
             }
         }

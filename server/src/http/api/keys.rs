@@ -74,7 +74,7 @@ impl From<Stored> for ApiKey {
 
 /// List API keys
 ///
-/// Expired and revoked ones too.
+/// Expired and revoked ones too, up to 500.
 #[utoipa::path(get, path = "/api/v1/keys", operation_id = "list_keys", tag = "Key", params(PageParams),
     responses((status = 200, description = "One page.", body = ApiKeyList)))]
 pub async fn list_keys(

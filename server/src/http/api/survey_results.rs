@@ -77,7 +77,7 @@ pub struct QuestionResults {
     choices: Vec<ChoiceCount>,
     /// The most frequent texts of “Other”, up to 200.
     others: Vec<OtherCount>,
-    /// The newest text answers.
+    /// The newest text answers, up to 5. List the responses for all.
     texts: Vec<TextAnswer>,
 }
 
