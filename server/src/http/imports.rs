@@ -22,7 +22,7 @@ use leptos::prelude::*;
 use service::{
     error::{Error, Result},
     export::spreadsheet_text,
-    imports::{self, COMMAND_TIMEOUT_MS, MAX_UPLOAD},
+    imports::{self, COMMAND_TIMEOUT_MS, MAX_UPLOAD, UnfinishedUpload},
     limits::budget::QuotaOwner,
     tickets::files::is_room,
 };
@@ -135,7 +135,7 @@ async fn receive(console: &ConsoleRequest, mut body: MultipartForm) -> Result<Im
             "file" => {
                 let name = file_name(part.file_name());
                 let mut upload = imports::begin_upload(app, &scope, &name, key.idempotency_key()?).await?;
-                let id = upload.id;
+                let unfinished = UnfinishedUpload::new(app, &scope, upload.id);
                 let received = async {
                     while let Some(bytes) = part.chunk().await.map_err(|e| broken(&e))? {
                         upload.push(app, &scope, &bytes).await?;
@@ -143,9 +143,7 @@ async fn receive(console: &ConsoleRequest, mut body: MultipartForm) -> Result<Im
                     upload.finish(app, &scope).await
                 };
                 let received = received.await;
-                if received.is_err() {
-                    imports::abandon(app, &scope, id).await;
-                }
+                unfinished.end(received.is_ok()).await;
                 return received;
             }
             _ => {}

@@ -1,7 +1,10 @@
 //! Imports through the API: upload, preview, start, and what can be done afterwards.
 
+use std::time::Duration;
+
 use axum::http::{Method, StatusCode};
 use domain::accounts::key::Access;
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 
 use crate::{
@@ -147,6 +150,20 @@ on_both!(failed_uploads_leave_nothing_that_waits, |t: TestApp| async move {
     let headers = [("content-type", "text/csv"), ("idempotency-key", "failed-key-0")];
     let page = program.send_body(Method::POST, "/api/v1/imports?name=a.csv", &headers, axum::body::Body::from_stream(broken)).await;
     places(&page, StatusCode::BAD_REQUEST);
+    for n in 0..20 {
+        let endless = futures_util::stream::once(async { Ok::<_, std::io::Error>("text\n") }).chain(futures_util::stream::pending());
+        let once = format!("dropped-key-{n}");
+        let headers = [("content-type", "text/csv"), ("idempotency-key", once.as_str())];
+        let sent = program.send_body(Method::POST, "/api/v1/imports", &headers, axum::body::Body::from_stream(endless));
+        assert!(tokio::time::timeout(Duration::from_millis(100), sent).await.is_err(), "the client disconnects");
+    }
+    let all_gone = async {
+        let uploading = "SELECT COUNT(*) FROM imports WHERE status = 'uploading'";
+        while t.number(uploading).await > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), all_gone).await.unwrap();
     // The same key works for the retry of an upload that did not arrive.
     let made = upload(&program, "a.csv", "failed-key-0", FILE).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.body);

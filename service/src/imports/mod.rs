@@ -38,7 +38,7 @@ use self::{
 use crate::{
     error::{Error, Result},
     jobs::Job,
-    state::App,
+    state::{App, AppState},
 };
 
 /// Largest file that a browser may upload.
@@ -337,7 +337,7 @@ pub async fn discard(app: &App, scope: &Scope, import: &Import) -> Result<()> {
 
 /// Removes what an upload that failed has left, so that it does not count as waiting, and frees its key for a retry. Keeps a file that an
 /// earlier request with the key uploaded completely.
-pub async fn abandon(app: &App, scope: &Scope, upload: ImportId) {
+async fn abandon(app: &App, scope: &Scope, upload: ImportId) {
     let done = app.store.act(app.context(scope), move |act| {
         Box::pin(async move {
             let scope = act.scope();
@@ -351,5 +351,39 @@ pub async fn abandon(app: &App, scope: &Scope, upload: ImportId) {
     let done: Result<()> = done.await;
     if let Err(error) = done {
         tracing::warn!(error = %error, "a failed upload could not be removed; it is removed after a day");
+    }
+}
+
+/// Abandons an upload whose request ends before [`UnfinishedUpload::end`], as it does when the client disconnects.
+pub struct UnfinishedUpload {
+    app: AppState,
+    scope: Scope,
+    id: Option<ImportId>,
+}
+
+impl UnfinishedUpload {
+    /// Guards an upload.
+    #[must_use]
+    pub fn new(app: &AppState, scope: &Scope, id: ImportId) -> Self {
+        Self { app: app.clone(), scope: *scope, id: Some(id) }
+    }
+
+    /// Ends the upload: one that failed is abandoned.
+    pub async fn end(mut self, is_complete: bool) {
+        if !is_complete && let Some(id) = self.id {
+            abandon(&self.app, &self.scope, id).await;
+        }
+        self.id = None;
+    }
+}
+
+impl Drop for UnfinishedUpload {
+    fn drop(&mut self) {
+        if let Some(id) = self.id.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let (app, scope) = (self.app.clone(), self.scope);
+            runtime.spawn(async move { abandon(&app, &scope, id).await });
+        }
     }
 }

@@ -17,7 +17,7 @@ use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use service::{
     error::Error,
-    imports::{self, MAX_UPLOAD},
+    imports::{self, MAX_UPLOAD, UnfinishedUpload},
     limits::budget::QuotaOwner,
     state::{App, AppState},
     tickets::files::is_room,
@@ -281,7 +281,7 @@ fn is_file(headers: &HeaderMap) -> bool {
 }
 
 /// Stores a file as it arrives.
-async fn receive(app: &App, scope: &Scope, name: &str, key: &str, body: Body) -> ApiHandlerResult<ImportId> {
+async fn receive(app: &AppState, scope: &Scope, name: &str, key: &str, body: Body) -> ApiHandlerResult<ImportId> {
     let at_body = |error: Error| match &error {
         Error::Domain(Refusal::Invalid(errors)) if errors.0.iter().any(|e| e.code == "repeated") => reused(),
         Error::Domain(Refusal::Invalid(errors)) if errors.0.iter().any(|e| e.code == "too_large") => {
@@ -295,7 +295,7 @@ async fn receive(app: &App, scope: &Scope, name: &str, key: &str, body: Body) ->
         return Err(ApiRejection::invalid(vec![FieldProblem::at("", "full", detail)]));
     }
     let mut upload = imports::begin_upload(app, scope, name, key).await.map_err(at_body)?;
-    let id = upload.id;
+    let unfinished = UnfinishedUpload::new(app, scope, upload.id);
     let received = async {
         let mut pieces = body.into_data_stream();
         while let Some(piece) = pieces.next().await {
@@ -305,9 +305,7 @@ async fn receive(app: &App, scope: &Scope, name: &str, key: &str, body: Body) ->
         upload.finish(app, scope).await.map_err(at_body)
     };
     let received = received.await;
-    if received.is_err() {
-        imports::abandon(app, scope, id).await;
-    }
+    unfinished.end(received.is_ok()).await;
     received
 }
 
