@@ -52,7 +52,7 @@ keys, or with `earshot admin create-api-key`. Send the key with each request as 
 
 **Scopes.** `read` reads everything except what only admins see: webhooks and their deliveries, invitations, imports, API keys and identity \
 secrets. `write` also adds and changes feedback, comments, responses, backlog items, tickets and canned replies. `admin` can do what an admin \
-of the project can: it also reads and changes the rest, such as surveys, settings and members; only API keys are created in the console. \
+of the project can: it also reads and changes the rest, such as surveys, settings and members; it cannot create API keys. \
 Resources of other projects return 404, as if they did not exist.
 
 **Writing.** A `POST` needs an `Idempotency-Key`: 8 to 100 visible ASCII characters, new for each action, the same for each retry. A retry gets the \
