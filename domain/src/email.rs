@@ -46,7 +46,7 @@ pub fn canonical(text: &str) -> String {
 }
 
 /// The forms in which accounts may have stored an address ([`lower_case`]) that compares equal to this one: composed or decomposed
-/// characters, and the domain in Unicode or as browsers send it.
+/// characters, and the domain in Unicode or as browsers send it. Compatibility characters, such as full-width letters, are not undone.
 #[must_use]
 pub fn stored_forms(text: &str) -> Vec<String> {
     let mut forms = vec![lower_case(text)];

@@ -540,11 +540,11 @@ impl Act<'_, '_> {
     }
 
     /// Publishes the draft of a survey that still has the revision `seen` as its next version, and writes the survey itself like
-    /// [`Tx::update_survey`]. Returns the version and its number; `None` if another edit came first.
+    /// [`Tx::update_survey`]. Returns the version and its number; `None` if another edit came first, and then `survey` is of no more use.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn insert_version(&mut self, survey: &mut Survey, seen: i64) -> Result<Option<(VersionId, i64)>> {
+    pub async fn publish_version(&mut self, survey: &mut Survey, seen: i64) -> Result<Option<(VersionId, i64)>> {
         let version: VersionId = self.id();
         survey.live_version = Some(version);
         // First, because it locks the survey's row.

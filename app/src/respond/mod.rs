@@ -180,8 +180,8 @@ pub fn SurveyPage(
     let summary = (!errors.is_empty()).then(|| {
         let items = errors.0.iter().map(|e| {
             let question = body.questions.iter().find(|q| q.id == e.field).map(|q| q.title.clone()).unwrap_or_default();
-            let language = inner_language.map(|_| body.language.clone());
-            view! { <li><a href=format!("#card-{}", e.field)><span lang=language>{question}</span>": "{e.message.clone()}</a></li> }
+            let (language, direction) = inner_language.map(|_| (body.language.clone(), survey.dir)).unzip();
+            view! { <li><a href=format!("#card-{}", e.field)><span lang=language dir=direction>{question}</span>": "{e.message.clone()}</a></li> }
         });
         view! { <div class="problem" role="alert" lang=own_language><h2>{texts.problem}</h2><ul>{items.collect_view()}</ul></div> }
     });

@@ -126,7 +126,7 @@ pub async fn publish(app: &App, scope: &Scope, survey: SurveyId, seen: i64, key:
                     store(act, &row, seen).await?;
                     return Ok(PublishOutcome { version: live.id, number: live.number, is_new: false });
                 }
-                let (version, number) = act.insert_version(&mut row, seen).await?.ok_or_else(saved_at_once)?;
+                let (version, number) = act.publish_version(&mut row, seen).await?.ok_or_else(saved_at_once)?;
                 Ok(PublishOutcome { version, number, is_new: true })
             })
         })

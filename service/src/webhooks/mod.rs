@@ -205,10 +205,12 @@ pub async fn rotate(app: &App, scope: &Scope, key: &str, endpoint: EndpointId) -
 /// Not found; a role too low.
 pub async fn delete(app: &App, scope: &Scope, endpoint: EndpointId) -> Result<()> {
     scope.require(Role::Admin)?;
-    let scope = *scope;
     app.store
-        .write(move |tx| {
-            Box::pin(async move { if tx.delete_endpoint(&scope, endpoint).await? { Ok(()) } else { Err(Refusal::NotFound.into()) } })
+        .act(app.context(scope), move |act| {
+            Box::pin(async move {
+                let scope = act.scope();
+                if act.delete_endpoint(&scope, endpoint).await? { Ok(()) } else { Err(Refusal::NotFound.into()) }
+            })
         })
         .await
 }

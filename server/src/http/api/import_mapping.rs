@@ -179,7 +179,7 @@ impl ImportMapping {
         pairs.extend(self.encoding.map(|encoding| ("encoding", encoding)));
         pairs.extend(self.date_order.map(|order| ("dates", DateOrder::from(order).as_str().to_owned())));
         pairs.extend(self.header_rows.map(|rows| ("header_rows", rows.to_string())));
-        ColumnMapping::from_pairs(pairs.iter().map(|(name, value)| (*name, value.as_str()))).map_err(|error| at_mapping(error))
+        ColumnMapping::from_pairs(pairs.iter().map(|(name, value)| (*name, value.as_str()))).map_err(at_mapping)
     }
 }
 

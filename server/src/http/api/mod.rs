@@ -112,7 +112,7 @@ pub fn routes(web: &WebState) -> Router<WebState> {
     open.nest(BASE, for_programs(api, web))
 }
 
-/// The routes of [`UPLOADS`], which are not subject to the limits of other requests.
+/// The routes that take files, which are not subject to the limits of other requests.
 pub fn uploads(web: &WebState) -> Router<WebState> {
     Router::new().nest(BASE, for_programs(operation_routes(true), web))
 }

@@ -149,6 +149,13 @@ fn names<'n>(node: &'n Node, ids: &mut Vec<&'n str>, references: &mut Vec<&'n st
     children.iter().for_each(|child| names(child, ids, references));
 }
 
+/// What a page has only if the console's wasm was built: whether it was is no matter of the page.
+fn is_for_wasm(name: &str, attributes: &[(String, Option<String>)]) -> bool {
+    let has =
+        |key: &str, start: &str| attributes.iter().any(|(k, value)| k == key && value.as_deref().is_some_and(|v| v.starts_with(start)));
+    (name == "meta" && has("name", "earshot-wasm")) || (name == "script" && has("src", "/assets/console."))
+}
+
 fn print(node: &Node, depth: usize, out: &mut String) {
     let indent: String = repeat_n("  ", depth).collect();
     match node {
@@ -157,6 +164,7 @@ fn print(node: &Node, depth: usize, out: &mut String) {
             out.push_str(&line(text));
             out.push('\n');
         }
+        Node::Element { name, attributes, .. } if is_for_wasm(name, attributes) => {}
         Node::Element { name, attributes, children } => {
             out.push_str(&format!("{indent}<{name}"));
             let fresh = attributes.iter().any(|(key, value)| key == "name" && value.as_deref().is_some_and(|v| FRESH.contains(&v)));
