@@ -13,10 +13,10 @@ import schemathesis
 
 # Refusals of requests that fit the document, because of what is stored: the operation, and code and place of each fault.
 FORESEEN = {
-    # A query is a language; the document holds its length and alphabet, its grammar stands in words.
+    # A query is a language; the document holds its length and alphabet, its grammar is prose.
     "list_feedback": {("query", "q")},
     "export_feedback": {("query", "q")},
-    # Nothing was said before 1970 or in the future, and an id of another system names one record and is visible.
+    # No feedback is from before 1970 or in the future, and an id of another system names one record and is visible.
     # A score is at most as high as the top of its scale, and only some scales exist.
     "create_feedback": {
         ("time", "/created_at"),
@@ -66,7 +66,7 @@ FORESEEN = {
     "update_reply": {("taken", "/name")},
 }
 
-# Of operations on what only exists once it was made: how to make it. Given are the base URL and who asks; what comes back is put into the path.
+# How to create what an operation works on. Each takes the base URL and the credentials, and returns the ids for the path.
 PLACES = {
     "duplicate_survey": lambda base, who: {"survey_id": made(base, who, "surveys", {"name": "Draft", "template": "nps"})},
     "update_survey": lambda base, who: {"survey_id": published(base, who)},
@@ -117,7 +117,7 @@ PLACES = {
     "revoke_invitation": lambda base, who: {"invitation_id": made(base, who, "invitations", {"role": "viewer"})},
 }
 
-# A receiver that nobody answers for.
+# A receiver that does not exist.
 HOOK = {"url": "https://hooks.example.com/contract", "events": ["backlog_item.deleted"]}
 
 
@@ -127,7 +127,7 @@ FILE = b"text\nThe export is slow\n"
 RUN = {"mapping": {"columns": {"text": "text"}}}
 
 
-def is_meant_well(case):
+def is_valid_request(case):
     """Whether a case is to be accepted, all of it."""
     return case.meta is not None and case.meta.generation.mode.is_positive
 
@@ -135,7 +135,7 @@ def is_meant_well(case):
 @schemathesis.hook
 def before_call(context, case, kwargs):
     """Puts in what only the server's state can say, where the generated value was a valid one."""
-    if not is_meant_well(case):
+    if not is_valid_request(case):
         return
     if "Idempotency-Key" in case.headers:
         # Generated keys repeat, and a repeated key stands for the first request.

@@ -15,6 +15,14 @@ use crate::{Result, paths::Paths};
 pub fn cargo(paths: &Paths) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(&paths.root);
+    // What cargo tells this program about its own package. The build script of ring depends on it: with it, everything above ring would be
+    // compiled again whenever a person and this program call cargo in turns.
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 

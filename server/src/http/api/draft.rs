@@ -274,7 +274,7 @@ pub enum DraftLaunch {
         /// Its words: 1 to 40 characters when it is published.
         label: String,
     },
-    /// By itself, after some time on the page.
+    /// Automatically, after some time on the page.
     Delay {
         /// Seconds: at most 3600 when it is published.
         #[serde(deserialize_with = "seconds")]
