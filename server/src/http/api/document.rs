@@ -290,10 +290,7 @@ fn surround(path: &str, method: &str, operation: &mut Value) {
     let bytes = |message: Option<&mut Value>| {
         let content = message.and_then(|message| message.get_mut("content")?.as_object_mut());
         for (kind, of_kind) in content.into_iter().flatten() {
-            if kind == "application/octet-stream"
-                || kind == "text/csv" && of_kind["schema"]["type"] == "array"
-                || kind.starts_with("image/")
-            {
+            if kind == "application/octet-stream" || kind.starts_with("image/") {
                 of_kind["schema"] = json!({ "type": "string", "format": "binary" });
             }
         }

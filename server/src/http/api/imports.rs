@@ -242,7 +242,7 @@ pub struct UploadParams {
 /// The body is a CSV file of up to 64 MB, as it is, in any common encoding. Nothing is imported yet: preview the import, then start it. A file that
 /// is not started is kept for a week.
 #[utoipa::path(post, path = "/api/v1/imports", operation_id = "create_import", tag = "Imports", params(UploadParams),
-    request_body(content((Vec<u8> = "application/octet-stream"), (Vec<u8> = "text/csv")), description = "The file."),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The file; `text/csv` is accepted too."),
     responses((status = 201, description = "The uploaded file, ready to import.", body = ImportDetail)))]
 pub async fn create_import(
     State(app): State<AppState>,

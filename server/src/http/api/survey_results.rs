@@ -185,15 +185,13 @@ impl From<QuestionResult> for QuestionResults {
 #[into_params(parameter_in = Query)]
 pub struct SurveyResultsParams {
     /// First day, in the project’s time zone; from the beginning by default.
-    #[serde(default)]
-    #[validate(length(max = 10))]
+    #[validate(length(min = 10, max = 10))]
     #[param(value_type = Option<String>, format = Date, example = "2026-11-01")]
-    from: String,
+    from: Option<String>,
     /// Last day; today by default.
-    #[serde(default)]
-    #[validate(length(max = 10))]
+    #[validate(length(min = 10, max = 10))]
     #[param(value_type = Option<String>, format = Date, example = "2026-11-30")]
-    to: String,
+    to: Option<String>,
 }
 
 /// Read the results of a survey
@@ -211,7 +209,7 @@ pub async fn read_results(
 ) -> ApiHandlerResult {
     let scope = caller.scope(Role::Viewer)?;
     let zone = app.store.zone(&scope).await?;
-    let days = DayRange { from: asked.from, to: asked.to, last: None };
+    let days = DayRange { from: asked.from.unwrap_or_default(), to: asked.to.unwrap_or_default(), last: None };
     let (range, errors) = days.range(app.now(), &zone);
     if !errors.is_empty() {
         let faults = errors.0.into_iter().map(|e| FieldProblem::parameter(&e.field, &e.code, e.message)).collect();

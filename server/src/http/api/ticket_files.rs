@@ -1,7 +1,10 @@
 //! Files of tickets, sent with a message and downloaded, and links of tickets.
 
 use axum::{extract::State, response::Response};
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine, alphabet,
+    engine::{GeneralPurpose, GeneralPurposeConfig},
+};
 use domain::{
     DomainError as Refusal, FieldErrors,
     accounts::{Role, Scope},
@@ -32,6 +35,9 @@ use crate::http::{address::BaseUrl, attachments};
 
 /// Largest body of a message: its files in Base64, and its text.
 pub const MESSAGE_LIMIT: usize = MAX_BYTES / 3 * 4 + (1 << 20);
+
+/// Base64 as encoders write it, whatever they leave in the bits that no byte uses.
+const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
 /// A file to attach.
 #[derive(Debug, Deserialize, ToSchema, Validate)]
@@ -65,7 +71,7 @@ pub async fn prepared(app: &App, scope: &Scope, sent: Vec<NewAttachmentFile>) ->
         if file.name.is_empty() {
             errors.add(&format!("attachments/{at}/name"), "required", "Name the file.");
         }
-        match STANDARD.decode(&file.content) {
+        match BASE64.decode(&file.content) {
             Ok(bytes) if bytes.is_empty() => errors.add(&format!("attachments/{at}/content"), "required", "The file is empty."),
             Ok(bytes) => {
                 files.begin(&file.name);
