@@ -192,7 +192,7 @@ on_both!(results_are_the_numbers_of_the_page, |t: TestApp| async move {
 
     let none = reader.get(&format!("{path}/results?to=2020-01-01")).await.json();
     assert_eq!((&none["started"], &none["questions"][0]["score"], &none["periods"]), (&json!(0), &Value::Null, &json!([])));
-    for (query, place) in [("from=tomorrow", "from"), ("from=2026-02-02&to=2026-02-01", "to"), ("days=7", "days")] {
+    for (query, place) in [("from=tomorrow", "from"), ("to=", "to"), ("from=2026-02-02&to=2026-02-01", "to"), ("days=7", "days")] {
         assert_eq!(places(&reader.get(&format!("{path}/results?{query}")).await, UNPROCESSABLE), [place]);
     }
     places(&Program::new(&t, &other, Access::Read).await.get(&format!("{path}/results")).await, StatusCode::NOT_FOUND);
@@ -244,7 +244,8 @@ on_both!(files_are_attached_to_messages_and_downloaded, |t: TestApp| async move 
     assert!(file.headers[header::CONTENT_DISPOSITION].to_str().unwrap().starts_with("attachment"));
     places(&Program::new(&t, &other, Access::Write).await.get(&url).await, StatusCode::NOT_FOUND);
     // The requester does not get the file of a note; the team does.
-    let note = json!({ "kind": "note", "body": "See", "attachments": [{ "name": "a.txt", "content": "SGVsbG8=" }] });
+    // Some encoders leave bits that no byte uses.
+    let note = json!({ "kind": "note", "body": "See", "attachments": [{ "name": "a.txt", "content": "SGVsbG9=" }] });
     let noted = post(&program, &messages, "key-number-2", note).await.json();
     let id = noted["messages"][2]["attachments"][0]["id"].as_str().unwrap();
     assert_eq!(program.get(&format!("{path}/attachments/{id}")).await.body, "Hello");
