@@ -308,16 +308,25 @@ def room_for_a_secret(base, who):
             requests.post(f"{base}/identity-secrets/{one['id']}/retire", headers=headers, timeout=10)
 
 
-@functools.cache
+def ready(base, who):
+    """The files that wait, newest first."""
+    waiting = ask(f"{base}/imports?limit=100", who)
+    return [one["id"] for one in waiting.json()["items"] if one["status"] == "ready"] if waiting.ok else []
+
+
 def uploaded(base, who):
-    return new_upload(base, who)
+    """A file that waits; none for who may not import."""
+    return next(iter(ready(base, who)), None) or new_upload(base, who)
 
 
 def new_upload(base, who, file=FILE):
-    """A file that waits; none for who may not import. A project has room for some only, so those of before go."""
-    waiting = ask(f"{base}/imports?limit=100", who)
-    for one in [one for one in waiting.json()["items"] if one["status"] == "ready"][10:] if waiting.ok else []:
-        requests.delete(f"{base}/imports/{one['id']}", headers={"Authorization": who}, timeout=10)
+    """A new file; none for who may not import. A project has room for some only, so those of before go."""
+    for one in ready(base, who)[5:]:
+        gone = requests.delete(f"{base}/imports/{one}", headers={"Authorization": who}, timeout=10)
+        if gone.status_code == 409:
+            # It was reopened: its rows are there, so it is cancelled instead.
+            headers = {"Authorization": who, "Idempotency-Key": uuid.uuid4().hex}
+            requests.post(f"{base}/imports/{one}/cancel", headers=headers, timeout=10)
     headers = {"Authorization": who, "Idempotency-Key": uuid.uuid4().hex, "Content-Type": "application/octet-stream"}
     sent = requests.post(f"{base}/imports", data=file, headers=headers, timeout=10)
     return sent.json().get("id") if sent.ok else None
