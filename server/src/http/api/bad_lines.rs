@@ -1,7 +1,6 @@
 //! `/api/v1/imports/{import_id}/bad-lines`: rows of a file that could not be imported.
 
 use axum::{extract::State, http::HeaderMap};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::accounts::Role;
 use serde::Serialize;
 use service::state::AppState;
@@ -38,13 +37,6 @@ pub struct BadLineList {
 /// Prefix of this list's cursors, so that a cursor of another list is rejected.
 const MARK: &str = "line.";
 
-fn after(cursor: Option<&str>) -> ApiHandlerResult<i64> {
-    let Some(cursor) = cursor else { return Ok(0) };
-    let text = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let line = text.as_deref().and_then(|text| text.strip_prefix(MARK)?.parse().ok());
-    line.ok_or_else(page::invalid_cursor)
-}
-
 /// List the bad lines of an import
 ///
 /// The rows that could not be imported in its last run: the first 10,000. `rejected` of the import counts all.
@@ -60,10 +52,9 @@ pub async fn list_bad_lines(
 ) -> ApiHandlerResult {
     let scope = caller.scope(Role::Admin)?;
     let import = find(&app, &scope, id).await?;
-    let mut lines = app.store.bad_lines(&scope, import.id, after(asked.cursor.as_deref())?, page::fetch_limit(asked.limit)).await?;
-    let more = lines.len() > asked.limit;
-    lines.truncate(asked.limit);
-    let next_cursor = lines.last().filter(|_| more).map(|last| URL_SAFE_NO_PAD.encode(format!("{MARK}{}", last.line)));
+    let after: i64 = page::marked_place(asked.cursor.as_deref(), MARK)?.unwrap_or_default();
+    let mut lines = app.store.bad_lines(&scope, import.id, after, page::fetch_limit(asked.limit)).await?;
+    let next_cursor = page::split_marked(&mut lines, asked.limit, MARK, |last| last.line);
     let next = asked.next(&format!("/api/v1/imports/{id}/bad-lines"), next_cursor.as_deref());
     let items = lines.into_iter().map(|Stored { line, reason }| BadLine { line, reason }).collect();
     write_outcome::page(&headers, &BadLineList { items, next_cursor }, next)

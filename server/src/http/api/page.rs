@@ -1,5 +1,7 @@
 //! Opaque cursors of lists in time order, and the URL of the next page.
 
+use std::{fmt::Display, str::FromStr};
+
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::Timestamp;
 use url::form_urlencoded::Serializer;
@@ -51,6 +53,29 @@ pub fn split_page<T>(items: &mut Vec<T>, limit: usize, end: impl Fn(&T) -> (Time
         let (at, id) = end(last);
         cursor(at, id)
     })
+}
+
+/// Same as [`split_page`], for a list in an order of its own: `mark` distinguishes its cursors from those of other lists, and `end` is what
+/// the order goes by.
+pub fn split_marked<T, E: Display>(items: &mut Vec<T>, limit: usize, mark: &str, end: impl Fn(&T) -> E) -> Option<String> {
+    if items.len() <= limit {
+        return None;
+    }
+    items.truncate(limit);
+    items.last().map(|last| URL_SAFE_NO_PAD.encode(format!("{mark}{}", end(last))))
+}
+
+/// Parses a cursor of [`split_marked`].
+///
+/// # Errors
+/// Returns an error if it is not a cursor with this mark.
+pub fn marked_place<E: FromStr>(cursor: Option<&str>, mark: &str) -> ApiHandlerResult<Option<E>> {
+    let Some(cursor) = cursor else { return Ok(None) };
+    let read = || {
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+        text.strip_prefix(mark).filter(|end| !end.contains('\0'))?.parse().ok()
+    };
+    read().map(Some).ok_or_else(invalid_cursor)
 }
 
 /// One more than the page holds, for the database.

@@ -1,7 +1,6 @@
 //! `/api/v1/tags`: the tags in use.
 
 use axum::{extract::State, http::HeaderMap};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::accounts::Role;
 use serde::Serialize;
 use service::state::AppState;
@@ -29,13 +28,6 @@ pub struct TagList {
 /// Prefix of this list's cursors, so that a cursor of another list is rejected.
 const MARK: &str = "tag.";
 
-fn after(cursor: Option<&str>) -> ApiHandlerResult<String> {
-    let Some(cursor) = cursor else { return Ok(String::new()) };
-    let text = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let tag = text.as_deref().and_then(|text| text.strip_prefix(MARK)).filter(|tag| !tag.contains('\0'));
-    tag.map(ToOwned::to_owned).ok_or_else(page::invalid_cursor)
-}
-
 /// List tags
 ///
 /// The tags in use, with how much feedback has each.
@@ -48,10 +40,9 @@ pub async fn list_tags(
     headers: HeaderMap,
 ) -> ApiHandlerResult {
     let scope = caller.scope(Role::Viewer)?;
-    let mut tags = app.store.tag_counts(&scope, &after(asked.cursor.as_deref())?, page::fetch_limit(asked.limit)).await?;
-    let more = tags.len() > asked.limit;
-    tags.truncate(asked.limit);
-    let next_cursor = tags.last().filter(|_| more).map(|(tag, _)| URL_SAFE_NO_PAD.encode(format!("{MARK}{tag}")));
+    let after: String = page::marked_place(asked.cursor.as_deref(), MARK)?.unwrap_or_default();
+    let mut tags = app.store.tag_counts(&scope, &after, page::fetch_limit(asked.limit)).await?;
+    let next_cursor = page::split_marked(&mut tags, asked.limit, MARK, |(tag, _)| tag.clone());
     let next = asked.next("/api/v1/tags", next_cursor.as_deref());
     let items = tags.into_iter().map(|(name, feedback)| Tag { name, feedback }).collect();
     write_outcome::page(&headers, &TagList { items, next_cursor }, next)
