@@ -5,9 +5,6 @@ const STANDARDS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 /** The rules whose result depends on colours. All others say the same in both colour schemes. */
 const OF_COLOURS = ['color-contrast', 'link-in-text-block'];
 
-/** Passed checks are counted only, not described: on long pages that takes most of the time. */
-const axe = (page) => new AxeBuilder({ page }).options({ resultTypes: ['violations'] });
-
 const described = (name, violations) =>
   violations.map(
     ({ id, nodes }) => `${name}: ${id}: ${nodes.slice(0, 3).map((n) => `${n.target} ${n.any.map((a) => a.message).join(' ')}`).join(' | ')}`,
@@ -15,7 +12,7 @@ const described = (name, violations) =>
 
 /** Everything that axe finds on the page, a line each. */
 export async function faults(page, name) {
-  const { violations } = await axe(page).withTags(STANDARDS).analyze();
+  const { violations } = await new AxeBuilder({ page }).withTags(STANDARDS).analyze();
   return described(name, violations);
 }
 
@@ -24,7 +21,7 @@ export async function faultsInBothSchemes(page, name) {
   await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });
   const light = await faults(page, `${name}, light`);
   await page.emulateMedia({ colorScheme: 'dark' });
-  const { violations } = await axe(page).withRules(OF_COLOURS).analyze();
+  const { violations } = await new AxeBuilder({ page }).withRules(OF_COLOURS).analyze();
   return [...light, ...described(`${name}, dark`, violations)];
 }
 
