@@ -113,6 +113,54 @@ test('the encoding of a file is shown and can be changed', async ({ page, own, s
   await expect(page.getByText('All rows imported.')).toBeVisible({ timeout: 60_000 });
 });
 
+/** Holds the previews that the page asks for until they are let go; tells how many were answered. */
+async function holdPreviews(page) {
+  const held = { waiting: [], answered: 0 };
+  page.on('requestfinished', (request) => (held.answered += request.url().endsWith('/preview') ? 1 : 0));
+  await page.route('**/preview', (route) => new Promise((done) => held.waiting.push(() => done(route.continue()))));
+  return held;
+}
+
+test('a press counts although the page is replaced before the release @js', async ({ page, own, settle }) => {
+  await upload(page, own, 'press.csv', Buffer.from('text,words\nOne,a\nTwo,b\n'));
+  await settle();
+  const previews = await holdPreviews(page);
+  await page.getByRole('button', { name: 'Update preview' }).click();
+  await expect.poll(() => previews.waiting.length).toBe(1);
+  await page.getByRole('button', { name: 'Start the import' }).hover();
+  await page.mouse.down();
+  previews.waiting[0]();
+  await expect.poll(() => previews.answered).toBe(1);
+  // A later response is read: the page has had its time for the preview.
+  await page.evaluate(async () => {
+    await (await fetch('/healthz')).text();
+    await new Promise(requestAnimationFrame);
+    await new Promise(requestAnimationFrame);
+  });
+  await page.mouse.up();
+  await expect(page.getByText('All rows imported.')).toBeVisible({ timeout: 60_000 });
+});
+
+test('choices made while a preview loads are kept @js', async ({ page, own, settle }) => {
+  await upload(page, own, 'quick.csv', Buffer.from('a,b,c\nOne,x,3\nTwo,y,4\n'));
+  await settle();
+  const previews = await holdPreviews(page);
+  await page.getByLabel('Text', { exact: true }).selectOption('a');
+  await expect.poll(() => previews.waiting.length).toBe(1);
+  await page.getByLabel(/^Tags?$/).selectOption('b');
+  previews.waiting[0]();
+  await expect.poll(() => previews.waiting.length).toBe(2);
+  await page.getByLabel('Score', { exact: true }).selectOption('c');
+  previews.waiting[1]();
+  await expect.poll(() => previews.waiting.length).toBe(3);
+  previews.waiting[2]();
+  const preview = page.locator('.imports-preview');
+  await expect(preview.locator('.num', { hasText: '4' })).toBeVisible();
+  await expect(preview.locator('.tag', { hasText: 'x' })).toBeVisible();
+  await expect(page.getByLabel(/^Tags?$/)).toHaveValue('b');
+  await expect(page.getByLabel('Text', { exact: true })).toHaveValue('a');
+});
+
 test('dates that can be read in two ways are asked about', async ({ page, own, settle, javaScriptEnabled }) => {
   await upload(page, own, 'dates.csv', Buffer.from('text,date\nOne,01/02/2025\nTwo,03/04/2025 10:30\n'));
   const order = page.getByLabel('Order of day and month');

@@ -31,7 +31,7 @@ mod browser {
         HtmlSelectElement, HtmlTextAreaElement, KeyboardEvent, PointerEvent, SubmitEvent, UrlSearchParams,
     };
 
-    use crate::islands::{dom, toasts};
+    use crate::islands::{dom, press, toasts};
 
     /// The delay between the last keystroke and saving.
     const PAUSE: Duration = Duration::from_millis(600);
@@ -344,6 +344,7 @@ mod browser {
             status(&format!("Not saved. {reason}"), true);
             return true;
         }
+        press::released().await;
         put_in_place(&next, &to, code, action, &sent);
         true
     }

@@ -31,7 +31,7 @@ mod browser {
         UrlSearchParams,
     };
 
-    use crate::islands::{dom, drafts, guard, menus, toasts};
+    use crate::islands::{dom, drafts, guard, menus, press, toasts};
 
     pub fn start() {
         let submit = window_event_listener(ev::submit, |event| on_submit(&event));
@@ -53,9 +53,9 @@ mod browser {
             }
         }
         toasts::begin();
-        let (drafts, guard, menus) = (drafts::start(), guard::start(), menus::start());
+        let (drafts, guard, menus, press) = (drafts::start(), guard::start(), menus::start(), press::start());
         on_cleanup(move || {
-            for handle in drafts.into_iter().chain(guard).chain(menus) {
+            for handle in drafts.into_iter().chain(guard).chain(menus).chain(press) {
                 handle.remove();
             }
             change.remove();
@@ -318,6 +318,10 @@ mod browser {
             return;
         }
         let Some(next) = dom::parse(&html) else { return };
+        press::released().await;
+        if load.form.as_ref().is_some_and(is_sent_again) {
+            return;
+        }
         // A response at the post's own URL is not a page to go back to.
         let is_place = load.body.is_none() || (status < 400 && !to.ends_with(&load.url));
         let is_done = load.body.is_some() && is_place && next.query_selector(".toast-error").is_ok_and(|e| e.is_none());
@@ -363,6 +367,12 @@ mod browser {
             }
         }
         tell("earshot:loaded");
+    }
+
+    /// Whether a form that previews its choices waits to be sent again: the earlier response would undo the choices made since.
+    fn is_sent_again(form: &HtmlFormElement) -> bool {
+        let again = |load: &PageLoad| load.form.as_ref().is_some_and(|other| other.is_same_node(Some(form)));
+        form.has_attribute("data-autosubmit") && WAITING.with_borrow(|waiting| waiting.iter().any(again))
     }
 
     fn tell(event: &str) {

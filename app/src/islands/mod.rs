@@ -13,6 +13,8 @@ pub mod inbox;
 #[cfg(feature = "hydrate")]
 mod menus;
 pub mod poll;
+#[cfg(feature = "hydrate")]
+mod press;
 pub mod quote;
 #[cfg(feature = "hydrate")]
 pub mod toasts;

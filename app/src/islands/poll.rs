@@ -19,7 +19,7 @@ mod browser {
     use wasm_bindgen::JsCast;
     use web_sys::{CustomEvent, HtmlElement, HtmlFormElement};
 
-    use crate::islands::dom;
+    use crate::islands::{dom, press};
 
     pub fn start() {
         let timer = set_interval_with_handle(look, Duration::from_secs(1)).ok();
@@ -49,6 +49,7 @@ mod browser {
         leptos::task::spawn_local(async move {
             let url = dom::window().location().href().unwrap_or_default();
             let answer = dom::fetch(&url, None).await;
+            press::released().await;
             drop(part.remove_attribute("aria-busy"));
             let Ok((_, 200, html)) = answer else { return };
             let Some(next) = dom::parse(&html) else { return };

@@ -8,7 +8,7 @@ use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{Document, Element, EventSource, HtmlElement, MessageEvent, Url};
 
 use super::keys;
-use crate::islands::{dom, enhance};
+use crate::islands::{dom, enhance, press};
 
 #[derive(Default)]
 struct LiveState {
@@ -153,6 +153,7 @@ async fn look() {
     let first = first_page();
     if !stale.is_empty() || resync {
         let Some(page) = fetched(&here).await else { return };
+        press::released().await;
         let rows: Vec<String> = if resync { listed(&dom::document()) } else { stale };
         for id in rows {
             refresh(&id, &page);
