@@ -1,7 +1,9 @@
 //! Playwright against the program, in Chromium; the widget's tests in Firefox too.
 
 use std::{
-    path::PathBuf,
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
@@ -20,7 +22,10 @@ pub fn tests(paths: &Paths, args: &Args) -> Result<TestCounts> {
         playwright.env("EARSHOT_FIREFOX", browser);
     }
     let (success, text) = tee(playwright.arg("test").args(&args.extra))?;
-    let tally = TestCounts { failures: failures(&text), ..count(&text) };
+    let mut failures = failures(&text);
+    let left: String = result_dirs(&failures).into_iter().map(|dir| evidence(&paths.end2end().join(dir))).collect();
+    failures += &left;
+    let tally = TestCounts { failures, ..count(&text) };
     if let Some(skipped) = skipped(&text) {
         println!("   skipped: {skipped} browser tests that need software not installed here");
     }
@@ -100,6 +105,19 @@ fn failures(text: &str) -> String {
     first.map(|start| lines[start..].join("\n")).unwrap_or_default()
 }
 
+/// The directories of failed tests, as Playwright names them in what it prints about a failure.
+fn result_dirs(failures: &str) -> BTreeSet<&str> {
+    failures.lines().filter_map(|line| line.trim().strip_suffix("/test-failed-1.png")).collect()
+}
+
+/// What a failed test left in its directory: the page as text and the end of the server's log. Continuous integration keeps only the output.
+fn evidence(dir: &Path) -> String {
+    let read = |name| fs::read_to_string(dir.join(name)).unwrap_or_default();
+    let (context, log) = (read("error-context.md"), read("server.log"));
+    let details = context.split_once("# Error details").map_or("", |(_, rest)| rest.split("\n# Test source").next().unwrap_or_default());
+    format!("\n\n{}\n{}\n{log}", dir.display(), details.lines().take(80).collect::<Vec<_>>().join("\n"))
+}
+
 /// The number of tests that Playwright skipped, from its summary lines.
 fn skipped(text: &str) -> Option<u32> {
     text.lines().rev().find_map(|line| line.trim().strip_suffix(" skipped")?.parse().ok())
@@ -107,7 +125,7 @@ fn skipped(text: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{count, failures, skipped};
+    use super::{count, failures, result_dirs, skipped};
 
     #[test]
     fn closing_lines_are_added_up() {
@@ -116,6 +134,8 @@ mod tests {
         let shown = "  ✓  1 [js] › a.spec.js:3:1 › x (1s)\n\n  1) [js] › a.spec.js:4:1 › y ───\n\n    Error: no\n\n  1 failed\n";
         assert_eq!(failures(shown).lines().next(), Some("  1) [js] › a.spec.js:4:1 › y ───"));
         assert_eq!(failures("  12 passed (30.1s)\n"), "");
+        let printed = "    attachment #1: screenshot (image/png) ───\n    test-results/a-y-js/test-failed-1.png\n    ───\n";
+        assert_eq!(result_dirs(printed).into_iter().collect::<Vec<_>>(), ["test-results/a-y-js"]);
         assert_eq!((skipped("  3 skipped\n  12 passed (30.1s)\n"), skipped("  12 passed\n")), (Some(3), None));
     }
 }

@@ -140,7 +140,7 @@ fn report(all: &[StageResult]) -> ExitCode {
     for done in all {
         let Some(error) = &done.error else { continue };
         println!("\nFAILED {}: {}", done.name, first_lines(error, 40));
-        println!("{}", first_lines(&done.tally.failures, 200));
+        println!("{}", first_lines(&done.tally.failures, 400));
     }
     println!("{} passed, {} failed", sum.passed, sum.failed);
     if sum.failed == 0 && all.iter().all(|d| d.error.is_none()) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
