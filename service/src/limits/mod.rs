@@ -55,16 +55,28 @@ const TEXT_COST: u64 = 16;
 /// Invalid API keys from one address: a program with an old key that polls every second.
 const WRONG_KEYS: RateLimit = RateLimit { burst: 60, window_ms: MINUTE_MS };
 
-/// A submission charged to its project's quota.
-#[derive(Debug)]
-pub struct SubmissionQuota(LimitKey);
+/// A submission charged to its project's quota. Dropped before [`SubmissionQuota::spend`], it returns the quota: submissions that are not
+/// stored cannot block a project.
+#[must_use]
+pub struct SubmissionQuota<'a> {
+    limits: &'a RateLimits,
+    /// `None` once spent.
+    key: Option<LimitKey>,
+}
 
-impl SubmissionQuota {
-    /// Returns the quota of a submission that was not stored.
-    pub fn was_refused(self, limits: &RateLimits) {
-        match &limits.kept {
-            BucketStore::InMemory(buckets) => buckets.give_back(&[(self.0, limits.per_project)]),
-            BucketStore::Shared(_, lots) => lots.give_back(&self.0),
+impl SubmissionQuota<'_> {
+    /// Keeps the charge, because the submission is stored.
+    pub fn spend(mut self) {
+        self.key = None;
+    }
+}
+
+impl Drop for SubmissionQuota<'_> {
+    fn drop(&mut self) {
+        let Some(key) = self.key.take() else { return };
+        match &self.limits.kept {
+            BucketStore::InMemory(buckets) => buckets.give_back(&[(key, self.limits.per_project)]),
+            BucketStore::Shared(_, lots) => lots.give_back(&key),
         }
     }
 }
@@ -203,26 +215,25 @@ impl RateLimits {
         Ok(())
     }
 
-    /// Counts one submission for a project. Submissions that are not stored return their quota ([`SubmissionQuota::was_refused`]): invalid
-    /// submissions cannot block a project.
+    /// Charges one submission to its project's quota.
     ///
     /// # Errors
     /// As [`RateLimits::address`].
-    pub async fn project(&self, project: ProjectId, now: Timestamp) -> Result<SubmissionQuota> {
-        self.intake(LimitKey::Project(project), now).await
+    pub async fn project(&self, project: ProjectId, now: Timestamp) -> Result<SubmissionQuota<'_>> {
+        self.charge(LimitKey::Project(project), now).await
     }
 
     /// Counts one message to the portal of a project, as [`RateLimits::project`] does for surveys.
     ///
     /// # Errors
     /// As [`RateLimits::address`].
-    pub async fn portal(&self, project: ProjectId, now: Timestamp) -> Result<SubmissionQuota> {
-        self.intake(LimitKey::Portal(project), now).await
+    pub async fn portal(&self, project: ProjectId, now: Timestamp) -> Result<SubmissionQuota<'_>> {
+        self.charge(LimitKey::Portal(project), now).await
     }
 
-    async fn intake(&self, key: LimitKey, now: Timestamp) -> Result<SubmissionQuota> {
+    async fn charge(&self, key: LimitKey, now: Timestamp) -> Result<SubmissionQuota<'_>> {
         self.count(key.clone(), self.per_project, now).await?;
-        Ok(SubmissionQuota(key))
+        Ok(SubmissionQuota { limits: self, key: Some(key) })
     }
 
     /// Counts bytes of files from an address that are about to be stored.

@@ -1,8 +1,10 @@
 //! Use cases of respondents: begin a response, add to it, finish it. Each is one transaction: contact, response, answers, feedback, history,
 //! change sequence.
 
+mod intake;
 mod survey_cache;
 
+pub use intake::Intake;
 pub use survey_cache::SurveyCache;
 
 use std::sync::Arc;

@@ -188,14 +188,14 @@ pub async fn answer(
     let place = ticket.id.to_string();
     let said = MessageChecks { faults: check_message(got.form.get("message"), true).err(), is_suspicious: false };
     let (key, status, error) = match ready(&app, &visit, &project, (&place, address), counted, said, &mut got).await {
-        Ok(PostedMessage { key, files, kept, intake }) => {
+        Ok(PostedMessage { key, files, kept, quota }) => {
             let addition = RequesterReply { body: got.form.get("message").to_owned(), files, kept };
             match tickets::requester_reply(&app, &project, ticket.id, &key, addition).await {
-                Ok(()) => return Ok(Redirect::to(&format!("/p/{slug}/t/{token}")).into_response()),
-                Err(error) => {
-                    intake.was_refused(&app.limits);
-                    (Some(key), None, error)
+                Ok(()) => {
+                    quota.spend();
+                    return Ok(Redirect::to(&format!("/p/{slug}/t/{token}")).into_response());
                 }
+                Err(error) => (Some(key), None, error),
             }
         }
         Err((status, error)) => (got.form.idempotency_key().ok().map(ToOwned::to_owned), status, error),

@@ -109,12 +109,12 @@ pub(super) async fn wanted(app: &App, project: &Project, address: ClientAddress,
 }
 
 /// A posted message, with its files ready to be stored.
-pub(super) struct PostedMessage {
+pub(super) struct PostedMessage<'a> {
     pub(super) key: String,
     pub(super) files: Vec<NewAttachment>,
     /// Files held from earlier attempts that belong to the message.
     pub(super) kept: Vec<AttachmentId>,
-    pub(super) intake: SubmissionQuota,
+    pub(super) quota: SubmissionQuota<'a>,
 }
 
 /// Results of checks that do not need the files.
@@ -127,15 +127,15 @@ pub(super) struct MessageChecks {
 
 /// Runs all checks of a post, cheap ones first: images are decoded only for a form that would otherwise be accepted, or that does not look
 /// automated and is shown again.
-pub(super) async fn ready(
-    app: &App,
+pub(super) async fn ready<'a>(
+    app: &'a App,
     visit: &PortalRequest,
     project: &Project,
     (place, address): (&str, ClientAddress),
     counted: Result<()>,
     words: MessageChecks,
     got: &mut FormWithFiles,
-) -> std::result::Result<PostedMessage, (Option<StatusCode>, Error)> {
+) -> std::result::Result<PostedMessage<'a>, (Option<StatusCode>, Error)> {
     if visit.is_foreign(app) {
         return Err((Some(StatusCode::FORBIDDEN), Refusal::Forbidden.into()));
     }
@@ -162,13 +162,13 @@ pub(super) async fn ready(
     if words.faults.is_none() {
         app.count_text(address.bucket(), got.form.bytes()).await.map_err(own)?;
     }
-    // Taken back if nothing is stored, so that rejected posts do not use up the project's limit.
-    let intake = app.limits.portal(project.id, app.now()).await.map_err(own)?;
+    // Dropped if nothing is stored, so that rejected posts do not use up the project's limit.
+    let quota = app.limits.portal(project.id, app.now()).await.map_err(own)?;
     let payer = QuotaOwner::Stranger(address.bucket());
     let had_files = got.files.count() > 0;
     let files = std::mem::take(&mut got.files).prepare(app, payer).await;
     let refused = match (words.faults, files) {
-        (None, Ok(files)) => return Ok(PostedMessage { key, files, kept: keep, intake }),
+        (None, Ok(files)) => return Ok(PostedMessage { key, files, kept: keep, quota }),
         (Some(faults), Ok(files)) => {
             let is_held = tickets::store_pending_files(app, payer, project, &form, files).await;
             is_held.map(|is_held| choose_again(faults, had_files && !is_held).into()).unwrap_or_else(|error| error)
@@ -179,7 +179,6 @@ pub(super) async fn ready(
         }
         (_, Err(error)) => error,
     };
-    intake.was_refused(&app.limits);
     Err((status_of(&refused), refused))
 }
 

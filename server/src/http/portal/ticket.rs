@@ -93,7 +93,7 @@ pub async fn submit(
     };
     let posted = ready(&app, &visit, &project, ("new", address), counted, said, &mut got).await;
     let (key, status, error) = match posted {
-        Ok(PostedMessage { key, files, kept, intake }) => {
+        Ok(PostedMessage { key, files, kept, quota }) => {
             let find =
                 |name: &str| carried(&PortalQuery::default(), &got.form).into_iter().find(|(n, _)| *n == name).map(|(_, value)| value);
             let context = TicketContext {
@@ -114,6 +114,7 @@ pub async fn submit(
             let submission = TicketSubmission { ticket, files, kept, signals: Some(signals), context, without_email };
             match tickets::submit(&app, &project, &key, submission).await {
                 Ok(made) => {
+                    quota.spend();
                     // A retry of a submission whose link was renewed since. Knowing a form's key must not reveal the new link.
                     if app.store.link_generation(made.ticket).await?.is_some_and(|generation| generation > 0) {
                         return Ok(page(
@@ -124,10 +125,7 @@ pub async fn submit(
                     let token = tickets::token(&app, made.ticket)?;
                     return Ok(secret(Redirect::to(&format!("/p/{}/t/{token}?sent=1", project.slug)).into_response()));
                 }
-                Err(error) => {
-                    intake.was_refused(&app.limits);
-                    (Some(key), None, error)
-                }
+                Err(error) => (Some(key), None, error),
             }
         }
         Err((status, error)) => (got.form.idempotency_key().ok().map(ToOwned::to_owned), status, error),

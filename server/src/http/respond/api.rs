@@ -20,7 +20,7 @@ use hyper::body::SizeHint;
 use serde_json::{Value, json};
 use service::{
     error::{Error, Result},
-    responses::{self, NewSubmission, RejectedSubmission, StoredSubmission, SubmissionUpdate, SurveyTarget},
+    responses::{self, Intake, NewSubmission, RejectedSubmission, StoredSubmission, SubmissionUpdate, SurveyTarget},
     state::{App, AppState},
 };
 use store::hash::hash_token;
@@ -183,27 +183,23 @@ async fn take(
     headers: &HeaderMap,
     request: Request,
 ) -> Result<(Response, Arc<SurveyTarget>), Response> {
+    let intake = Intake::begin(app, address.bucket()).await.map_err(refused)?;
     let size = hyper::body::Body::size_hint(request.body());
-    let Admission { project, limit } = admit(app, key, address, headers, &size).await?;
+    let Admission { project, limit } = admit(app, key, headers, &size).await?;
     let bytes = read(app, request, limit).await?;
-    app.count_text(address.bucket(), bytes.len()).await.map_err(refused)?;
+    intake.count_text(bytes.len()).await.map_err(refused)?;
     let body = SubmissionBody::parse(&bytes).map_err(|error| match error {
         BodyError::TooManyValues => too_large(limit),
         BodyError::Malformed(detail) => problem(StatusCode::BAD_REQUEST, "malformed", &detail),
     })?;
     let language = body.language.clone();
-    let quota = app.limits.project(project, app.now()).await.map_err(refused)?;
-    let (status, stored) = match id {
-        None => (StatusCode::CREATED, begin_response(app, key, headers, body).await),
-        Some(id) => (StatusCode::OK, update_response(app, key, id, headers, body).await),
-    };
-    match stored {
-        Ok((receipt, target)) => Ok((receipt_response(app, status, receipt).map_err(refused)?, target)),
-        Err(rejected) => {
-            quota.was_refused(&app.limits);
-            Err(refused(at_pointers(rejected, language.as_deref())))
-        }
+    let (receipt, target) = match id {
+        None => intake.store(project, begin_response(app, key, headers, body)).await,
+        Some(id) => intake.store(project, update_response(app, key, id, headers, body)).await,
     }
+    .map_err(|rejected| refused(at_pointers(rejected, language.as_deref())))?;
+    let status = if id.is_none() { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((receipt_response(app, status, receipt).map_err(refused)?, target))
 }
 
 async fn begin_response(app: &App, key: &str, headers: &HeaderMap, body: SubmissionBody) -> Result<StoredSubmission, RejectedSubmission> {
@@ -245,10 +241,9 @@ struct Admission {
     limit: usize,
 }
 
-/// Checks a submission by its head, before the body is read: the address's rate, the project's key, and the size that its surveys need. An
-/// ordinary submission to a cached project takes no query.
-async fn admit(app: &App, key: &str, address: ClientAddress, headers: &HeaderMap, size: &SizeHint) -> Result<Admission, Response> {
-    app.limits.address(address.bucket(), app.now()).await.map_err(refused)?;
+/// Checks a submission by its head, before the body is read: the project's key, and the size that its surveys need. An ordinary submission
+/// to a cached project takes no query.
+async fn admit(app: &App, key: &str, headers: &HeaderMap, size: &SizeHint) -> Result<Admission, Response> {
     if size.upper().is_some_and(|most| most <= BODY_LIMIT as u64) {
         let project = responses::project_id(app, key).await.map_err(refused)?;
         return Ok(Admission { project, limit: BODY_LIMIT });

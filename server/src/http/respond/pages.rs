@@ -24,7 +24,7 @@ use serde::Deserialize;
 use service::{
     error::{Error, Result},
     limits::budget::FREE_BODY_BYTES,
-    responses::{self, ResponseInput, SurveyTarget},
+    responses::{self, Intake, ResponseInput, SurveyTarget},
     state::{App, AppState},
 };
 
@@ -219,16 +219,14 @@ pub async fn submit(
 ) -> PageResult {
     let survey = survey_id(&id)?;
     // Counted before any look-up. Over the limit, the form is only shown again with its values, if they are small.
-    let counted = app.limits.address(address.bucket(), app.now()).await;
+    let intake = Intake::begin(&app, address.bucket()).await;
     let mut target = responses::target(&app, survey, None).await?;
-    let limit = if counted.is_ok() { most_bytes(&target.body) } else { FREE_BODY_BYTES };
+    let limit = if intake.is_ok() { most_bytes(&target.body) } else { FREE_BODY_BYTES };
     DefaultBodyLimit::max(limit).apply(&mut request);
-    let posted = match (Form::from_request(request, &()).await, &counted) {
-        (Ok(posted), _) => posted,
-        (Err(response), Err(_)) if response.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return counted.map(|()| response).map_err(Into::into);
-        }
-        (Err(response), _) => return Ok(response),
+    let posted = match Form::from_request(request, &()).await {
+        Ok(posted) => posted,
+        Err(response) if response.status() == StatusCode::PAYLOAD_TOO_LARGE => return intake.map(|_| response).map_err(Into::into),
+        Err(response) => return Ok(response),
     };
     if let Some(version) = posted.get("version").parse().ok().filter(|version| *version != target.version) {
         target = responses::target(&app, survey, Some(version)).await?;
@@ -242,22 +240,12 @@ pub async fn submit(
         let filled = SurveyFormState { values: posted.0, message: Some(look.texts.stale.into()), ..SurveyFormState::default() };
         return Ok(form(&app, &target, &asked, look, StatusCode::UNPROCESSABLE_ENTITY, filled)?);
     };
-    let counted = match counted {
-        Ok(()) => app.count_text(address.bucket(), posted.bytes()).await,
-        Err(limited) => Err(limited),
+    let stored = async {
+        let intake = intake?;
+        intake.count_text(posted.bytes()).await?;
+        intake.store(target.project.id, responses::begin(&app, &target, &key, &submission(&asked, &headers, &posted))).await
     };
-    let counted = match counted {
-        Ok(()) => app.limits.project(target.project.id, app.now()).await,
-        Err(limited) => Err(limited),
-    };
-    let begun = match counted {
-        Err(limited) => Err(limited),
-        Ok(intake) => {
-            let begun = responses::begin(&app, &target, &key, &submission(&asked, &headers, &posted)).await;
-            begun.inspect_err(|_| intake.was_refused(&app.limits))
-        }
-    };
-    let error = match begun {
+    let error = match stored.await {
         Ok(_) => return Ok(Redirect::to(&look.url(&format!("/s/{survey}/thanks"))).into_response()),
         Err(error) => error,
     };
