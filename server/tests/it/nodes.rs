@@ -52,8 +52,8 @@ async fn many_requests_at_once_take_no_more_than_there_is() {
 async fn who_came_earlier_and_is_counted_later_is_let_through() {
     let Some((one, _other)) = two(|_| {}).await else { return };
     let (project, now) = (one.id(), one.app.now());
-    one.app.limits.project(project, now.plus_ms(1)).await.unwrap();
-    one.app.limits.project(project, now).await.unwrap();
+    one.app.limits.project(project, now.plus_ms(1)).await.unwrap().spend();
+    one.app.limits.project(project, now).await.unwrap().spend();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
