@@ -180,7 +180,7 @@ impl HistoryChange {
             Self::Described => "changed the description".into(),
             Self::Deleted => "deleted this".into(),
             Self::Restored => "restored this".into(),
-            Self::Answered => "added more answers".into(),
+            Self::Answered => "added answers".into(),
             Self::Finished => "finished the survey".into(),
             Self::Reanswered => "changed the answers".into(),
             Self::Replied => "replied to the requester".into(),

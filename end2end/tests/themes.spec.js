@@ -57,7 +57,7 @@ test('the console keeps the theme that was chosen', async ({ page, own }) => {
 
 /** In the editor: an Arabic survey behind a button. */
 async function inArabic(page) {
-  await page.getByLabel('Language', { exact: true }).fill('ar');
+  await page.getByLabel('Language', { exact: true }).selectOption('ar');
   await page.getByLabel('Heading', { exact: true }).fill('ما رأيك في متجرنا؟');
   await page.getByLabel('A button at the edge of the page').check();
   await page.getByLabel('Button label').fill('رأيك');

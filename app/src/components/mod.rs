@@ -5,4 +5,5 @@ pub mod charts;
 pub mod forms;
 pub mod icons;
 pub mod keys;
+pub mod languages;
 pub mod layout;

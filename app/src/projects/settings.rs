@@ -9,6 +9,7 @@ use leptos::prelude::*;
 use super::{SettingsTab, SettingsTabs};
 use crate::components::{
     forms::{ErrorSummary, IdempotencyKey, SelectField, TextArea, TextField},
+    languages::language_options,
     layout::PageHead,
 };
 
@@ -46,23 +47,6 @@ pub struct ProjectSettingsView {
     /// Validation errors.
     pub errors: FieldErrors,
 }
-
-const LANGUAGES: [(&str, &str); 14] = [
-    ("en", "English"),
-    ("de", "Deutsch"),
-    ("fr", "Français"),
-    ("es", "Español"),
-    ("it", "Italiano"),
-    ("pt", "Português"),
-    ("nl", "Nederlands"),
-    ("pl", "Polski"),
-    ("sv", "Svenska"),
-    ("da", "Dansk"),
-    ("fi", "Suomi"),
-    ("tr", "Türkçe"),
-    ("uk", "Українська"),
-    ("ja", "日本語"),
-];
 
 /// The time zone select: places grouped by region, so that typing a city's name finds it.
 #[component]
@@ -124,11 +108,6 @@ pub fn SettingsPage(
         may_change,
         errors,
     } = model;
-    let mut languages: Vec<(String, String)> =
-        LANGUAGES.iter().map(|(code, name)| ((*code).to_owned(), format!("{name} ({code})"))).collect();
-    if !languages.iter().any(|(code, _)| *code == language) {
-        languages.push((language.clone(), language.clone()));
-    }
     let themes = [("auto", "Match system"), ("light", "Light"), ("dark", "Dark")].map(|(v, l)| (v.to_owned(), l.to_owned()));
     let portals = [("on", "On"), ("off", "Off")].map(|(v, l)| (v.to_owned(), l.to_owned()));
     let accent_error = errors.message_for("accent").map(ToOwned::to_owned);
@@ -147,7 +126,7 @@ pub fn SettingsPage(
                     <TextField name="name" label="Name" value=name required=true maxlength=MAX_NAME errors=errors.clone() />
                     <TextArea name="origins" label="Allowed sites" value=origins rows=4
                         hint="Sites that can show surveys, one per line, like https://www.example.com. Leave empty to allow any." errors=errors.clone() />
-                    <SelectField name="language" label="Default language" options=languages value=language
+                    <SelectField name="language" label="Default language" options=language_options(&language) value=language
                         hint="For surveys and feedback without a language of their own." errors=errors.clone() />
                     <ZoneField zone=time_zone zones=time_zones now=time_now errors=errors.clone() />
                     <div class="field" class:field-invalid=accent_invalid>

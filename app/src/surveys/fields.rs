@@ -10,7 +10,10 @@ use domain::{
 };
 use leptos::prelude::*;
 
-use crate::components::forms::{SelectField, TextArea, TextField};
+use crate::components::{
+    forms::{SelectField, TextArea, TextField},
+    languages::language_options,
+};
 
 /// A button of the editor: saves the form and performs `action`.
 #[component]
@@ -251,7 +254,8 @@ pub fn SettingsFields(
         <section class="card" aria-labelledby="settings-title">
             <h2 id="settings-title">"Settings"</h2>
             <TextField name="name" label="Name" hint="For your team only." value=name maxlength=MAX_TITLE errors=errors.clone() />
-            <TextField name="language" label="Language" hint="A language tag such as en, de or pt-BR." value=body.language maxlength=35 errors=errors.clone() />
+            <SelectField name="language" label="Language" options=language_options(&body.language) value=body.language
+                hint="The language of your texts." errors=errors.clone() />
             <fieldset class="fieldset launch">
                 <legend>"How it opens on your site"</legend>
                 <div class="launch-option">

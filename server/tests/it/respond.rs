@@ -240,7 +240,7 @@ on_both!(a_response_grows_and_is_finished, |t: TestApp| async move {
     assert_eq!(s.put(&begun, &more).await.status, StatusCode::OK);
     let second = s.feedback().await;
     assert_eq!((second.len(), second[0].version, second[0].language.as_str()), (1, 2, "de"));
-    assert_eq!(s.history().await, ["The respondent added more answers", "Earshot created this"]);
+    assert_eq!(s.history().await, ["The respondent added answers", "Earshot created this"]);
     // Consecutive updates by the respondent are one history entry.
     s.t.clock.advance_ms(5_000);
     assert_eq!(s.put(&begun, &more).await.status, StatusCode::OK);

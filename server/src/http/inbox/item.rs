@@ -18,6 +18,7 @@ use domain::{
     FieldErrors, ZonedNow,
     accounts::{Role, Scope},
     feedback::{Feedback, FeedbackKind},
+    history::HistoryChange,
     identity::Claim,
     ids::FeedbackId,
     triage::TriageQuery,
@@ -166,7 +167,13 @@ pub(super) async fn view(
             .into_iter()
             .map(|c| CommentView { name: c.name, body: c.body, age: present.ago(c.at), at: c.at.rfc3339() })
             .collect(),
-        history: history.into_iter().map(event).chain([said]).collect(),
+        // That Earshot created it is what the last line says.
+        history: history
+            .into_iter()
+            .filter(|entry| entry.by.is_some() || entry.change != HistoryChange::Created)
+            .map(event)
+            .chain([said])
+            .collect(),
         age: present.ago(item.created_at),
         at: item.created_at.rfc3339(),
         errors: FieldErrors::default(),
@@ -216,7 +223,7 @@ fn facts(item: &Feedback, names: &DisplayNames, asked: Option<&FeedbackResponse>
         ("Environment", item.environment.clone()),
         ("Language", Some(item.language.clone())),
         ("Browser", browser),
-        ("Said", Some(present.readable(item.created_at))),
+        ("Received", Some(present.readable(item.created_at))),
     ]
     .into_iter()
     .filter_map(|(label, value)| Some((label, value?)))
