@@ -1,6 +1,6 @@
 //! What webhooks receive.
 
-use domain::{Timestamp, ids::ProjectId, webhooks::EventKind};
+use domain::{Timestamp, ids::ProjectId, tickets, webhooks::EventKind};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -88,11 +88,18 @@ impl EventData {
 /// A ticket with the message that opened it or was added.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TicketWithMessage {
-    /// The ticket.
     #[serde(flatten)]
-    pub ticket: Ticket,
+    ticket: Ticket,
     /// The message; never an internal note.
-    pub message: Message,
+    message: Message,
+}
+
+impl TicketWithMessage {
+    /// Returns a ticket with one of its messages.
+    #[must_use]
+    pub fn new(ticket: tickets::Ticket, message: tickets::Message) -> Self {
+        Self { ticket: ticket.into(), message: message.into() }
+    }
 }
 
 /// What a test is about.

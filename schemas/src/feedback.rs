@@ -75,18 +75,23 @@ impl From<feedback::Feedback> for Feedback {
 /// An item of feedback with its contact and links.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FeedbackDetail {
-    /// The item itself.
     #[serde(flatten)]
-    pub feedback: Feedback,
+    feedback: Feedback,
     /// Your own ID for it, if it was added or imported with one.
-    pub external_id: Option<String>,
+    external_id: Option<String>,
     /// The person who gave it, if known.
-    pub contact: Option<Contact>,
+    contact: Option<Contact>,
     /// The linked backlog items.
-    pub links: Vec<LinkedItem>,
+    links: Vec<LinkedItem>,
 }
 
 impl FeedbackDetail {
+    /// Returns an item with what belongs to it; the links oldest first.
+    #[must_use]
+    pub fn new(feedback: feedback::Feedback, external_id: Option<String>, contact: Option<Contact>, links: Vec<LinkedItem>) -> Self {
+        Self { feedback: feedback.into(), external_id, contact, links }
+    }
+
     /// Returns the version of the feedback.
     #[must_use]
     pub fn version(&self) -> i64 {

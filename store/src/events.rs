@@ -80,7 +80,7 @@ impl Tx<'_> {
 
     async fn with_message(&mut self, ticket: &Ticket, message: MessageId) -> Result<Box<TicketWithMessage>> {
         let message = self.ticket_message(ticket, message).await?;
-        Ok(Box::new(TicketWithMessage { ticket: ticket.clone().into(), message: message.into() }))
+        Ok(Box::new(TicketWithMessage::new(ticket.clone(), message)))
     }
 
     /// Publishes the withheld events of a ticket that is no longer classified as spam, if any: its creation, and the messages since.

@@ -43,11 +43,11 @@ impl Store {
         let mut contacts = self.contacts_of_feedback(&ids).await?;
         let mut links = self.links_of_feedback(&ids).await?;
         let mut external_ids = self.external_ids_of_feedback(&ids).await?;
-        let detail = |feedback: Feedback| FeedbackDetail {
-            external_id: external_ids.remove(&feedback.id),
-            contact: contacts.remove(&feedback.id).map(|contact| contact.described(&feedback)),
-            links: links.remove(&feedback.id).unwrap_or_default(),
-            feedback: feedback.into(),
+        let detail = |feedback: Feedback| {
+            let external_id = external_ids.remove(&feedback.id);
+            let contact = contacts.remove(&feedback.id).map(|contact| contact.described(&feedback));
+            let links = links.remove(&feedback.id).unwrap_or_default();
+            FeedbackDetail::new(feedback, external_id, contact, links)
         };
         Ok(records.into_iter().map(detail).collect())
     }

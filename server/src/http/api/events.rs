@@ -48,13 +48,15 @@ pub(super) fn describe(document: &mut Value) {
         let word = kind.as_str();
         let is_of_kind = |one: &&Value| one["properties"]["type"]["enum"][0] == word;
         let Some(described) = kinds["oneOf"].as_array().into_iter().flatten().find(is_of_kind) else { continue };
-        let summary = described["description"].clone();
+        let summary = described["description"].as_str().unwrap_or_default();
         let mut properties = common.clone();
         properties.insert("type".into(), json!({ "type": "string", "const": word }));
-        properties.insert("data".into(), described["properties"]["data"].clone());
+        let data = &described["properties"]["data"]["$ref"];
+        properties
+            .insert("data".into(), json!({ "$ref": data, "description": "What it is about, after the change, as the API returns it." }));
         let name = schema_name(*kind);
-        webhooks.insert(word.into(), json!({ "post": operation(*kind, &summary, &name) }));
-        schemas.insert(name, json!({ "type": "object", "description": summary, "properties": properties }));
+        webhooks.insert(word.into(), json!({ "post": operation(*kind, summary, &name) }));
+        schemas.insert(name, json!({ "type": "object", "description": format!("{summary}."), "properties": properties }));
     }
     for (name, component, description, schema) in headers() {
         document["components"]["parameters"][component] =
@@ -63,7 +65,7 @@ pub(super) fn describe(document: &mut Value) {
     document["webhooks"] = Value::Object(webhooks);
 }
 
-fn operation(kind: EventKind, summary: &Value, schema: &str) -> Value {
+fn operation(kind: EventKind, summary: &str, schema: &str) -> Value {
     let parameter = |(_, component, ..): (_, &str, _, _)| json!({ "$ref": format!("#/components/parameters/{component}") });
     let parameters: Vec<Value> = headers().into_iter().map(parameter).collect();
     let description = match kind {

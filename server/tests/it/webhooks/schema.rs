@@ -70,6 +70,8 @@ fn compare(document: &Value, schema: &Value, value: &Value, at: &str, closed: bo
                 let fits = value.as_str().is_none_or(|text| match says.as_str() {
                     Some("uuid") => uuid::Uuid::try_parse(text).is_ok(),
                     Some("date-time") => Timestamp::parse(text).is_some(),
+                    // Of numbers: the type is a fault already.
+                    Some("double" | "int64") => true,
                     format => panic!("an unknown format of a text: {format:?}"),
                 });
                 if !fits {
