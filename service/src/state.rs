@@ -83,6 +83,9 @@ impl App {
     /// When the database fails.
     pub async fn new(settings: Settings, store: Store, clock: Arc<dyn Clock>) -> Result<AppState> {
         let ids = Arc::clone(store.ids());
+        if let Some(url) = &settings.public_url {
+            store.set_public_url(url);
+        }
         let installation = store.installation(clock.now()).await?;
         let keyring = Keyring::default();
         let mut secrets = store.signing_secrets().await?;

@@ -11,16 +11,15 @@ use domain::{
     backlog::BacklogItem,
     feedback::{Feedback, FeedbackChange, NewFeedback},
     history::HistoryChange,
-    ids::{ActorId, CommentId, ContactId, FeedbackId, MailId, MessageId, ProjectId, TicketId, UndoId},
+    ids::{ActorId, CommentId, ContactId, EndpointId, EventId, FeedbackId, MailId, MessageId, ProjectId, TicketId, UndoId},
     mail::MailMessage,
     responses::ClaimedContact,
     tickets::{MessageAuthor, Ticket},
-    webhooks::EventKind,
 };
 use futures_util::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{IdempotentWrite, Store, Tx, backlog::LinkContent, error::Result, undo::KeptUndo};
+use crate::{IdempotentWrite, Store, Tx, backlog::LinkContent, error::Result, events::TicketChange, undo::KeptUndo};
 
 /// The actor and time of an act.
 #[derive(Debug, Clone, Copy)]
@@ -193,13 +192,13 @@ impl Act<'_, '_> {
         self.tx.insert_link(feedback, item, says, actor, now).await
     }
 
-    /// Publishes a ticket event.
+    /// Publishes a ticket event; see [`Tx::ticket_event`].
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn ticket_event(&mut self, kind: EventKind, ticket: &Ticket, said: Option<(MessageAuthor, &str)>) -> Result<()> {
+    pub async fn ticket_event(&mut self, ticket: &Ticket, change: TicketChange) -> Result<()> {
         let now = self.now();
-        self.tx.ticket_event(kind, ticket, said, now).await
+        self.tx.ticket_event(ticket, change, now).await
     }
 
     /// Publishes the withheld events of a ticket that is no longer classified as spam; see [`Tx::publish_withheld_ticket`].
@@ -209,6 +208,15 @@ impl Act<'_, '_> {
     pub async fn publish_withheld_ticket(&mut self, feedback: &Feedback) -> Result<()> {
         let now = self.now();
         self.tx.publish_withheld_ticket(feedback, now).await
+    }
+
+    /// Publishes a test event to one endpoint; see [`Tx::test_event`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn test_event(&mut self, endpoint: EndpointId) -> Result<EventId> {
+        let (project, now) = (self.project(), self.now());
+        self.tx.test_event(project, endpoint, now).await
     }
 
     /// Adds a message to a ticket. The actor is the author of staff messages.

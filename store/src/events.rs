@@ -4,64 +4,83 @@ use domain::{
     Timestamp,
     backlog::BacklogItem,
     feedback::Feedback,
-    tickets::{MessageAuthor, Ticket},
+    ids::{EndpointId, EventId, MessageId, ProjectId},
+    tickets::Ticket,
     webhooks::EventKind,
 };
-use serde_json::{Value, json};
+use schemas::{EventData, TicketWithMessage, WebhookTest};
 
-use crate::{Tx, error::Result};
+use crate::{Tx, error::Result, webhooks::NewEvent};
 
-/// Returns the event data of a backlog item.
-#[must_use]
-pub fn item_data(item: &BacklogItem) -> Value {
-    json!({
-        "id": item.id,
-        "project_id": item.project,
-        "number": item.number,
-        "title": item.title,
-        "body": item.body,
-        "status": item.status.as_str(),
-        "created_at": item.created_at.rfc3339(),
-        "updated_at": item.updated_at.rfc3339(),
-        "version": item.version,
-    })
+/// What happened to a ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TicketChange {
+    /// It was opened with this message.
+    Created(MessageId),
+    /// The requester or the team added this message.
+    MessageAdded(MessageId),
+    /// It was closed.
+    Closed,
+    /// It was reopened.
+    Reopened,
 }
 
-/// Returns the ticket with every field of the API's `Ticket`, under the same names.
-fn ticket_data(ticket: &Ticket, said: Option<(MessageAuthor, &str)>) -> Value {
-    json!({
-        "id": ticket.id,
-        "project_id": ticket.project,
-        "number": ticket.number,
-        "feedback_id": ticket.feedback,
-        "subject": ticket.subject,
-        "requester": { "email": ticket.email, "name": ticket.name },
-        "priority": ticket.priority.as_str(),
-        "state": ticket.state.as_str(),
-        "first_response_at": ticket.first_response_at.map(Timestamp::rfc3339),
-        "resolved_at": ticket.resolved_at.map(Timestamp::rfc3339),
-        "created_at": ticket.created_at.rfc3339(),
-        "updated_at": ticket.updated_at.rfc3339(),
-        "message": said.map(|(author, body)| json!({ "author": author.as_str(), "body": body })),
-    })
+impl TicketChange {
+    fn kind(self) -> EventKind {
+        match self {
+            Self::Created(_) => EventKind::TicketCreated,
+            Self::MessageAdded(_) => EventKind::TicketMessageAdded,
+            Self::Closed => EventKind::TicketClosed,
+            Self::Reopened => EventKind::TicketReopened,
+        }
+    }
+}
+
+/// What happened to a backlog item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ItemChange {
+    /// It was created.
+    Created,
+    /// Its title, description or status changed.
+    Updated,
+    /// It was removed.
+    Deleted,
+}
+
+impl ItemChange {
+    fn kind(self) -> EventKind {
+        match self {
+            Self::Created => EventKind::BacklogItemCreated,
+            Self::Updated => EventKind::BacklogItemUpdated,
+            Self::Deleted => EventKind::BacklogItemDeleted,
+        }
+    }
 }
 
 impl Tx<'_> {
-    /// Publishes a ticket event with its message. Publishes neither internal notes nor events of a ticket withheld as suspected spam.
+    /// Publishes a ticket event. Its message must have its files already, and must not be a note. Publishes no events of a ticket withheld as
+    /// suspected spam.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn ticket_event(
-        &mut self,
-        kind: EventKind,
-        ticket: &Ticket,
-        said: Option<(MessageAuthor, &str)>,
-        now: Timestamp,
-    ) -> Result<()> {
+    pub async fn ticket_event(&mut self, ticket: &Ticket, change: TicketChange, now: Timestamp) -> Result<()> {
         if self.is_withheld(ticket.feedback, EventKind::TicketCreated).await? {
             return Ok(());
         }
-        self.event(ticket.project, kind, &ticket_data(ticket, said), now).await
+        let Some(slug) = self.project_that_listens(ticket.project, change.kind()).await? else { return Ok(()) };
+        let what = match change {
+            TicketChange::Created(message) => EventData::TicketCreated(self.with_message(ticket, message).await?),
+            TicketChange::MessageAdded(message) => EventData::TicketMessageAdded(self.with_message(ticket, message).await?),
+            TicketChange::Closed => EventData::TicketClosed(Box::new(ticket.clone().into())),
+            TicketChange::Reopened => EventData::TicketReopened(Box::new(ticket.clone().into())),
+        };
+        let url = self.page_url(&slug, &format!("feedback/{}", ticket.feedback));
+        self.insert_events(&[NewEvent::new(ticket.project, url, what, now)?]).await
+    }
+
+    async fn with_message(&mut self, ticket: &Ticket, message: MessageId) -> Result<Box<TicketWithMessage>> {
+        let message = self.ticket_message(ticket, message).await?;
+        Ok(Box::new(TicketWithMessage::new(ticket.clone(), message)))
     }
 
     /// Publishes the withheld events of a ticket that is no longer classified as spam, if any: its creation, and the messages since.
@@ -73,10 +92,9 @@ impl Tx<'_> {
             return Ok(());
         }
         let Some(ticket) = self.lock_ticket_of_feedback(feedback).await? else { return Ok(()) };
-        let mut kind = EventKind::TicketCreated;
-        for (author, body) in self.ticket_transcript(&ticket).await? {
-            self.ticket_event(kind, &ticket, Some((author, &body)), now).await?;
-            kind = EventKind::TicketMessageAdded;
+        for (n, message) in self.ticket_transcript(&ticket).await?.into_iter().enumerate() {
+            let change = if n == 0 { TicketChange::Created(message) } else { TicketChange::MessageAdded(message) };
+            self.ticket_event(&ticket, change, now).await?;
         }
         Ok(())
     }
@@ -85,7 +103,27 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn item_event(&mut self, kind: EventKind, item: &BacklogItem) -> Result<()> {
-        self.event(item.project, kind, &item_data(item), item.updated_at).await
+    pub async fn item_event(&mut self, item: &BacklogItem, change: ItemChange) -> Result<()> {
+        let Some(slug) = self.project_that_listens(item.project, change.kind()).await? else { return Ok(()) };
+        let evidence = self.backlog_evidence(item).await?;
+        let data = Box::new(schemas::BacklogItem::new(item.clone(), evidence.into()));
+        let page = self.page_url(&slug, &format!("backlog/{}", item.number));
+        let (url, what) = match change {
+            ItemChange::Created => (page, EventData::BacklogItemCreated(data)),
+            ItemChange::Updated => (page, EventData::BacklogItemUpdated(data)),
+            ItemChange::Deleted => (None, EventData::BacklogItemDeleted(data)),
+        };
+        self.insert_events(&[NewEvent::new(item.project, url, what, item.updated_at)?]).await
+    }
+
+    /// Publishes a test event to one endpoint, whatever its subscriptions. Returns its id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn test_event(&mut self, project: ProjectId, endpoint: EndpointId, now: Timestamp) -> Result<EventId> {
+        let slug = self.project_slug(project).await?;
+        let url = slug.and_then(|slug| self.page_url(&slug, &format!("webhooks/{endpoint}")));
+        let what = EventData::Test(WebhookTest { webhook_id: endpoint.0 });
+        self.insert_event_for(&NewEvent::new(project, url, what, now)?, endpoint).await
     }
 }

@@ -233,21 +233,6 @@ impl Store {
     }
 }
 
-impl Store {
-    /// Returns the record's id in its source system; `None` if it has none.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn feedback_external_id(&self, scope: &Scope, feedback: FeedbackId) -> Result<Option<String>> {
-        let key: Option<Option<String>> = sqlx::query_scalar("SELECT source_key FROM feedback WHERE project_id = $1 AND id = $2")
-            .bind(scope.project().to_string())
-            .bind(feedback.to_string())
-            .fetch_optional(self.reader())
-            .await?;
-        Ok(key.flatten().and_then(|key| Some(key.strip_prefix("id:")?.to_owned())))
-    }
-}
-
 impl Tx<'_> {
     /// Gives a new record its id.
     #[must_use]

@@ -25,6 +25,7 @@ mod error;
 pub mod events;
 pub mod export;
 pub mod feedback;
+mod feedback_details;
 pub mod files;
 pub mod hash;
 pub mod history;
@@ -55,7 +56,12 @@ pub mod webhooks;
 mod withheld_events;
 mod writer;
 
-use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    str::FromStr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
@@ -103,7 +109,25 @@ pub struct Store {
     reader: Reader,
     writer: writer::Writer,
     committed: Arc<CommitNotifier>,
+    env: Arc<TxEnvironment>,
+}
+
+/// What transactions get from the program.
+struct TxEnvironment {
     ids: Arc<dyn IdSource>,
+    /// The address of this installation, with which events link to its pages.
+    public_url: OnceLock<String>,
+}
+
+impl TxEnvironment {
+    fn new(ids: Arc<dyn IdSource>) -> Arc<Self> {
+        Arc::new(Self { ids, public_url: OnceLock::new() })
+    }
+
+    /// Returns the URL of a project's page; `None` if this installation has no public URL.
+    fn page_url(&self, slug: &str, page: &str) -> Option<String> {
+        self.public_url.get().map(|base| format!("{base}/p/{slug}/{page}"))
+    }
 }
 
 /// One write transaction: all of it happens or none.
@@ -111,7 +135,7 @@ pub struct Tx<'c> {
     conn: &'c mut AnyConnection,
     dialect: Dialect,
     news: CommitEffects,
-    ids: &'c dyn IdSource,
+    env: &'c TxEnvironment,
 }
 
 impl Tx<'_> {
@@ -128,7 +152,12 @@ impl Tx<'_> {
 
     /// Makes an id for a new row. Private to this crate, so that callers state what is new and never its id.
     pub(crate) fn id<T: From<uuid::Uuid>>(&self) -> T {
-        T::from(self.ids.uuid())
+        T::from(self.env.ids.uuid())
+    }
+
+    /// Returns the URL of a project's page; see [`Store::page_url`].
+    pub(crate) fn page_url(&self, slug: &str, page: &str) -> Option<String> {
+        self.env.page_url(slug, page)
     }
 
     /// Starts a savepoint: changes up to [`Tx::end_savepoint`] can be undone separately.
@@ -248,8 +277,9 @@ impl Store {
         migrate::run(&writing, &migrate::SQLITE).await?;
         let reader = Reader(sqlite_pool(4, true).connect_with(options).await?);
         let committed = Arc::<CommitNotifier>::default();
-        let writer = writer::Writer::sqlite(writing, Arc::clone(&committed), Arc::clone(&ids));
-        Ok(Self { dialect: Dialect::Sqlite, reader, writer, committed, ids })
+        let env = TxEnvironment::new(ids);
+        let writer = writer::Writer::sqlite(writing, Arc::clone(&committed), Arc::clone(&env));
+        Ok(Self { dialect: Dialect::Sqlite, reader, writer, committed, env })
     }
 
     /// Connects to PostgreSQL and migrates it. New rows get their ids from `ids`.
@@ -279,8 +309,9 @@ impl Store {
             .await?;
         migrate::run(&pool, migrations).await?;
         let committed = Arc::<CommitNotifier>::default();
-        let writer = writer::Writer::postgres(pool.clone(), Arc::clone(&committed), Arc::clone(&ids));
-        Ok(Self { dialect: Dialect::Postgres, reader: Reader(pool), writer, committed, ids })
+        let env = TxEnvironment::new(ids);
+        let writer = writer::Writer::postgres(pool.clone(), Arc::clone(&committed), Arc::clone(&env));
+        Ok(Self { dialect: Dialect::Postgres, reader: Reader(pool), writer, committed, env })
     }
 
     /// Returns the database system in use.
@@ -292,7 +323,19 @@ impl Store {
     /// Returns the source of ids.
     #[must_use]
     pub fn ids(&self) -> &Arc<dyn IdSource> {
-        &self.ids
+        &self.env.ids
+    }
+
+    /// Sets the address of this installation, with which events link to its pages. Only the first call has an effect.
+    pub fn set_public_url(&self, url: &str) {
+        // Every app over this store has the same settings.
+        drop(self.env.public_url.set(url.to_owned()));
+    }
+
+    /// Returns the URL of a project's page, as in `feedback/ID`; `None` if this installation has no public URL.
+    #[must_use]
+    pub fn page_url(&self, slug: &str, page: &str) -> Option<String> {
+        self.env.page_url(slug, page)
     }
 
     /// Returns the pool for read-only statements.
@@ -324,7 +367,7 @@ impl Store {
     /// # Errors
     /// Same as [`Store::write`]. An error in one submission does not affect another.
     pub async fn submit(&self, submission: ResponseSubmission) -> Result<SubmissionOutcome> {
-        let id = self.ids.uuid().into();
+        let id = self.env.ids.uuid().into();
         self.writer.submit(IdentifiedSubmission { id, new: submission }).await
     }
 

@@ -90,18 +90,31 @@ impl FeedbackContact {
     pub fn claim(&self, feedback: &Feedback) -> Claim {
         claim_of_feedback(feedback, self.identity.as_deref())
     }
+
+    /// Returns the contact as programs read it.
+    #[must_use]
+    pub fn described(self, feedback: &Feedback) -> schemas::Contact {
+        schemas::Contact {
+            attributes: serde_json::from_str(&self.attributes).unwrap_or_default(),
+            verified: self.verified(),
+            identity: self.claim(feedback).as_str(),
+            claimed: self.claimed.as_deref().and_then(|json| serde_json::from_str(json).ok()),
+            id: self.external_id,
+            email: self.email,
+            name: self.name,
+        }
+    }
 }
 
 /// Returns the names of a contact's verified fields from their bits.
 #[must_use]
-pub fn verified_names(bits: i64) -> Vec<&'static str> {
+pub(crate) fn verified_names(bits: i64) -> Vec<&'static str> {
     ["id", "email", "name", "attributes"].into_iter().enumerate().filter(|(n, _)| bits >> n & 1 == 1).map(|(_, name)| name).collect()
 }
 
 /// Returns the trust level of the identity claim behind feedback. Without a response, feedback comes from the API or an import, or is a
 /// ticket, whose requester is not verified.
-#[must_use]
-pub fn claim_of_feedback(feedback: &Feedback, stored: Option<&str>) -> Claim {
+fn claim_of_feedback(feedback: &Feedback, stored: Option<&str>) -> Claim {
     let by_team = feedback.response.is_none() && feedback.kind != FeedbackKind::Ticket;
     stored.and_then(Claim::parse).unwrap_or(if by_team { Claim::Team } else { Claim::Unsigned })
 }
@@ -244,26 +257,6 @@ impl Store {
         .bind(feedback.response.map(|response| response.to_string()).unwrap_or_default())
         .fetch_optional(self.reader())
         .await?)
-    }
-
-    /// Returns, for feedback with a contact: bits of its verified fields, the trust level of the claim, and JSON of its conflicting data.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn identities_of(&self, ids: &[FeedbackId]) -> Result<HashMap<FeedbackId, (i64, Option<String>, Option<String>)>> {
-        let sql = match self.dialect() {
-            Dialect::Sqlite => {
-                "SELECT f.id, c.verified, r.identity, r.claimed FROM json_each($1) j CROSS JOIN feedback f ON f.id = j.value \
-                 JOIN contacts c ON c.id = f.contact_id LEFT JOIN responses r ON r.id = f.response_id"
-            }
-            Dialect::Postgres => {
-                "SELECT f.id, c.verified, r.identity, r.claimed FROM json_array_elements_text(CAST($1 AS json)) j JOIN feedback f ON f.id = j \
-                 JOIN contacts c ON c.id = f.contact_id LEFT JOIN responses r ON r.id = f.response_id"
-            }
-        };
-        let rows: Vec<(String, i64, Option<String>, Option<String>)> =
-            sqlx::query_as(sql).bind(serde_json::to_string(ids)?).fetch_all(self.reader()).await?;
-        rows.into_iter().map(|(feedback, verified, identity, claimed)| Ok((id(&feedback)?, (verified, identity, claimed)))).collect()
     }
 
     /// Returns the response behind this feedback.

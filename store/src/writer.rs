@@ -2,7 +2,6 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use domain::IdSource;
 use futures_util::{FutureExt, future::BoxFuture};
 use sqlx::{Any, AnyConnection, AnyPool, pool::PoolConnection};
 use tokio::{
@@ -11,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    Dialect, Tx,
+    Dialect, Tx, TxEnvironment,
     commit_notifier::{CommitEffects, CommitNotifier},
     submissions::{IdentifiedSubmission, SubmissionOutcome},
 };
@@ -51,7 +50,7 @@ pub(super) struct QueuedSubmission {
 pub(super) struct PostgresWriter {
     pool: AnyPool,
     committed: Arc<CommitNotifier>,
-    ids: Arc<dyn IdSource>,
+    env: Arc<TxEnvironment>,
     /// One permit for each waiting or running job.
     places: Semaphore,
     /// One permit for each running job or batch.
@@ -69,7 +68,7 @@ pub(super) trait WriteJob: Send {
     /// Returns whether the caller still waits for the reply.
     fn is_wanted(&self) -> bool;
 
-    fn run<'c>(self: Box<Self>, conn: &'c mut AnyConnection, ids: &'c dyn IdSource) -> BoxFuture<'c, PendingCommit>;
+    fn run<'c>(self: Box<Self>, conn: &'c mut AnyConnection, env: &'c TxEnvironment) -> BoxFuture<'c, PendingCommit>;
 }
 
 struct WriteTask<T, F> {
@@ -86,10 +85,10 @@ where
         !self.reply.is_closed()
     }
 
-    fn run<'c>(self: Box<Self>, conn: &'c mut AnyConnection, ids: &'c dyn IdSource) -> BoxFuture<'c, PendingCommit> {
+    fn run<'c>(self: Box<Self>, conn: &'c mut AnyConnection, env: &'c TxEnvironment) -> BoxFuture<'c, PendingCommit> {
         Box::pin(async move {
             let Self { work, reply } = *self;
-            let mut tx = Tx { conn, dialect: Dialect::Sqlite, news: CommitEffects::default(), ids };
+            let mut tx = Tx { conn, dialect: Dialect::Sqlite, news: CommitEffects::default(), env };
             let result = guarded(work, &mut tx).await;
             PendingCommit {
                 keep: result.is_ok(),
@@ -118,14 +117,14 @@ async fn caught<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 }
 
 impl Writer {
-    pub(super) fn sqlite(pool: AnyPool, committed: Arc<CommitNotifier>, ids: Arc<dyn IdSource>) -> Self {
+    pub(super) fn sqlite(pool: AnyPool, committed: Arc<CommitNotifier>, env: Arc<TxEnvironment>) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        tokio::spawn(write_groups(pool, receiver, committed, ids));
+        tokio::spawn(write_groups(pool, receiver, committed, env));
         Self::Sqlite(sender)
     }
 
-    pub(super) fn postgres(pool: AnyPool, committed: Arc<CommitNotifier>, ids: Arc<dyn IdSource>) -> Self {
-        let pooled = Arc::new(PostgresWriter { pool, committed, ids, places: Semaphore::new(QUEUE), turns: Semaphore::new(TURNS) });
+    pub(super) fn postgres(pool: AnyPool, committed: Arc<CommitNotifier>, env: Arc<TxEnvironment>) -> Self {
+        let pooled = Arc::new(PostgresWriter { pool, committed, env, places: Semaphore::new(QUEUE), turns: Semaphore::new(TURNS) });
         let (sender, receiver) = mpsc::channel(QUEUE);
         tokio::spawn(write_batches(Arc::clone(&pooled), receiver));
         Self::Postgres(pooled, sender)
@@ -185,7 +184,7 @@ impl PostgresWriter {
     async fn transaction<T>(&self, work: impl AsyncFnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
         let job = async {
             let mut transaction = self.pool.begin().await?;
-            let mut tx = Tx { conn: &mut transaction, dialect: Dialect::Postgres, news: CommitEffects::default(), ids: self.ids.as_ref() };
+            let mut tx = Tx { conn: &mut transaction, dialect: Dialect::Postgres, news: CommitEffects::default(), env: self.env.as_ref() };
             let value = work(&mut tx).await?;
             let news = tx.news;
             transaction.commit().await?;
@@ -275,7 +274,7 @@ async fn write_batches(pooled: Arc<PostgresWriter>, mut queue: mpsc::Receiver<Qu
     }
 }
 
-async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<QueuedWork>, committed: Arc<CommitNotifier>, ids: Arc<dyn IdSource>) {
+async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<QueuedWork>, committed: Arc<CommitNotifier>, env: Arc<TxEnvironment>) {
     while let Some(first) = queue.recv().await {
         let mut conn = match begin(&pool).await {
             Ok(conn) => conn,
@@ -292,7 +291,7 @@ async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<QueuedWork>, comm
             }
         };
         let mut waiting = Vec::with_capacity(GROUP);
-        let outcome = write_group(&mut conn, ids.as_ref(), first, &mut queue, &mut waiting).await;
+        let outcome = write_group(&mut conn, env.as_ref(), first, &mut queue, &mut waiting).await;
         drop(conn);
         let failed = outcome.err();
         if let Some(error) = &failed {
@@ -317,12 +316,12 @@ async fn begin(pool: &AnyPool) -> Result<PoolConnection<Any>> {
 
 async fn write_group(
     conn: &mut AnyConnection,
-    ids: &dyn IdSource,
+    env: &TxEnvironment,
     first: QueuedWork,
     queue: &mut mpsc::Receiver<QueuedWork>,
     waiting: &mut Vec<PendingCommit>,
 ) -> Result<()> {
-    if let Err(error) = work_through(conn, ids, first, queue, waiting).await {
+    if let Err(error) = work_through(conn, env, first, queue, waiting).await {
         // The transaction is in an unknown state: abandon it, and the connection with it.
         drop(sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await);
         return Err(error);
@@ -337,7 +336,7 @@ async fn write_group(
 /// Processes the currently waiting work. Later arrivals go to the next group, because the current jobs would have to wait for them.
 async fn work_through(
     conn: &mut AnyConnection,
-    ids: &dyn IdSource,
+    env: &TxEnvironment,
     first: QueuedWork,
     queue: &mut mpsc::Receiver<QueuedWork>,
     waiting: &mut Vec<PendingCommit>,
@@ -353,10 +352,10 @@ async fn work_through(
         }
         next = if jobs.len() + batch.len() < GROUP { queue.try_recv().ok() } else { None };
     }
-    run_batch(conn, ids, batch, waiting).await?;
+    run_batch(conn, env, batch, waiting).await?;
     for job in jobs {
         sqlx::raw_sql("SAVEPOINT job").execute(&mut *conn).await?;
-        let ran = job.run(&mut *conn, ids).await;
+        let ran = job.run(&mut *conn, env).await;
         let keep = ran.keep;
         waiting.push(ran);
         end_savepoint(conn, keep).await?;
@@ -374,7 +373,7 @@ async fn end_savepoint(conn: &mut AnyConnection, keep: bool) -> Result<()> {
 /// restarting the transaction: a savepoint would keep a copy of each page changed after it.
 async fn run_batch(
     conn: &mut AnyConnection,
-    ids: &dyn IdSource,
+    env: &TxEnvironment,
     batch: Vec<QueuedSubmission>,
     waiting: &mut Vec<PendingCommit>,
 ) -> Result<()> {
@@ -382,7 +381,7 @@ async fn run_batch(
     if submissions.is_empty() {
         return Ok(());
     }
-    let stored = insert(conn, ids, &submissions).await;
+    let stored = insert(conn, env, &submissions).await;
     if stored.result.is_err() {
         // A full disk, for example, may have ended the transaction already.
         drop(sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await);
@@ -394,7 +393,7 @@ async fn run_batch(
     }
     for (one, reply) in submissions.chunks(1).zip(replies) {
         sqlx::raw_sql("SAVEPOINT job").execute(&mut *conn).await?;
-        let stored = insert(conn, ids, one).await;
+        let stored = insert(conn, env, one).await;
         end_savepoint(conn, stored.result.is_ok()).await?;
         waiting.push(stored.answered_to(vec![reply]));
     }
@@ -407,8 +406,8 @@ struct BatchResult {
     news: CommitEffects,
 }
 
-async fn insert(conn: &mut AnyConnection, ids: &dyn IdSource, batch: &[IdentifiedSubmission]) -> BatchResult {
-    let mut tx = Tx { conn, dialect: Dialect::Sqlite, news: CommitEffects::default(), ids };
+async fn insert(conn: &mut AnyConnection, env: &TxEnvironment, batch: &[IdentifiedSubmission]) -> BatchResult {
+    let mut tx = Tx { conn, dialect: Dialect::Sqlite, news: CommitEffects::default(), env };
     let result = caught(tx.insert_submissions(batch)).await;
     BatchResult { result, news: tx.news }
 }

@@ -21,6 +21,7 @@ const SOURCES: &[&str] = &[
     "app",
     "app-wasm",
     "domain",
+    "schemas",
     "store",
     "search",
     "service",

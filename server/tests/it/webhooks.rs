@@ -147,6 +147,9 @@ macro_rules! on_both_local {
 }
 
 /// How long other tests' transactions on the same PostgreSQL may delay feedback events.
+mod events;
+mod schema;
+
 const SETTLED: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// As [`deliver_due`], once all changes can be published.
@@ -210,38 +213,6 @@ on_both_local!(a_submission_is_told_as_created_and_then_as_updated, |t: TestApp|
     assert_eq!(told(&s.t.app, &sender).await.unwrap(), 1);
     let event = json(&receiver.take()[0]);
     assert_eq!((event["type"].as_str(), event["data"]["text"].as_str()), (Some("feedback.updated"), Some("Slow")), "{event}");
-});
-
-/// Fields of the API that events omit: the number of people behind an item changes without the item.
-const NOT_IN_EVENTS: [&str; 1] = ["evidence"];
-
-on_both_local!(events_have_the_shapes_of_the_api, |t: TestApp| async move {
-    let s = setup(t, &[]).await;
-    let scope = Scope::system(s.project.id);
-    let (receiver, port) = Receiver::on("127.0.0.1").await;
-    endpoint(&s.t, &scope, port, &[EventKind::FeedbackCreated, EventKind::BacklogItemCreated, EventKind::TicketCreated]).await;
-    let sender = sender(&["127.0.0.1"]);
-    let begun = s.post(&s.input("submission-1", &serde_json::json!([["q1", "9"]]), false)).await;
-    assert!(begun.status.is_success(), "{}", begun.body);
-    backlog::create(&s.t.app, &scope, "a-key-of-mine", "Faster export", "By half").await.unwrap();
-    let ticket = NewTicket { subject: "Till".into(), message: "It beeps.".into(), email: "ann@example.com".into(), name: "Ann".into() };
-    let submission = TicketSubmission { ticket, ..TicketSubmission::default() };
-    service::tickets::submit(&s.t.app, &s.project, "ticket-key-1", submission).await.unwrap();
-    told(&s.t.app, &sender).await.unwrap();
-    let events: Vec<_> = receiver.take().iter().map(json).collect();
-    let program = Program::new(&s.t, &s.project, Access::Read).await;
-    for (kind, path) in [("feedback.created", "feedback"), ("backlog_item.created", "backlog"), ("ticket.created", "tickets")] {
-        let list = program.get(&format!("/api/v1/{path}")).await.json();
-        let items = list["items"].as_array().unwrap();
-        assert!(!items.is_empty(), "{list}");
-        for item in items {
-            let event = events.iter().find(|event| event["type"] == kind && event["data"]["id"] == item["id"]);
-            let data = &event.unwrap_or_else(|| panic!("no {kind} for {item}: {events:?}"))["data"];
-            for (name, value) in item.as_object().unwrap().iter().filter(|(name, _)| !NOT_IN_EVENTS.contains(&name.as_str())) {
-                assert_eq!(data.get(name), Some(value), "{kind}: {name} of {data}");
-            }
-        }
-    }
 });
 
 on_both_local!(the_backlog_tells_in_its_own_transaction, |t: TestApp| async move {

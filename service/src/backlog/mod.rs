@@ -10,7 +10,6 @@ use domain::{
     history::HistoryChange,
     ids::{FeedbackId, UndoId},
     text::{cut, fold, is_blank},
-    webhooks::EventKind,
     zone::UTC,
 };
 use futures_util::{FutureExt, future::BoxFuture};
@@ -18,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use store::{
     Act, Fingerprint, IdempotencyScope, IdempotentWrite,
     backlog::{BacklogFilter, BacklogUndo, LinkContent},
+    events::ItemChange,
     numbers::NumberSequence,
 };
 
@@ -91,14 +91,22 @@ pub async fn create(app: &App, scope: &Scope, key: &str, title: &str, body: &str
     scope.require(Role::Triager)?;
     let (title, body) = check_item(title, body)?;
     let once = IdempotentWrite::form(&IdempotencyScope::BacklogItem(scope.project()), key, Fingerprint::of([&title, &body]));
-    app.store.act_once(app.context(scope), once, move |act| Box::pin(async move { Ok(insert(act, title, body).await?.number) })).await
+    app.store
+        .act_once(app.context(scope), once, move |act| {
+            Box::pin(async move {
+                let item = insert(act, title, body).await?;
+                act.item_event(&item, ItemChange::Created).await?;
+                Ok(item.number)
+            })
+        })
+        .await
 }
 
+/// Creates an item; the caller publishes the event.
 async fn insert(act: &mut Act<'_, '_>, title: String, body: String) -> Result<BacklogItem> {
     let search = searchable(&title, &body);
     let item = act.insert_backlog_item(title, body, search).await?;
     act.record(item.id, &HistoryChange::Created).await?;
-    act.item_event(EventKind::BacklogItemCreated, &item).await?;
     Ok(item)
 }
 
@@ -148,7 +156,10 @@ pub async fn create_from(
                 // Reject before writing anything.
                 check_quote(&text, &quoting.quote)?;
                 let item = insert(act, title, body).await?;
-                attach(act, feedback, &item, &quoting).await
+                let outcome = attach(act, feedback, &item, &quoting).await?;
+                // After the link, which is part of the item's evidence.
+                act.item_event(&item, ItemChange::Created).await?;
+                Ok(outcome)
             })
         })
         .await
@@ -205,7 +216,7 @@ pub async fn unlink(app: &App, scope: &Scope, feedback: FeedbackId, number: i64,
                 let gone = undo.with_item && was.is_some() && item.version == 1 && act.delete_unlinked_item(&item).await?;
                 if gone {
                     let last = BacklogItem { updated_at: now, ..item.clone() };
-                    act.item_event(EventKind::BacklogItemDeleted, &last).await?;
+                    act.item_event(&last, ItemChange::Deleted).await?;
                 }
                 let was_linked = was.is_some();
                 let again = match was {
@@ -352,7 +363,7 @@ async fn save(act: &mut Act<'_, '_>, item: &mut BacklogItem, changes: &[HistoryC
     for change in changes {
         act.record(item.id, change).await?;
     }
-    act.item_event(EventKind::BacklogItemUpdated, item).await
+    act.item_event(item, ItemChange::Updated).await
 }
 
 /// Changes the title and body; returns the undo if anything changed.

@@ -7,8 +7,8 @@ use domain::{
     history::HistoryChange,
     ids::{StaffId, TicketId},
     tickets::{Priority, TicketState, status_after_reply},
-    webhooks::EventKind,
 };
+use store::events::TicketChange;
 
 use super::note;
 use crate::{error::Result, state::App, triage::patch::fits};
@@ -53,8 +53,8 @@ pub async fn patch(app: &App, scope: &Scope, ticket: TicketId, version: i64, pat
                     ticket.state = if closed { TicketState::Closed } else { TicketState::Open };
                     (ticket.resolved_at, ticket.updated_at) = (closed.then_some(now), now);
                     note(act, &ticket, &mut held, None, status).await?;
-                    let kind = if closed { EventKind::TicketClosed } else { EventKind::TicketReopened };
-                    act.ticket_event(kind, &ticket, None).await?;
+                    let change = if closed { TicketChange::Closed } else { TicketChange::Reopened };
+                    act.ticket_event(&ticket, change).await?;
                 }
                 Ok(())
             })

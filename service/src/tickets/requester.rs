@@ -8,9 +8,8 @@ use domain::{
     ids::{AttachmentId, TicketId},
     projects::Project,
     tickets::{MAX_REQUESTER_MESSAGES, MessageAuthor, TicketState, check_message, empty_message, status_after_request},
-    webhooks::EventKind,
 };
-use store::{IdempotencyScope, IdempotentWrite, tickets::NewAttachment};
+use store::{IdempotencyScope, IdempotentWrite, events::TicketChange, tickets::NewAttachment};
 
 use super::{
     fingerprint,
@@ -64,9 +63,9 @@ pub async fn requester_reply(app: &App, project: &Project, ticket: TicketId, key
                     let was_closed = ticket.state == TicketState::Closed;
                     (ticket.state, ticket.resolved_at, ticket.updated_at) = (TicketState::Open, None, now);
                     note(act, &ticket, &mut feedback, Some(&HistoryChange::Wrote), status).await?;
-                    act.ticket_event(EventKind::TicketMessageAdded, &ticket, Some((MessageAuthor::Requester, &body))).await?;
+                    act.ticket_event(&ticket, TicketChange::MessageAdded(message)).await?;
                     if was_closed {
-                        act.ticket_event(EventKind::TicketReopened, &ticket, None).await?;
+                        act.ticket_event(&ticket, TicketChange::Reopened).await?;
                     }
                     Ok(())
                 })
@@ -92,7 +91,7 @@ pub async fn requester_close(app: &App, project: &Project, ticket: TicketId) -> 
                 // Spam stays spam, as the team decided.
                 let status = if feedback.status == FeedbackStatus::Spam { FeedbackStatus::Spam } else { FeedbackStatus::Resolved };
                 note(act, &ticket, &mut feedback, Some(&HistoryChange::Solved), status).await?;
-                act.ticket_event(EventKind::TicketClosed, &ticket, None).await
+                act.ticket_event(&ticket, TicketChange::Closed).await
             })
         })
         .await
@@ -115,7 +114,7 @@ pub async fn requester_reopen(app: &App, project: &Project, ticket: TicketId) ->
                 let status = status_after_request(feedback.status, linked);
                 (ticket.state, ticket.resolved_at, ticket.updated_at) = (TicketState::Open, None, now);
                 note(act, &ticket, &mut feedback, Some(&HistoryChange::Reopened), status).await?;
-                act.ticket_event(EventKind::TicketReopened, &ticket, None).await
+                act.ticket_event(&ticket, TicketChange::Reopened).await
             })
         })
         .await

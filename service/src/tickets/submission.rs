@@ -10,11 +10,10 @@ use domain::{
     responses::ClaimedContact,
     spam::{SpamSignals, ticket_spam_reasons},
     tickets::{MessageAuthor, NewTicket},
-    webhooks::EventKind,
 };
 use search::language;
 use serde::{Deserialize, Serialize};
-use store::{IdempotencyScope, IdempotentWrite, tickets::NewAttachment};
+use store::{IdempotencyScope, IdempotentWrite, events::TicketChange, tickets::NewAttachment};
 
 use super::{
     fingerprint,
@@ -144,7 +143,7 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: TicketS
                     let path = unsigned_path(&project, ticket.id);
                     act.queue_mail(&ticket_confirmation(&post, mail_about(&ticket, &path))).await?;
                 }
-                act.ticket_event(EventKind::TicketCreated, &ticket, Some((MessageAuthor::Requester, &new.message))).await?;
+                act.ticket_event(&ticket, TicketChange::Created(message)).await?;
                 Ok(TicketReceipt { ticket: ticket.id, number: ticket.number, feedback: feedback.id })
             })
         })

@@ -7,10 +7,9 @@ use domain::{
     history::HistoryChange,
     ids::{MessageId, TicketId},
     tickets::{MessageAuthor, Priority, TicketState, check_message, empty_message, status_after_reply},
-    webhooks::EventKind,
     zone::UTC,
 };
-use store::{Act, IdempotencyScope, IdempotentWrite, tickets::NewAttachment};
+use store::{Act, IdempotencyScope, IdempotentWrite, events::TicketChange, tickets::NewAttachment};
 
 use super::{
     fingerprint,
@@ -100,11 +99,11 @@ pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, 
                     let by = act.actor_name(actor).await?.filter(|name| !name.is_empty()).unwrap_or(project.name);
                     act.queue_mail(&ticket_reply(&post, mail_about(&ticket, &path), &by, &body, close)).await?;
                 }
-                act.ticket_event(EventKind::TicketMessageAdded, &ticket, Some((MessageAuthor::Staff, &body))).await?;
+                act.ticket_event(&ticket, TicketChange::MessageAdded(message)).await?;
                 if close && !was_closed {
-                    act.ticket_event(EventKind::TicketClosed, &ticket, None).await?;
+                    act.ticket_event(&ticket, TicketChange::Closed).await?;
                 } else if was_closed && !close {
-                    act.ticket_event(EventKind::TicketReopened, &ticket, None).await?;
+                    act.ticket_event(&ticket, TicketChange::Reopened).await?;
                 }
                 Ok(message)
             })
@@ -222,8 +221,8 @@ async fn turn(app: &App, scope: &Scope, ticket: TicketId, closed: bool) -> Resul
                 ticket.state = if closed { TicketState::Closed } else { TicketState::Open };
                 (ticket.resolved_at, ticket.updated_at) = (closed.then_some(now), now);
                 note(act, &ticket, &mut feedback, None, status).await?;
-                let kind = if closed { EventKind::TicketClosed } else { EventKind::TicketReopened };
-                act.ticket_event(kind, &ticket, None).await?;
+                let change = if closed { TicketChange::Closed } else { TicketChange::Reopened };
+                act.ticket_event(&ticket, change).await?;
                 Ok(true)
             })
         })

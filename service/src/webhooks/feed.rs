@@ -5,16 +5,12 @@
 use std::collections::{HashMap, hash_map::Entry};
 
 use domain::{
-    feedback::FeedbackStatus,
+    feedback::{Feedback, FeedbackStatus},
     ids::{FeedbackId, ProjectId},
     webhooks::EventKind,
 };
-use serde_json::{Value, json};
-use store::{
-    change_feed::IndexRow,
-    triage::{claim_of_feedback, verified_names},
-    webhooks::NewEvent,
-};
+use schemas::EventData;
+use store::webhooks::NewEvent;
 
 use crate::{error::Result, state::App};
 
@@ -78,20 +74,19 @@ async fn told(app: &App, order: &[FeedbackId], made: &HashMap<FeedbackId, bool>)
         return Ok(told);
     }
     let imported = app.store.imported_among(order).await?;
-    let identities = app.store.identities_of(order).await?;
     let withheld = app.store.withheld_among(order).await?;
-    let rows: HashMap<FeedbackId, IndexRow> = app.store.index_rows(order).await?.into_iter().map(|row| (row.feedback.id, row)).collect();
-    let mut slugs: HashMap<ProjectId, String> = HashMap::new();
-    let now = app.now();
+    let mut rows: HashMap<FeedbackId, Feedback> =
+        app.store.index_rows(order).await?.into_iter().map(|row| (row.feedback.id, row.feedback)).collect();
+    let mut published = Vec::new();
     for id in order {
         // Deleted records have no event.
-        let Some(row) = rows.get(id) else { continue };
+        let Some(feedback) = rows.remove(id) else { continue };
         let made = made.get(id).copied().unwrap_or_default();
         // An import of a million rows must not cause a million events.
         if made && imported.contains(id) {
             continue;
         }
-        let (is_withheld, is_spam) = (withheld.contains(id), row.feedback.status == FeedbackStatus::Spam);
+        let (is_withheld, is_spam) = (withheld.contains(id), feedback.status == FeedbackStatus::Spam);
         // Spam is not published, unless it was published before it became spam.
         if is_spam && (made || is_withheld) {
             told.withheld.push(*id);
@@ -100,54 +95,31 @@ async fn told(app: &App, order: &[FeedbackId], made: &HashMap<FeedbackId, bool>)
         if is_withheld {
             told.released.push(*id);
         }
-        let project = row.feedback.project;
-        if let Entry::Vacant(slug) = slugs.entry(project) {
-            slug.insert(app.store.project_by_id(project).await?.map(|p| p.slug).unwrap_or_default());
-        }
-        let url = app.settings.public_url.as_ref().zip(slugs.get(&project)).map(|(base, slug)| format!("{base}/p/{slug}/feedback/{id}"));
-        let kind = if made || is_withheld { EventKind::FeedbackCreated } else { EventKind::FeedbackUpdated };
-        told.events.push(NewEvent::new(project, kind, &data(row, identities.get(id), url), now));
+        published.push((feedback, made || is_withheld));
     }
+    told.events = events(app, published).await?;
     Ok(told)
 }
 
-type StoredIdentity = (i64, Option<String>, Option<String>);
-
-/// Returns the feedback with all fields of the API's `Feedback`, under the same names.
-fn data(row: &IndexRow, identity: Option<&StoredIdentity>, url: Option<String>) -> Value {
-    let (verified, stored, claimed) = identity.cloned().unwrap_or_default();
-    let claimed = claimed.and_then(|json| serde_json::from_str::<Value>(&json).ok());
-    let f = &row.feedback;
-    json!({
-        "id": f.id,
-        "project_id": f.project,
-        "kind": f.kind.as_str(),
-        "text": f.text,
-        "score": f.score.zip(f.score_max).map(|(value, max)| json!({ "value": value, "max": max })),
-        "status": f.status.as_str(),
-        "tags": f.tags,
-        "linked": row.linked,
-        "assignee_id": f.assignee,
-        "contact_id": f.contact,
-        "contact": f.contact.map(|id| json!({
-            "id": id,
-            "name": row.contact_name,
-            "email": row.contact_email,
-            "external_id": row.contact_external,
-            "verified": verified_names(verified),
-            "identity": claim_of_feedback(f, stored.as_deref()).as_str(),
-            "claimed": claimed,
-        })),
-        "survey_id": f.survey,
-        "response_id": f.response,
-        "page_url": f.page_url,
-        "release": f.release,
-        "environment": f.environment,
-        "language": f.language,
-        "spam_reasons": f.spam_reasons,
-        "created_at": f.created_at.rfc3339(),
-        "updated_at": f.updated_at.rfc3339(),
-        "version": f.version,
-        "url": url,
-    })
+/// Returns an event for each record: that it was created, or else that it was updated.
+async fn events(app: &App, published: Vec<(Feedback, bool)>) -> Result<Vec<NewEvent>> {
+    let now = app.now();
+    let mut slugs: HashMap<ProjectId, String> = HashMap::new();
+    let mut heads = Vec::with_capacity(published.len());
+    let mut records = Vec::with_capacity(published.len());
+    for (feedback, is_new) in published {
+        let project = feedback.project;
+        if let Entry::Vacant(slug) = slugs.entry(project) {
+            slug.insert(app.store.project_by_id(project).await?.map(|p| p.slug).unwrap_or_default());
+        }
+        let url = slugs.get(&project).and_then(|slug| app.store.page_url(slug, &format!("feedback/{}", feedback.id)));
+        heads.push((project, url, is_new));
+        records.push(feedback);
+    }
+    let details = app.store.feedback_details(records).await?;
+    let event = |((project, url, is_new), detail)| {
+        let what = if is_new { EventData::FeedbackCreated } else { EventData::FeedbackUpdated };
+        NewEvent::new(project, url, what(Box::new(detail)), now)
+    };
+    heads.into_iter().zip(details).map(event).collect()
 }

@@ -13,11 +13,7 @@ use domain::{
     text::{limit, spaced},
     webhooks::{EventKind, MAX_ENDPOINTS, MAX_NOTE},
 };
-use serde_json::json;
-use store::{
-    Act, Fingerprint, IdempotencyScope, IdempotentWrite,
-    webhooks::{Endpoint, NewEvent},
-};
+use store::{Act, Fingerprint, IdempotencyScope, IdempotentWrite, webhooks::Endpoint};
 
 use crate::{error::Result, state::App};
 
@@ -226,9 +222,7 @@ pub async fn test(app: &App, scope: &Scope, key: &str, endpoint: EndpointId) -> 
         .act_once(app.context(scope), once, move |act| {
             Box::pin(async move {
                 hold_enabled(act, endpoint).await?;
-                let data = json!({ "endpoint_id": endpoint, "project_id": act.project() });
-                let event = NewEvent::new(act.project(), EventKind::Test, &data, act.now());
-                act.insert_event_for(&event, endpoint).await
+                act.test_event(endpoint).await
             })
         })
         .await

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use domain::{accounts::Scope, backlog::BacklogItem, ids::BacklogItemId};
 use sqlx::FromRow;
 
-use crate::{Dialect, Store, error::Result, id};
+use crate::{Dialect, Store, Tx, error::Result, id};
 
 /// The demand for an item. Feedback marked as spam is linked but not counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromRow)]
@@ -17,6 +17,17 @@ pub struct ItemEvidence {
     /// Of these, links marked as critical.
     pub critical: i64,
 }
+
+impl From<ItemEvidence> for schemas::Evidence {
+    fn from(evidence: ItemEvidence) -> Self {
+        Self { people: evidence.people, feedback: evidence.said, critical: evidence.critical }
+    }
+}
+
+/// The demand for one item of a project.
+const OF_ONE: &str = "SELECT COUNT(DISTINCT COALESCE(f.contact_id, f.id)) AS people, COUNT(f.id) AS said, \
+     COUNT(CASE WHEN l.importance = 'critical' THEN f.id END) AS critical \
+     FROM links l JOIN feedback f ON f.id = l.feedback_id AND f.status <> 'spam' WHERE l.project_id = $1 AND l.backlog_id = $2";
 
 impl Store {
     /// Returns the demand for each of these items.
@@ -49,14 +60,13 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn backlog_evidence(&self, scope: &Scope, item: &BacklogItem) -> Result<ItemEvidence> {
-        Ok(sqlx::query_as(
-            "SELECT COUNT(DISTINCT COALESCE(f.contact_id, f.id)) AS people, COUNT(f.id) AS said, \
-             COUNT(CASE WHEN l.importance = 'critical' THEN f.id END) AS critical \
-             FROM links l JOIN feedback f ON f.id = l.feedback_id AND f.status <> 'spam' WHERE l.project_id = $1 AND l.backlog_id = $2",
-        )
-        .bind(scope.project().to_string())
-        .bind(item.id.to_string())
-        .fetch_one(self.reader())
-        .await?)
+        Ok(sqlx::query_as(OF_ONE).bind(scope.project().to_string()).bind(item.id.to_string()).fetch_one(self.reader()).await?)
+    }
+}
+
+impl Tx<'_> {
+    /// Same as [`Store::backlog_evidence`], including the changes of this transaction.
+    pub(crate) async fn backlog_evidence(&mut self, item: &BacklogItem) -> Result<ItemEvidence> {
+        Ok(sqlx::query_as(OF_ONE).bind(item.project.to_string()).bind(item.id.to_string()).fetch_one(self.conn()).await?)
     }
 }

@@ -30,7 +30,7 @@ struct BacklogItemRow {
     version: i64,
 }
 
-pub(super) fn status(text: &str) -> BacklogStatus {
+pub(crate) fn status(text: &str) -> BacklogStatus {
     or_instead("status of a backlog item", BacklogStatus::parse(text), BacklogStatus::Open)
 }
 

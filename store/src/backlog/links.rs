@@ -13,7 +13,7 @@ use sqlx::FromRow;
 use super::items::status;
 use crate::{Dialect, Store, Tx, error::Result, id, or_instead};
 
-fn importance(text: &str) -> Importance {
+pub(crate) fn importance(text: &str) -> Importance {
     or_instead("importance of a link", Importance::parse(text), Importance::Normal)
 }
 

@@ -8,7 +8,9 @@ use domain::ids::{BacklogItemId, FeedbackId};
 use serde::{Deserialize, Serialize};
 
 pub use evidence::ItemEvidence;
+pub(crate) use items::status;
 pub use items::{BacklogFilter, ListedItem};
+pub(crate) use links::importance;
 pub use links::{LinkContent, LinkedFeedback, LinkedItem};
 
 /// An undoable backlog operation.

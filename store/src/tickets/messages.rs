@@ -9,7 +9,66 @@ use domain::{
     tickets::{Message, MessageAuthor, Ticket, TicketAttachment},
 };
 
-use crate::{Store, Tx, error::Result, id, optional_id, or_instead};
+use sqlx::FromRow;
+
+use crate::{
+    Store, Tx,
+    error::{Error, Result},
+    id, optional_id, or_instead,
+};
+
+/// The beginning of a statement that reads messages.
+macro_rules! messages {
+    () => {
+        "SELECT m.id, m.author, m.actor_id, a.name, m.body, m.created_at FROM ticket_messages m LEFT JOIN actors a ON a.id = m.actor_id "
+    };
+}
+
+/// The beginning of a statement that reads the files of messages.
+macro_rules! files {
+    () => {
+        "SELECT message_id, id, name, media_type, size FROM attachments "
+    };
+}
+
+#[derive(FromRow)]
+struct MessageRow {
+    id: String,
+    author: String,
+    actor_id: Option<String>,
+    name: Option<String>,
+    body: String,
+    created_at: i64,
+}
+
+#[derive(FromRow)]
+struct FileRow {
+    message_id: String,
+    id: String,
+    name: String,
+    media_type: String,
+    size: i64,
+}
+
+/// Returns messages with their files.
+fn with_files(rows: Vec<MessageRow>, files: Vec<FileRow>) -> Result<Vec<Message>> {
+    let mut by_message: HashMap<String, Vec<TicketAttachment>> = HashMap::new();
+    for FileRow { message_id, id: own, name, media_type, size } in files {
+        by_message.entry(message_id).or_default().push(TicketAttachment { id: id(&own)?, name, media_type, size });
+    }
+    let read = |row: MessageRow| {
+        Ok(Message {
+            id: id(&row.id)?,
+            author: or_instead("author of a message", MessageAuthor::parse(&row.author), MessageAuthor::Note),
+            by: optional_id(row.actor_id.as_deref())?,
+            by_name: row.name.filter(|name| !name.is_empty()),
+            body: row.body,
+            created_at: Timestamp(row.created_at),
+            attachments: by_message.remove(&row.id).unwrap_or_default(),
+        })
+    };
+    rows.into_iter().map(read).collect()
+}
 
 impl Store {
     /// Returns the messages of a ticket with their files, oldest first; notes only with `notes`.
@@ -17,58 +76,62 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn ticket_messages(&self, scope: &Scope, ticket: TicketId, notes: bool) -> Result<Vec<Message>> {
-        type MessageRow = (String, String, Option<String>, Option<String>, String, i64);
-        let rows: Vec<MessageRow> = sqlx::query_as(
-            "SELECT m.id, m.author, m.actor_id, a.name, m.body, m.created_at FROM ticket_messages m LEFT JOIN actors a ON a.id = m.actor_id \
-             WHERE m.ticket_id = $1 AND m.project_id = $2 AND ($3 = 1 OR m.author <> 'note') ORDER BY m.created_at, m.id",
-        )
+        let rows: Vec<MessageRow> = sqlx::query_as(concat!(
+            messages!(),
+            "WHERE m.ticket_id = $1 AND m.project_id = $2 AND ($3 = 1 OR m.author <> 'note') ORDER BY m.created_at, m.id"
+        ))
         .bind(ticket.to_string())
         .bind(scope.project().to_string())
         .bind(i64::from(notes))
         .fetch_all(self.reader())
         .await?;
-        let files: Vec<(String, String, String, String, i64)> = sqlx::query_as(
-            "SELECT message_id, id, name, media_type, size FROM attachments \
-             WHERE ticket_id = $1 AND project_id = $2 AND message_id IS NOT NULL ORDER BY created_at, id",
-        )
+        let files: Vec<FileRow> = sqlx::query_as(concat!(
+            files!(),
+            "WHERE ticket_id = $1 AND project_id = $2 AND message_id IS NOT NULL ORDER BY created_at, id"
+        ))
         .bind(ticket.to_string())
         .bind(scope.project().to_string())
         .fetch_all(self.reader())
         .await?;
-        let mut by_message: HashMap<String, Vec<TicketAttachment>> = HashMap::new();
-        for (message, own, name, media_type, size) in files {
-            by_message.entry(message).or_default().push(TicketAttachment { id: id(&own)?, name, media_type, size });
-        }
-        let read = |(own, author, by, by_name, body, at): MessageRow| {
-            Ok(Message {
-                id: id(&own)?,
-                author: or_instead("author of a message", MessageAuthor::parse(&author), MessageAuthor::Note),
-                by: optional_id(by.as_deref())?,
-                by_name: by_name.filter(|name| !name.is_empty()),
-                body,
-                created_at: Timestamp(at),
-                attachments: by_message.remove(&own).unwrap_or_default(),
-            })
-        };
-        rows.into_iter().map(read).collect()
+        with_files(rows, files)
     }
 }
 
 impl Tx<'_> {
-    /// Returns the messages of a ticket so far, oldest first, without notes and files.
+    /// Returns a message of a ticket with its files.
+    ///
+    /// # Errors
+    /// When the database fails, or the ticket has no such message.
+    pub(crate) async fn ticket_message(&mut self, ticket: &Ticket, message: MessageId) -> Result<Message> {
+        let rows: Vec<MessageRow> = sqlx::query_as(concat!(messages!(), "WHERE m.id = $1 AND m.ticket_id = $2 AND m.project_id = $3"))
+            .bind(message.to_string())
+            .bind(ticket.id.to_string())
+            .bind(ticket.project.to_string())
+            .fetch_all(self.conn())
+            .await?;
+        let files: Vec<FileRow> =
+            sqlx::query_as(concat!(files!(), "WHERE message_id = $1 AND ticket_id = $2 AND project_id = $3 ORDER BY created_at, id"))
+                .bind(message.to_string())
+                .bind(ticket.id.to_string())
+                .bind(ticket.project.to_string())
+                .fetch_all(self.conn())
+                .await?;
+        with_files(rows, files)?.pop().ok_or_else(|| Error::internal("message of a ticket", "not found"))
+    }
+
+    /// Returns the messages of a ticket so far, oldest first, without notes.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn ticket_transcript(&mut self, ticket: &Ticket) -> Result<Vec<(MessageAuthor, String)>> {
-        let rows: Vec<(String, String)> = sqlx::query_as(
-            "SELECT author, body FROM ticket_messages WHERE ticket_id = $1 AND project_id = $2 AND author <> 'note' ORDER BY created_at, id",
+    pub(crate) async fn ticket_transcript(&mut self, ticket: &Ticket) -> Result<Vec<MessageId>> {
+        let rows: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM ticket_messages WHERE ticket_id = $1 AND project_id = $2 AND author <> 'note' ORDER BY created_at, id",
         )
         .bind(ticket.id.to_string())
         .bind(ticket.project.to_string())
         .fetch_all(self.conn())
         .await?;
-        let author = |word: &str| or_instead("author of a message", MessageAuthor::parse(word), MessageAuthor::Requester);
-        Ok(rows.into_iter().map(|(word, body)| (author(&word), body)).collect())
+        rows.iter().map(|own| id(own)).collect()
     }
 
     /// Adds a message to a ticket.

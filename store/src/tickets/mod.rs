@@ -9,7 +9,6 @@ use domain::{
     feedback::{Feedback, FeedbackStatus},
     ids::{FeedbackId, ProjectId, TicketId},
     tickets::{NewTicket, Priority, Ticket, TicketState},
-    webhooks::EventKind,
 };
 use sqlx::FromRow;
 
@@ -18,6 +17,7 @@ pub use attachments::{ATTACHMENT_CHUNK_BYTES, NewAttachment};
 use crate::{
     Act, Store, Tx,
     error::{Error, Result},
+    events::TicketChange,
     id,
     numbers::NumberSequence,
     or_instead,
@@ -272,8 +272,8 @@ impl Tx<'_> {
             .await?;
         let Some(moved) = moved else { return Ok(()) };
         let ticket: Ticket = moved.try_into()?;
-        let kind = if ticket.state == TicketState::Closed { EventKind::TicketClosed } else { EventKind::TicketReopened };
-        self.ticket_event(kind, &ticket, None, at).await
+        let change = if ticket.state == TicketState::Closed { TicketChange::Closed } else { TicketChange::Reopened };
+        self.ticket_event(&ticket, change, at).await
     }
 
     /// Appends the requester's message to the searchable text.

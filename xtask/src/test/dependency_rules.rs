@@ -1,5 +1,5 @@
-//! The direction of dependencies: `domain` ← `store`, `search` ← `service` ← `server`, and `domain` ← `app` ← `server`. The compiler
-//! enforces it; this check lists dependencies that no crate may acquire indirectly.
+//! The direction of dependencies: `domain` ← `schemas` ← `store`, `domain` ← `search`, `store`, `search` ← `service` ← `server`, and
+//! `domain` ← `app` ← `server`. The compiler enforces it; this check lists dependencies that no crate may acquire indirectly.
 
 use std::{
     collections::BTreeSet,
@@ -18,15 +18,16 @@ use crate::{
 
 /// Packages, their build options, and packages they must not depend on, even indirectly.
 const TREES: &[(&str, &[&str], &[&str])] = &[
-    ("earshot-domain", &[], &["tokio", "sqlx", "sqlx-core", "axum", "leptos", "tantivy"]),
+    ("earshot-domain", &[], &["tokio", "sqlx", "sqlx-core", "axum", "leptos", "tantivy", "utoipa"]),
+    ("earshot-schemas", &[], &["tokio", "sqlx", "sqlx-core", "axum", "leptos", "tantivy"]),
     ("earshot-search", &[], &["sqlx", "sqlx-core", "axum", "leptos", "earshot-store", "earshot-service", "earshot-app", "earshot-server"]),
     ("earshot-store", &[], &["tantivy", "axum", "leptos", "earshot-search", "earshot-service", "earshot-app", "earshot-server"]),
     ("earshot-service", &[], &["axum", "leptos", "clap", "earshot-app", "earshot-server"]),
-    ("earshot-app", &["--features", "ssr"], &["sqlx", "sqlx-core", "tantivy", "axum", "earshot-server"]),
+    ("earshot-app", &["--features", "ssr"], &["sqlx", "sqlx-core", "tantivy", "axum", "utoipa", "earshot-server"]),
     (
         "earshot-app",
         &["--features", "hydrate", "--target", "wasm32-unknown-unknown"],
-        &["tokio", "sqlx", "sqlx-core", "tantivy", "axum", "earshot-server"],
+        &["tokio", "sqlx", "sqlx-core", "tantivy", "axum", "utoipa", "earshot-server"],
     ),
 ];
 

@@ -7,6 +7,7 @@ use domain::{
     backlog::{self, BacklogStatus},
     ids::{BacklogItemId, FeedbackId},
 };
+use schemas::{BacklogItem, Importance, ItemStatus};
 use serde::{Deserialize, Serialize};
 use service::{
     backlog::{
@@ -16,7 +17,7 @@ use service::{
     error::Error,
     state::{App, AppState},
 };
-use store::backlog::{BacklogFilter, ItemEvidence};
+use store::backlog::BacklogFilter;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::Validate;
@@ -28,111 +29,6 @@ use super::{
     request::{self, PathIds, QueryParams, WriteRequest},
     write_outcome::{self, WriteOutcome, use_case_key},
 };
-
-/// Progress of the work.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ItemStatus {
-    /// Not decided.
-    Open,
-    /// Decided, not started.
-    Planned,
-    /// In progress.
-    InProgress,
-    /// Available to users.
-    Shipped,
-    /// Decided against.
-    Declined,
-}
-
-impl From<BacklogStatus> for ItemStatus {
-    fn from(status: BacklogStatus) -> Self {
-        match status {
-            BacklogStatus::Open => Self::Open,
-            BacklogStatus::Planned => Self::Planned,
-            BacklogStatus::InProgress => Self::InProgress,
-            BacklogStatus::Shipped => Self::Shipped,
-            BacklogStatus::Declined => Self::Declined,
-        }
-    }
-}
-
-impl From<ItemStatus> for BacklogStatus {
-    fn from(status: ItemStatus) -> Self {
-        match status {
-            ItemStatus::Open => Self::Open,
-            ItemStatus::Planned => Self::Planned,
-            ItemStatus::InProgress => Self::InProgress,
-            ItemStatus::Shipped => Self::Shipped,
-            ItemStatus::Declined => Self::Declined,
-        }
-    }
-}
-
-/// How much the item matters to the person who gave the feedback.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Importance {
-    /// They would like it.
-    Nice,
-    /// They want it.
-    #[default]
-    Normal,
-    /// They cannot do without it.
-    Critical,
-}
-
-impl From<Importance> for backlog::Importance {
-    fn from(importance: Importance) -> Self {
-        match importance {
-            Importance::Nice => Self::Nice,
-            Importance::Normal => Self::Normal,
-            Importance::Critical => Self::Critical,
-        }
-    }
-}
-
-impl From<backlog::Importance> for Importance {
-    fn from(importance: backlog::Importance) -> Self {
-        match importance {
-            backlog::Importance::Nice => Self::Nice,
-            backlog::Importance::Normal => Self::Normal,
-            backlog::Importance::Critical => Self::Critical,
-        }
-    }
-}
-
-/// A unit of work.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct BacklogItem {
-    id: Uuid,
-    /// The number shown in the console, as in `#12`.
-    #[schema(example = 12)]
-    number: i64,
-    #[schema(example = "Export keeps all columns")]
-    title: String,
-    body: String,
-    status: ItemStatus,
-    evidence: EvidenceView,
-    #[schema(format = DateTime)]
-    created_at: String,
-    #[schema(format = DateTime)]
-    updated_at: String,
-    /// Increases with each change.
-    version: i64,
-}
-
-/// Demand for an item, not counting spam.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Evidence)]
-pub struct EvidenceView {
-    /// Distinct people.
-    people: i64,
-    /// Linked items of feedback.
-    feedback: i64,
-    /// How many of them are marked critical.
-    critical: i64,
-}
 
 /// One page of items, newest first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -161,27 +57,13 @@ pub struct LinkList {
     next_cursor: Option<String>,
 }
 
-fn view(item: backlog::BacklogItem, evidence: ItemEvidence) -> BacklogItem {
-    BacklogItem {
-        id: item.id.0,
-        number: item.number,
-        title: item.title,
-        body: item.body,
-        status: item.status.into(),
-        evidence: EvidenceView { people: evidence.people, feedback: evidence.said, critical: evidence.critical },
-        created_at: item.created_at.rfc3339(),
-        updated_at: item.updated_at.rfc3339(),
-        version: item.version,
-    }
-}
-
 async fn find(app: &App, scope: &Scope, id: Uuid) -> ApiHandlerResult<backlog::BacklogItem> {
     Ok(app.store.backlog_item_by_id(scope, BacklogItemId(id)).await?.ok_or(Refusal::NotFound)?)
 }
 
 async fn with_evidence(app: &App, scope: &Scope, item: backlog::BacklogItem) -> ApiHandlerResult<BacklogItem> {
     let evidence = app.store.backlog_evidence(scope, &item).await?;
-    Ok(view(item, evidence))
+    Ok(BacklogItem::new(item, evidence.into()))
 }
 
 /// Query parameters of the list.
@@ -223,8 +105,11 @@ pub async fn list_items(
     let mut items = app.store.backlog_page(&scope, &filter, after, page::fetch_limit(asked.limit)).await?;
     let next_cursor = page::split_page(&mut items, asked.limit, |item| (item.created_at, item.id.0));
     let mut evidence = app.store.evidence_of(&scope, &items).await?;
-    let items =
-        items.into_iter().map(|item| (evidence.remove(&item.id).unwrap_or_default(), item)).map(|(e, item)| view(item, e)).collect();
+    let items = items
+        .into_iter()
+        .map(|item| (evidence.remove(&item.id).unwrap_or_default(), item))
+        .map(|(e, item)| BacklogItem::new(item, e.into()))
+        .collect();
     let questions = [
         ("q", Some(asked.q).filter(|q| !q.is_empty())),
         ("status", status.map(|s| s.as_str().to_owned())),
@@ -302,13 +187,12 @@ pub async fn update_item(
     let scope = sent.caller.scope(Role::Triager)?;
     write_outcome::idempotent(&app, &sent, async {
         let item = find(&app, &scope, id).await?;
-        let current = with_evidence(&app, &scope, item).await?;
+        let current = with_evidence(&app, &scope, item.clone()).await?;
         // An invalid request is refused regardless of the resource's state (RFC 9110, section 13.2.1).
-        let (title, text) =
-            backlog::check_item(body.title.as_deref().unwrap_or(&current.title), body.body.as_deref().unwrap_or(&current.body))?;
+        let (title, text) = backlog::check_item(body.title.as_deref().unwrap_or(&item.title), body.body.as_deref().unwrap_or(&item.body))?;
         write_outcome::require_if_match(&sent.headers, &current)?;
         let wanted = BacklogUpdate { title, body: text, status: body.status.map(Into::into) };
-        let changed = patch(&app, &scope, current.number, current.version, wanted).await;
+        let changed = patch(&app, &scope, item.number, item.version, wanted).await;
         changed.map_err(|error: Error| ApiRejection::from(error).stale())?;
         let item = find(&app, &scope, id).await?;
         Ok(WriteOutcome::changed(&with_evidence(&app, &scope, item).await?)?)

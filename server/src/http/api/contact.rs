@@ -1,15 +1,14 @@
-//! The person who gave feedback, as an API client provides and reads it.
+//! The person who gave feedback, as an API client provides it.
 
 use std::collections::BTreeMap;
 
 use domain::{
     DomainError as Refusal, FieldErrors, email,
-    feedback::Feedback,
     identity::Claim,
     responses::ClaimedContact,
     text::{line, too_long},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use validator::Validate;
@@ -84,74 +83,6 @@ impl NewContact {
             );
         }
         (person.external_id.is_some() || person.email.is_some() || person.name.is_some() || person.attributes.is_some()).then_some(person)
-    }
-}
-
-/// The person who gave the feedback.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Contact {
-    /// Your own ID for the person.
-    id: Option<String>,
-    email: Option<String>,
-    name: Option<String>,
-    /// Additional properties.
-    #[schema(value_type = Attributes)]
-    attributes: BTreeMap<String, Value>,
-    /// Which of these are verified by a signed claim or by your team: any of `id`, `email`, `name`, `attributes`.
-    verified: Vec<&'static str>,
-    /// Trust level of the identity claim of this feedback: `verified` (signed by your server), `team` (API or import), `unsigned`, or `expired`
-    /// or `wrong` for an invalid signature.
-    #[schema(example = "verified")]
-    identity: &'static str,
-    /// Details of an unverified claim that differ. They are stored with this feedback and do not change the contact.
-    #[schema(value_type = Option<ClaimedContactSchema>)]
-    claimed: Option<BTreeMap<String, Value>>,
-}
-
-/// Additional properties of a person.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "a name in the document")]
-struct Attributes(BTreeMap<String, Attribute>);
-
-/// The value of an additional property.
-#[derive(ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "a name in the document")]
-enum Attribute {
-    Text(String),
-    Number(f64),
-    HasFlag(bool),
-}
-
-/// What an unverified claim says of a person.
-#[derive(ToSchema)]
-#[schema(as = ClaimedContact)]
-#[expect(dead_code, reason = "a name in the document")]
-struct ClaimedContactSchema {
-    #[schema(nullable = false)]
-    id: Option<String>,
-    #[schema(nullable = false)]
-    email: Option<String>,
-    #[schema(nullable = false)]
-    name: Option<String>,
-    #[schema(nullable = false)]
-    attributes: Option<Attributes>,
-}
-
-impl Contact {
-    /// From the stored row.
-    #[must_use]
-    pub fn of(person: store::triage::FeedbackContact, feedback: &Feedback) -> Self {
-        let attributes = serde_json::from_str(&person.attributes).unwrap_or_default();
-        Self {
-            verified: person.verified(),
-            identity: person.claim(feedback).as_str(),
-            claimed: person.claimed.as_deref().and_then(|json| serde_json::from_str(json).ok()),
-            id: person.external_id,
-            email: person.email,
-            name: person.name,
-            attributes,
-        }
     }
 }
 

@@ -7,11 +7,12 @@ use domain::{
     clock::DAY_MS,
     desk::{AGE_GROUPS, DurationStats},
 };
+use schemas::TicketState;
 use serde::Serialize;
 use service::{desk, state::AppState};
 use utoipa::ToSchema;
 
-use super::{caller::ApiCaller, problem::ApiHandlerResult, tickets::TicketState, write_outcome};
+use super::{caller::ApiCaller, problem::ApiHandlerResult, write_outcome};
 
 /// How the desk is doing: open tickets, and waiting times of the last days. Spam is left out.
 #[derive(Debug, Serialize, ToSchema)]

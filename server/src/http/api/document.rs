@@ -12,7 +12,7 @@ use domain::{
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
-use super::{BASE, Operations, problem::ApiHandlerResult, write_outcome};
+use super::{BASE, Operations, events, problem::ApiHandlerResult, write_outcome};
 use crate::http::address::BaseUrl;
 
 /// The document without the URL of this installation.
@@ -62,6 +62,9 @@ first response. Other write requests accept one too. The same key with a differe
 
 **Lists** come in pages: `limit` is 1 to 100, and `next_cursor` (also the header `Link: …; rel=\"next\"`) leads to the next page. Cursors are opaque.
 
+**Events** are posted to webhooks, signed as [Standard Webhooks](https://www.standardwebhooks.com) defines. Their `data` has the shapes that this \
+API returns; the `webhooks` of this document describe each of them.
+
 **Errors** are RFC 9457 problem documents (`application/problem+json`) with the place of each fault. Requests with fields that are not listed here \
 are refused.
 
@@ -77,6 +80,7 @@ fn build() -> Value {
     });
     document["components"]["securitySchemes"] =
         json!({ "key": { "type": "http", "scheme": "bearer", "bearerFormat": "eas_…", "description": "An API key of the project." } });
+    events::describe(&mut document);
     tighten(&mut document["components"]["schemas"]);
     promise(&mut document["components"]["schemas"]);
     enumerate(&mut document["components"]["schemas"]);

@@ -6,11 +6,12 @@ use axum::{extract::State, http::HeaderMap, response::Response};
 use domain::{
     DomainError as Refusal, FieldErrors, Timestamp,
     accounts::{Role, Scope},
-    feedback::{self, FeedbackStatus},
+    feedback::FeedbackStatus,
     ids::{FeedbackId, StaffId},
     text::{is_blank, line},
     triage::TriageQuery,
 };
+use schemas::{Feedback, FeedbackDetail};
 use search::{SearchRequest, Sort};
 use serde::{Deserialize, Serialize};
 use service::{
@@ -28,89 +29,12 @@ use validator::Validate;
 
 use super::{
     caller::ApiCaller,
-    contact::{Contact, NewContact, address, all_fits},
+    contact::{NewContact, address, all_fits},
     page,
     problem::{ApiHandlerResult, ApiRejection, FieldProblem},
     request::{self, PathIds, QueryParams, WriteRequest},
     write_outcome::{self, WriteOutcome, use_case_key},
 };
-
-/// An item of feedback.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Feedback {
-    id: Uuid,
-    /// Its source: `survey_response`, `ticket`, `idea`, `usability`, `api` or `import`.
-    #[schema(example = "api")]
-    kind: String,
-    /// The text; empty if there is only a score.
-    text: String,
-    /// The score, if one was given.
-    score: Option<Score>,
-    /// `new`, `triaged`, `linked`, `resolved` or `spam`.
-    #[schema(example = "new")]
-    status: String,
-    /// The assignee.
-    assignee_id: Option<Uuid>,
-    tags: Vec<String>,
-    /// The person who gave it; null if nothing is known of them.
-    contact_id: Option<Uuid>,
-    survey_id: Option<Uuid>,
-    response_id: Option<Uuid>,
-    page_url: Option<String>,
-    release: Option<String>,
-    environment: Option<String>,
-    /// BCP 47.
-    #[schema(example = "en")]
-    language: String,
-    /// Why it is suspected to be spam.
-    spam_reasons: Vec<String>,
-    #[schema(format = DateTime)]
-    created_at: String,
-    #[schema(format = DateTime)]
-    updated_at: String,
-    /// Increases with each change.
-    version: i64,
-}
-
-/// An item of feedback with its contact and links.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct FeedbackDetail {
-    #[serde(flatten)]
-    feedback: Feedback,
-    /// Your own ID for it, if it was added or imported with one.
-    external_id: Option<String>,
-    /// The person who gave it, if known.
-    contact: Option<Contact>,
-    /// The linked backlog items.
-    links: Vec<LinkedItem>,
-}
-
-/// A linked backlog item.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct LinkedItem {
-    /// The item’s number.
-    number: i64,
-    title: String,
-    /// `open`, `planned`, `in_progress`, `shipped` or `declined`.
-    #[schema(value_type = super::backlog::ItemStatus)]
-    status: String,
-    /// The quoted part of the feedback; null if the link is about all of it.
-    quote: Option<String>,
-    /// `nice`, `normal` or `critical`.
-    #[schema(value_type = super::backlog::Importance)]
-    importance: String,
-}
-
-/// A score on its scale.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-pub struct Score {
-    /// From 0 to `max`.
-    #[schema(minimum = 0, maximum = 100, example = 9)]
-    value: f64,
-    /// The maximum of the scale: 10 for NPS, 5 for satisfaction.
-    #[schema(minimum = 1, maximum = 100, example = 10)]
-    max: f64,
-}
 
 /// A score to add.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
@@ -141,31 +65,6 @@ pub struct FeedbackList {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "a name in the document")]
 struct FacetCounts(BTreeMap<String, usize>);
-
-impl From<feedback::Feedback> for Feedback {
-    fn from(item: feedback::Feedback) -> Self {
-        Self {
-            id: item.id.0,
-            kind: item.kind.as_str().into(),
-            text: item.text,
-            score: item.score.zip(item.score_max).map(|(value, max)| Score { value, max }),
-            status: item.status.as_str().into(),
-            assignee_id: item.assignee.map(|staff| staff.0),
-            tags: item.tags,
-            contact_id: item.contact.map(|contact| contact.0),
-            survey_id: item.survey.map(|survey| survey.0),
-            response_id: item.response.map(|response| response.0),
-            page_url: item.page_url,
-            release: item.release,
-            environment: item.environment,
-            language: item.language,
-            spam_reasons: item.spam_reasons,
-            created_at: item.created_at.rfc3339(),
-            updated_at: item.updated_at.rfc3339(),
-            version: item.version,
-        }
-    }
-}
 
 /// The sort order.
 #[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
@@ -267,21 +166,8 @@ pub async fn list_feedback(
 }
 
 async fn detail(app: &App, scope: &Scope, id: FeedbackId) -> ApiHandlerResult<FeedbackDetail> {
-    let item = app.store.feedback_by_ids(scope, &[id]).await?.pop().ok_or(Refusal::NotFound)?;
-    let contact = app.store.contact_of_feedback(scope, &item).await?.map(|person| Contact::of(person, &item));
-    let links = app.store.linked_items(scope, id).await?;
-    let links = links
-        .into_iter()
-        .map(|link| LinkedItem {
-            number: link.number,
-            title: link.title,
-            status: link.status.as_str().into(),
-            quote: link.quote,
-            importance: link.importance.as_str().into(),
-        })
-        .collect();
-    let external_id = app.store.feedback_external_id(scope, id).await?;
-    Ok(FeedbackDetail { feedback: item.into(), external_id, contact, links })
+    let found = app.store.feedback_by_ids(scope, &[id]).await?;
+    Ok(app.store.feedback_details(found).await?.pop().ok_or(Refusal::NotFound)?)
 }
 
 /// Read feedback
@@ -465,7 +351,7 @@ pub async fn update_feedback(
         write_outcome::require_if_match(&sent.headers, &current)?;
         let status = body.status.map(FeedbackStatus::from);
         let wanted = FeedbackUpdate { status, assignee: body.assignee_id.map(|staff| staff.map(StaffId)), tags };
-        patch(&app, &scope, id, current.feedback.version, wanted).await.map_err(|error: Error| ApiRejection::from(error).stale())?;
+        patch(&app, &scope, id, current.version(), wanted).await.map_err(|error: Error| ApiRejection::from(error).stale())?;
         Ok(WriteOutcome::changed(&detail(&app, &scope, id).await?)?)
     })
     .await

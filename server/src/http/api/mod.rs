@@ -14,6 +14,7 @@ mod deliveries;
 mod desk;
 mod document;
 mod draft;
+mod events;
 mod export;
 mod feedback;
 mod history;
@@ -60,7 +61,7 @@ const BASE: &str = "/api/v1";
 macro_rules! operations {
     ($($module:ident: $($handler:ident),+;)+) => {
         #[derive(OpenApi)]
-        #[openapi(paths($($($module::$handler),+),+), components(schemas(problem::Problem, export::Format, feedback::Order, responses::Spam)))]
+        #[openapi(paths($($($module::$handler),+),+), components(schemas(problem::Problem, export::Format, feedback::Order, responses::Spam, schemas::Event, schemas::EventData)))]
         struct Operations;
 
         fn handlers() -> Vec<(&'static str, fn(MethodFilter) -> MethodRouter<WebState>)> {

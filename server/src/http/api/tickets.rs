@@ -2,11 +2,12 @@
 
 use axum::{extract::State, http::HeaderMap, response::Response};
 use domain::{
-    DomainError as Refusal, Timestamp,
+    DomainError as Refusal,
     accounts::{Role, Scope},
     ids::{StaffId, TicketId},
     tickets::{self as rules, NewTicket},
 };
+use schemas::{Message, Priority, Ticket, TicketState};
 use serde::{Deserialize, Serialize};
 use service::{
     error::Error,
@@ -29,107 +30,6 @@ use super::{
     write_outcome::{self, WriteOutcome, use_case_key},
 };
 
-/// How urgent a ticket is.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Priority {
-    /// Can wait.
-    Low,
-    /// The default.
-    Normal,
-    /// Soon.
-    High,
-    /// Before everything else.
-    Urgent,
-}
-
-impl From<rules::Priority> for Priority {
-    fn from(priority: rules::Priority) -> Self {
-        match priority {
-            rules::Priority::Low => Self::Low,
-            rules::Priority::Normal => Self::Normal,
-            rules::Priority::High => Self::High,
-            rules::Priority::Urgent => Self::Urgent,
-        }
-    }
-}
-
-impl From<Priority> for rules::Priority {
-    fn from(priority: Priority) -> Self {
-        match priority {
-            Priority::Low => Self::Low,
-            Priority::Normal => Self::Normal,
-            Priority::High => Self::High,
-            Priority::Urgent => Self::Urgent,
-        }
-    }
-}
-
-/// Whose turn it is.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TicketState {
-    /// The team has to reply.
-    Open,
-    /// Waiting for the requester.
-    Answered,
-    /// Done.
-    Closed,
-}
-
-impl From<rules::TicketState> for TicketState {
-    fn from(state: rules::TicketState) -> Self {
-        match state {
-            rules::TicketState::Open => Self::Open,
-            rules::TicketState::Answered => Self::Answered,
-            rules::TicketState::Closed => Self::Closed,
-        }
-    }
-}
-
-impl From<TicketState> for rules::TicketState {
-    fn from(state: TicketState) -> Self {
-        match state {
-            TicketState::Open => Self::Open,
-            TicketState::Answered => Self::Answered,
-            TicketState::Closed => Self::Closed,
-        }
-    }
-}
-
-/// A support conversation.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Ticket {
-    id: Uuid,
-    /// The number that the requester sees.
-    #[schema(example = 81)]
-    number: i64,
-    /// The feedback that represents the ticket in the inbox.
-    feedback_id: Uuid,
-    #[schema(example = "Refund for order 81")]
-    subject: String,
-    /// The requester.
-    requester: Requester,
-    priority: Priority,
-    state: TicketState,
-    #[schema(format = DateTime)]
-    first_response_at: Option<String>,
-    #[schema(format = DateTime)]
-    resolved_at: Option<String>,
-    #[schema(format = DateTime)]
-    created_at: String,
-    #[schema(format = DateTime)]
-    updated_at: String,
-}
-
-/// The person who asks for help.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Requester {
-    #[schema(example = "ann@example.com")]
-    email: String,
-    name: Option<String>,
-}
-
 /// A ticket with its messages.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TicketDetail {
@@ -143,67 +43,12 @@ pub struct TicketDetail {
     version: i64,
 }
 
-/// A message of a ticket.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Message {
-    id: Uuid,
-    /// `requester`, `staff`, or `note` for an internal note.
-    #[schema(example = "requester")]
-    author: String,
-    /// The team member who wrote it.
-    author_name: Option<String>,
-    body: String,
-    attachments: Vec<Attachment>,
-    #[schema(format = DateTime)]
-    created_at: String,
-}
-
-/// A file attached to a message.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Attachment {
-    id: Uuid,
-    name: String,
-    media_type: String,
-    /// In bytes.
-    size: i64,
-}
-
 /// One page of tickets, newest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TicketList {
     items: Vec<Ticket>,
     /// Cursor for the next page; null on the last page.
     next_cursor: Option<String>,
-}
-
-impl From<rules::Ticket> for Ticket {
-    fn from(ticket: rules::Ticket) -> Self {
-        Self {
-            id: ticket.id.0,
-            number: ticket.number,
-            feedback_id: ticket.feedback.0,
-            subject: ticket.subject,
-            requester: Requester { email: ticket.email, name: ticket.name },
-            priority: ticket.priority.into(),
-            state: ticket.state.into(),
-            first_response_at: ticket.first_response_at.map(Timestamp::rfc3339),
-            resolved_at: ticket.resolved_at.map(Timestamp::rfc3339),
-            created_at: ticket.created_at.rfc3339(),
-            updated_at: ticket.updated_at.rfc3339(),
-        }
-    }
-}
-
-fn message(message: rules::Message) -> Message {
-    let file = |file: rules::TicketAttachment| Attachment { id: file.id.0, name: file.name, media_type: file.media_type, size: file.size };
-    Message {
-        id: message.id.0,
-        author: message.author.as_str().into(),
-        author_name: message.by_name,
-        body: message.body,
-        attachments: message.attachments.into_iter().map(file).collect(),
-        created_at: message.created_at.rfc3339(),
-    }
 }
 
 async fn detail(app: &App, scope: &Scope, id: TicketId) -> ApiHandlerResult<TicketDetail> {
@@ -213,7 +58,7 @@ async fn detail(app: &App, scope: &Scope, id: TicketId) -> ApiHandlerResult<Tick
     Ok(TicketDetail {
         ticket: ticket.into(),
         assignee_id: feedback.assignee.map(|staff| staff.0),
-        messages: messages.into_iter().map(message).collect(),
+        messages: messages.into_iter().map(Message::from).collect(),
         version: feedback.version,
     })
 }

@@ -59,6 +59,7 @@ pub fn breaks(old: &Value, new: &Value) -> Vec<Break> {
             }
         }
     }
+    found.extend(super::events::event_breaks(old, new));
     found.into_iter().collect()
 }
 
@@ -79,16 +80,16 @@ fn shape(path: &str) -> String {
 }
 
 /// An operation with its context.
-struct At<'d> {
-    document: &'d Value,
-    path: &'d str,
-    item: &'d Value,
-    operation: &'d Value,
+pub struct At<'d> {
+    pub document: &'d Value,
+    pub path: &'d str,
+    pub item: &'d Value,
+    pub operation: &'d Value,
 }
 
 impl<'d> At<'d> {
     /// Parameters by location and name on the wire; those of a path by position.
-    fn parameters(&self) -> BTreeMap<(String, String), &'d Value> {
+    pub fn parameters(&self) -> BTreeMap<(String, String), &'d Value> {
         let of = |list: &'d Value| list.as_array().into_iter().flatten().map(|one| resolve(self.document, one));
         let named = of(&self.item["parameters"]).chain(of(&self.operation["parameters"])).map(|parameter| {
             let text = |key: &str| parameter[key].as_str().unwrap_or_default();
@@ -223,7 +224,7 @@ fn resolve<'d>(document: &'d Value, mut value: &'d Value) -> &'d Value {
 
 /// The direction in which a schema's data is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub enum Way {
     /// From the program: everything accepted before must still be accepted.
     Request,
     /// From the server: everything the program knows must still be there.
@@ -282,7 +283,7 @@ const LEAST: [&str; 5] = ["minLength", "minimum", "exclusiveMinimum", "minItems"
 const MOST: [&str; 5] = ["maxLength", "maximum", "exclusiveMaximum", "maxItems", "maxProperties"];
 
 /// Compares schemas of two documents.
-struct Schemas<'c> {
+pub struct Schemas<'c> {
     old: &'c Value,
     new: &'c Value,
     way: Way,
@@ -292,7 +293,7 @@ struct Schemas<'c> {
 }
 
 impl<'c> Schemas<'c> {
-    fn new(old: &At<'c>, new: &At<'c>, way: Way, note: &'c mut dyn FnMut(String)) -> Self {
+    pub fn new(old: &At<'c>, new: &At<'c>, way: Way, note: &'c mut dyn FnMut(String)) -> Self {
         Self { old: old.document, new: new.document, way, note, open: Vec::new() }
     }
 
@@ -301,7 +302,7 @@ impl<'c> Schemas<'c> {
     }
 
     /// Compares two schemas. An absent schema allows anything.
-    fn compare(&mut self, at: &str, old: &Value, new: &Value) {
+    pub fn compare(&mut self, at: &str, old: &Value, new: &Value) {
         let name = |schema: &Value| schema["$ref"].as_str().map(ToOwned::to_owned);
         let pair = name(old).zip(name(new));
         if pair.as_ref().is_some_and(|pair| self.open.contains(pair)) {

@@ -1,6 +1,7 @@
 //! Checks that the API is compatible with earlier versions. `docs/openapi/` contains the document of each release.
 
 mod compare;
+mod events;
 mod rules;
 
 use std::{

@@ -1,0 +1,110 @@
+//! Feedback as programs read it, with its contact and links. The API and webhook events both read it here.
+
+use std::collections::HashMap;
+
+use domain::{feedback::Feedback, ids::FeedbackId};
+use schemas::{FeedbackDetail, LinkedItem};
+use sqlx::FromRow;
+
+use crate::{
+    Dialect, Store,
+    backlog::{importance, status},
+    error::Result,
+    id,
+    triage::FeedbackContact,
+};
+
+#[derive(FromRow)]
+struct ContactRow {
+    feedback_id: String,
+    #[sqlx(flatten)]
+    contact: FeedbackContact,
+}
+
+#[derive(FromRow)]
+struct LinkRow {
+    feedback_id: String,
+    number: i64,
+    title: String,
+    status: String,
+    quote: Option<String>,
+    importance: String,
+}
+
+impl Store {
+    /// Returns records with their contacts and links, in the same order. The records come from a function that takes a scope, or are for all
+    /// projects.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn feedback_details(&self, records: Vec<Feedback>) -> Result<Vec<FeedbackDetail>> {
+        let ids: Vec<FeedbackId> = records.iter().map(|record| record.id).collect();
+        let ids = serde_json::to_string(&ids)?;
+        let mut contacts = self.contacts_of_feedback(&ids).await?;
+        let mut links = self.links_of_feedback(&ids).await?;
+        let mut external_ids = self.external_ids_of_feedback(&ids).await?;
+        let detail = |feedback: Feedback| {
+            let external_id = external_ids.remove(&feedback.id);
+            let contact = contacts.remove(&feedback.id).map(|contact| contact.described(&feedback));
+            let links = links.remove(&feedback.id).unwrap_or_default();
+            FeedbackDetail::new(feedback, external_id, contact, links)
+        };
+        Ok(records.into_iter().map(detail).collect())
+    }
+
+    /// Returns the contacts of records, whose ids are a list in JSON.
+    async fn contacts_of_feedback(&self, ids: &str) -> Result<HashMap<FeedbackId, FeedbackContact>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "SELECT f.id AS feedback_id, c.external_id, c.email, c.name, c.attributes, c.verified, r.identity, r.claimed \
+                 FROM json_each($1) j CROSS JOIN feedback f ON f.id = j.value \
+                 JOIN contacts c ON c.id = f.contact_id LEFT JOIN responses r ON r.id = f.response_id"
+            }
+            Dialect::Postgres => {
+                "SELECT f.id AS feedback_id, c.external_id, c.email, c.name, c.attributes, c.verified, r.identity, r.claimed \
+                 FROM json_array_elements_text(CAST($1 AS json)) j JOIN feedback f ON f.id = j \
+                 JOIN contacts c ON c.id = f.contact_id LEFT JOIN responses r ON r.id = f.response_id"
+            }
+        };
+        let rows: Vec<ContactRow> = sqlx::query_as(sql).bind(ids.to_owned()).fetch_all(self.reader()).await?;
+        rows.into_iter().map(|row| Ok((id(&row.feedback_id)?, row.contact))).collect()
+    }
+
+    /// Returns the items linked to records, oldest link first.
+    async fn links_of_feedback(&self, ids: &str) -> Result<HashMap<FeedbackId, Vec<LinkedItem>>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "SELECT l.feedback_id, b.number, b.title, b.status, l.quote, l.importance FROM json_each($1) j \
+                 CROSS JOIN links l ON l.feedback_id = j.value JOIN backlog_items b ON b.id = l.backlog_id ORDER BY l.created_at, l.id"
+            }
+            Dialect::Postgres => {
+                "SELECT l.feedback_id, b.number, b.title, b.status, l.quote, l.importance FROM json_array_elements_text(CAST($1 AS json)) j \
+                 JOIN links l ON l.feedback_id = j JOIN backlog_items b ON b.id = l.backlog_id ORDER BY l.created_at, l.id"
+            }
+        };
+        let rows: Vec<LinkRow> = sqlx::query_as(sql).bind(ids.to_owned()).fetch_all(self.reader()).await?;
+        let mut links: HashMap<FeedbackId, Vec<LinkedItem>> = HashMap::new();
+        for LinkRow { feedback_id, number, title, status: state, quote, importance: weight } in rows {
+            let link = LinkedItem { number, title, status: status(&state).into(), quote, importance: importance(&weight).into() };
+            links.entry(id(&feedback_id)?).or_default().push(link);
+        }
+        Ok(links)
+    }
+
+    /// Returns the ids of records in their source systems, of those that have one.
+    async fn external_ids_of_feedback(&self, ids: &str) -> Result<HashMap<FeedbackId, String>> {
+        let sql = match self.dialect() {
+            Dialect::Sqlite => {
+                "SELECT f.id, f.source_key FROM json_each($1) j CROSS JOIN feedback f ON f.id = j.value WHERE f.source_key LIKE 'id:%'"
+            }
+            Dialect::Postgres => {
+                "SELECT f.id, f.source_key FROM json_array_elements_text(CAST($1 AS json)) j JOIN feedback f ON f.id = j \
+                 WHERE f.source_key LIKE 'id:%'"
+            }
+        };
+        let rows: Vec<(String, String)> = sqlx::query_as(sql).bind(ids.to_owned()).fetch_all(self.reader()).await?;
+        // SQLite's LIKE ignores case, unlike the prefix.
+        let own = rows.iter().filter_map(|(feedback, key)| Some((feedback, key.strip_prefix("id:")?)));
+        own.map(|(feedback, key)| Ok((id(feedback)?, key.to_owned()))).collect()
+    }
+}
