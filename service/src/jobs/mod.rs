@@ -3,7 +3,6 @@
 //! A new kind of job is a variant of [`Job`], an implementation of `JobHandler` in its capability, and the arm of `handler` that connects
 //! the two.
 
-pub mod index;
 mod periodic;
 mod runner;
 
@@ -22,7 +21,7 @@ use self::periodic::{FoldAddressesJob, PurgeJob};
 use crate::{
     error::{Error, Result},
     imports::{ImportJob, TakeBackJob},
-    mail::MailJob,
+    mail_queue::MailJob,
     state::{App, AppState},
 };
 

@@ -55,7 +55,7 @@ fn fill(text: &str, values: &[(&str, &str)]) -> String {
 }
 
 /// Returns one line of limited length, without characters that could end a header.
-pub(super) fn line(text: &str) -> String {
+pub(crate) fn line(text: &str) -> String {
     cut(&spaced(text), 150).to_owned()
 }
 

@@ -15,7 +15,7 @@ use super::{MailContent, messages::line};
 use crate::settings::MailSettings;
 
 /// Input of [`compose`].
-pub(super) struct MimeParts<'a> {
+pub(crate) struct MimeParts<'a> {
     pub id: String,
     pub to: &'a str,
     pub subject: &'a str,
@@ -39,7 +39,7 @@ pub(super) fn address(text: &str) -> Result<Address, String> {
 }
 
 /// Composes the message. Errors are for people.
-pub(super) fn compose(mail: &MailSettings, parts: &MimeParts<'_>) -> Result<Message, String> {
+pub(crate) fn compose(mail: &MailSettings, parts: &MimeParts<'_>) -> Result<Message, String> {
     let MimeParts { id, to, subject, content, link, written } = parts;
     let to = address(to)?;
     let domain = mail.from.email.domain();

@@ -1,10 +1,6 @@
 //! Use cases of respondents: begin a response, add to it, finish it. Each is one transaction: contact, response, answers, feedback, history,
 //! change sequence.
 
-mod survey_cache;
-
-pub use survey_cache::SurveyCache;
-
 use std::sync::Arc;
 
 use domain::{

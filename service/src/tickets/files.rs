@@ -11,9 +11,9 @@ use domain::{
 };
 use store::{Dialect, tickets::NewAttachment};
 
-use super::image_processing::ImageProcessingError;
 use crate::{
     error::{Error, Result},
+    images::processing::ImageProcessingError,
     limits::budget::QuotaOwner,
     state::App,
     system_resources,

@@ -1,4 +1,4 @@
-//! Image processing: one process per image ([`super::image_worker`]), few at a time, and one image per address at a time.
+//! Image processing: one process per image ([`super::worker`]), few at a time, and one image per address at a time.
 
 use std::{
     collections::HashMap,
@@ -21,7 +21,7 @@ use domain::{
 };
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::image_worker::{MAX_ENCODED, RESULT_HEADER_BYTES, WorkerLimits, read_head};
+use super::worker::{MAX_ENCODED, RESULT_HEADER_BYTES, WorkerLimits, read_head};
 use crate::{
     error::{Error, Result},
     limits::budget::{ClientNetwork, QuotaOwner},
@@ -146,7 +146,7 @@ impl ImageProcessing {
         [&self.small, &self.large, &self.team].iter().map(|place| place.line.load(Ordering::Relaxed)).sum()
     }
 
-    /// Re-encodes the image; see [`super::image_worker::reencode`]. Dropping the future stops the work.
+    /// Re-encodes the image; see [`super::worker::reencode`]. Dropping the future stops the work.
     ///
     /// # Errors
     /// [`ImageProcessingError`]: a rejected image, or [`Refusal::Busy`] and [`Refusal::RateLimited`].

@@ -13,14 +13,14 @@ use lettre::{
 };
 use store::{Tx, hash::hash_token, mail::MailMessageRow};
 
-use super::{
-    MailKind,
-    messages::RESET_MS,
-    mime::{MimeParts, compose},
-};
 use crate::{
     error::{Error, Result},
     jobs::{JobContext, JobHandler, JobOutcome},
+    mail::{
+        MailKind,
+        messages::{self, RESET_MS},
+        mime::{MimeParts, compose},
+    },
     settings::MailSettings,
     state::{App, AppState},
     tickets,
@@ -117,7 +117,7 @@ pub async fn check_server(mail: &MailSettings) -> std::result::Result<(), String
 /// Explains for people why an e-mail was not accepted. A server's response is untrusted text: reduced to one short line.
 fn explain(error: &lettre::transport::smtp::Error) -> String {
     let detail = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-    let detail: String = super::messages::line(&detail);
+    let detail: String = messages::line(&detail);
     let with = |text: &str| if detail.is_empty() { format!("{text}.") } else { format!("{text}: {}.", detail.trim_end_matches('.')) };
     match error.status() {
         Some(code) if is_about_us(error) => with(&format!("The mail server rejected the sign-in ({code})")),

@@ -12,7 +12,7 @@ use std::{
 
 use domain::ids::{ProjectId, SurveyId};
 
-use super::SurveyTarget;
+use crate::responses::SurveyTarget;
 
 /// Maximum number of surveys, and of keys. A full cache is emptied.
 const MAX_ENTRIES: usize = 1000;
