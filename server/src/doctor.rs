@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use domain::Secret;
 use service::{
     error::{Error, Result},
-    mail_queue::check_server,
+    mail::check_server,
     settings::MailSettings,
     state, system_resources,
 };

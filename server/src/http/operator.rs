@@ -15,12 +15,7 @@ use domain::{
     zone::UTC,
 };
 use leptos::prelude::*;
-use service::{
-    error::Result,
-    jobs,
-    mail::MailKind,
-    mail_queue,
-};
+use service::{error::Result, jobs, mail::MailKind, mail_queue};
 use store::mail::MailMessageRow;
 
 use super::{console::ConsoleRequest, error::PageResult, forms::Form};

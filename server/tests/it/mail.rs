@@ -5,8 +5,8 @@ use domain::{DomainError as Refusal, accounts::Scope, ids::MailId, projects::Pro
 use mail_parser::Message;
 use service::{
     jobs,
-    mail::{self, TicketMailBuilder, TicketMailDetails},
-    mail_queue::{self, RETRY_DELAYS_MS, SmtpOutcome},
+    mail::{self, SmtpOutcome, TicketMailBuilder, TicketMailDetails},
+    mail_queue::{self, RETRY_DELAYS_MS},
 };
 use store::mail::MailMessageRow;
 
@@ -49,7 +49,7 @@ const ANN: &str = "ann@example.com";
 /// Queues the team's reply to a ticket.
 async fn reply(t: &TestApp, project: &Project, to: &str, subject: &str, body: &str) -> MailId {
     let about = TicketMailDetails { ticket: t.app.ids.uuid(), number: 12, subject, to, path: &format!("/p/{}/t/secret", project.slug) };
-    let post = TicketMailBuilder::new(&t.app, project, "").unwrap();
+    let post = TicketMailBuilder::new(&t.app.settings, project, "").unwrap();
     let letter = mail::ticket_reply(&post, about, "Olga Owner", body, false);
     let now = t.app.now();
     t.app.store.write(move |tx| Box::pin(async move { tx.queue_mail(&letter, now).await })).await.unwrap().unwrap()
@@ -229,7 +229,7 @@ mailing!(addresses_of_the_world, |t: TestApp, smtp: Smtp| async move {
 mailing!(what_is_rolled_back_is_not_told, |t: TestApp, smtp: Smtp| async move {
     let (project, _) = t.owner().await;
     let about = TicketMailDetails { ticket: t.app.ids.uuid(), number: 1, subject: "A", to: ANN, path: "/x" };
-    let letter = mail::ticket_confirmation(&TicketMailBuilder::new(&t.app, &project, "").unwrap(), about);
+    let letter = mail::ticket_confirmation(&TicketMailBuilder::new(&t.app.settings, &project, "").unwrap(), about);
     let now = t.app.now();
     let failed: service::error::Result<()> = t
         .app
@@ -252,7 +252,7 @@ mailing!(nobody_is_flooded_by_those_who_type_their_address, |t: TestApp, smtp: S
     let mut queued = 0;
     for n in 0..30 {
         let about = TicketMailDetails { ticket: t.app.ids.uuid(), number: n, subject: "A", to: ANN, path: "/x" };
-        let letter = mail::ticket_confirmation(&TicketMailBuilder::new(&t.app, &project, "").unwrap(), about);
+        let letter = mail::ticket_confirmation(&TicketMailBuilder::new(&t.app.settings, &project, "").unwrap(), about);
         let now = t.app.now();
         let sent = t.app.store.write(move |tx| Box::pin(async move { tx.queue_mail(&letter, now).await })).await.unwrap();
         queued += usize::from(sent.is_some());
@@ -425,7 +425,7 @@ mailing!(a_link_that_came_too_late_is_not_sent, |t: TestApp, smtp: Smtp| async m
 
 crate::on_both!(without_a_mail_server_nothing_is_queued_and_pages_say_so, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
-    assert!(TicketMailBuilder::new(&t.app, &project, "").is_none());
+    assert!(TicketMailBuilder::new(&t.app.settings, &project, "").is_none());
     let page = t.anonymous().get("/forgot").await;
     assert!(page.body.contains("earshot admin set-password") && !page.body.contains("<form"), "{}", page.body);
     assert_eq!(forgot(&t.anonymous(), "owner@example.com").await.status, StatusCode::NOT_FOUND);

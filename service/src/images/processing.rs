@@ -13,7 +13,7 @@ use std::{
 };
 
 use domain::{
-    DomainError as Refusal,
+    Clock, DomainError as Refusal,
     tickets::{
         files::FileType,
         image_limits::{DecodingCost, ImageRejection, decoding_cost},
@@ -24,8 +24,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use super::worker::{MAX_ENCODED, RESULT_HEADER_BYTES, WorkerLimits, read_head};
 use crate::{
     error::{Error, Result},
-    limits::budget::{ClientNetwork, QuotaOwner},
-    state::App,
+    limits::budget::{ClientNetwork, QuotaOwner, ResourceBudget},
     system_resources,
 };
 
@@ -152,14 +151,15 @@ impl ImageProcessing {
     /// [`ImageProcessingError`]: a rejected image, or [`Refusal::Busy`] and [`Refusal::RateLimited`].
     pub async fn encode_anew(
         &self,
-        app: &App,
+        budget: &ResourceBudget,
+        clock: &dyn Clock,
         payer: QuotaOwner,
         kind: FileType,
         bytes: Vec<u8>,
     ) -> Result<(FileType, Vec<u8>), ImageProcessingError> {
         let cost = decoding_cost(kind, &bytes)?;
         let busy = || {
-            app.budget.refusals.count("pictures");
+            budget.refusals.count("pictures");
             ImageProcessingError::from(Refusal::Busy(AGAIN))
         };
         let place = match payer {
@@ -178,11 +178,11 @@ impl ImageProcessing {
         let _line = QueueSlot::stand(&place.line, LINE).ok_or_else(busy)?;
         let _hand = timeout(WAIT, place.hands.acquire()).await.map_err(|_| busy())?;
         if let Some(address) = payer.address() {
-            app.budget.may_decode(address, app.now()).inspect_err(|_| app.budget.refusals.count("pictures"))?;
+            budget.may_decode(address, clock.now()).inspect_err(|_| budget.refusals.count("pictures"))?;
         }
         let (done, used) = self.work(place.memory, bytes).await;
         if let Some(address) = payer.address() {
-            app.budget.decoded(address, used, app.now());
+            budget.decoded(address, used, clock.now());
         }
         done
     }

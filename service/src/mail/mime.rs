@@ -39,7 +39,7 @@ pub(super) fn address(text: &str) -> Result<Address, String> {
 }
 
 /// Composes the message. Errors are for people.
-pub(crate) fn compose(mail: &MailSettings, parts: &MimeParts<'_>) -> Result<Message, String> {
+pub(super) fn compose(mail: &MailSettings, parts: &MimeParts<'_>) -> Result<Message, String> {
     let MimeParts { id, to, subject, content, link, written } = parts;
     let to = address(to)?;
     let domain = mail.from.email.domain();

@@ -8,5 +8,5 @@ mod deliver;
 mod operator_actions;
 
 pub(crate) use deliver::MailJob;
-pub use deliver::{Mailer, RETRY_DELAYS_MS, SmtpOutcome, check_server, transmit};
+pub use deliver::{RETRY_DELAYS_MS, transmit};
 pub use operator_actions::{discard, restore, retry};

@@ -20,8 +20,9 @@ use hyper::body::SizeHint;
 use serde_json::{Value, json};
 use service::{
     error::{Error, Result},
-    responses::{self, NewSubmission, RejectedSubmission, StoredSubmission, SubmissionUpdate, SurveyTarget},
+    responses::{self, NewSubmission, RejectedSubmission, StoredSubmission, SubmissionUpdate},
     state::{App, AppState},
+    survey_cache::SurveyTarget,
 };
 use store::hash::hash_token;
 
