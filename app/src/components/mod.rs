@@ -2,7 +2,9 @@
 
 pub mod badges;
 pub mod charts;
+pub mod feedback_text;
 pub mod forms;
 pub mod icons;
 pub mod keys;
 pub mod layout;
+pub mod numbers;
