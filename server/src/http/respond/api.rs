@@ -33,8 +33,8 @@ use super::{
 use crate::http::{
     self, BODY_LIMIT,
     address::ClientAddress,
-    error::{ApiError, PageResult},
-    limits::{BodyMemory, RETRY_AFTER_SECONDS},
+    error::{ApiError, PageResult, RETRY_AFTER_SECONDS},
+    limits::BodyMemory,
 };
 
 /// A problem document for a refusal that use cases do not have.
