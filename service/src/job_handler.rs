@@ -36,7 +36,8 @@ impl JobContext {
 /// The behavior of one kind of job.
 #[async_trait]
 pub(crate) trait JobHandler: Send + Sync {
-    /// Runs the job from where it stopped. An error is retried; a refusal, or [`MAX_FAILURES`](crate::jobs::MAX_FAILURES) errors, make the job fail permanently.
+    /// Runs the job from where it stopped. An error is retried; a refusal, or [`MAX_FAILURES`](crate::jobs::MAX_FAILURES) errors, make the
+    /// job fail permanently.
     async fn run(&self, app: &AppState, context: &JobContext) -> Result<JobOutcome>;
 
     /// Records the permanent failure, in the transaction that marks the job as dead. `why` is safe to show to people.
