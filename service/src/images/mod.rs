@@ -1,4 +1,4 @@
-//! Pictures from strangers: decoded and encoded again in a process of their own.
+//! Uploaded pictures: decoded and encoded again in a process of their own.
 
 pub mod processing;
 pub mod worker;
