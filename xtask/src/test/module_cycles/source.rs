@@ -152,7 +152,7 @@ fn without_tests(tokens: &[Token], test_modules: &mut Vec<String>) -> Vec<Token>
                 if is_body {
                     break;
                 }
-            } else if token.is(';') || token.is(',') {
+            } else if token.is(';') || token.is(',') && !declares(&tokens[item..at]) {
                 break;
             }
             at += 1;
@@ -165,6 +165,12 @@ fn without_tests(tokens: &[Token], test_modules: &mut Vec<String>) -> Vec<Token>
         at += 1;
     }
     kept
+}
+
+/// Whether these tokens declare something whose generic parameters may contain a comma; otherwise they are a field, a variant or an
+/// argument.
+fn declares(tokens: &[Token]) -> bool {
+    tokens.iter().any(|t| matches!(t.word(), Some("fn" | "impl" | "struct" | "enum" | "trait" | "type")))
 }
 
 /// Whether `#[cfg(test)]` begins here.
@@ -307,6 +313,11 @@ mod tests {
         assert_eq!(paths("#[cfg(test)]\nmod tests { use crate::a; fn f() { crate::b::c() } }\nuse crate::d;"), ["crate::d"]);
         assert_eq!(paths("#[cfg(test)]\n#[allow(x)]\nuse crate::{a, b};\nuse crate::c;"), ["crate::c"]);
         assert_eq!(paths("#[cfg(test)]\nfn f(x: [u8; 2]) -> crate::a::B { crate::b::c() }\nuse crate::c;"), ["crate::c"]);
+        assert_eq!(
+            paths("#[cfg(test)]\nimpl<A, B> C for D<A, B> where A: crate::a::B, B: E { fn f() { crate::b::c() } }\nuse crate::c;"),
+            ["crate::c"]
+        );
+        assert_eq!(paths("struct A { #[cfg(test)] a: crate::a::B, c: crate::c::D }"), ["crate::c::D"]);
         let file = read("#[cfg(test)]\nmod tests;\nmod real;\nuse crate::c;");
         assert_eq!(file.test_modules, ["tests"]);
         assert_eq!(file.paths.len(), 1);
