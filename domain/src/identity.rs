@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::{Timestamp, clock::DAY_MS, email::MAX_EMAIL, responses::MAX_ID, text::clean_line, words::words};
+use crate::{Timestamp, clock::DAY_MS, email::MAX_EMAIL, text::clean_line, words::words};
 
 words! {
     /// The trust in a claim about a contact.
@@ -44,6 +44,8 @@ words! {
     }
 }
 
+/// Longest external id of a person, in characters.
+pub const MAX_ID: usize = 200;
 /// The longest validity of a signature, in days: without an expiry, it would be a password for anyone who sees it once.
 pub const MAX_SIGNATURE_DAYS: i64 = 30;
 /// The first bytes of every signed message.

@@ -13,8 +13,6 @@ use domain::{
 use tantivy::{
     DocId, Score, Searcher, SegmentReader, TERMINATED, Term,
     columnar::Column,
-    index::InvertedIndexReader,
-    postings::TermInfo,
     query::{
         Bm25StatisticsProvider, BooleanQuery, BoostQuery, EnableScoring, FuzzyTermQuery, PhraseQuery, Query, Scorer, TermQuery, Weight,
     },
@@ -26,6 +24,7 @@ use crate::{
     bit_set::DocBitSet,
     collector::{CollectedPage, PageRequest, RAREST, RelevanceStats, SortKey, TopCollector},
     engine::{Fields, IndexEngine, column},
+    postings::{post, posted},
     query::{FieldFilters, FilterLeaf, QueryPlan, TermLookup, WordMatcher},
     segment_cache::{SegmentCache, ValueCounts},
 };
@@ -233,24 +232,6 @@ fn look_up(
         all.push(looked);
     }
     Ok(all)
-}
-
-/// The records that have a term, and their number; a set without capacity if there are none.
-pub(crate) fn posted(segment: &SegmentReader, term: &Term) -> tantivy::Result<(DocBitSet, usize)> {
-    let inverted = segment.inverted_index(term.field())?;
-    let Some(info) = inverted.get_term_info(term)? else { return Ok((DocBitSet::default(), 0)) };
-    let mut set = DocBitSet::new(segment.max_doc());
-    post(&inverted, &info, &mut set)?;
-    Ok((set, info.doc_freq as usize))
-}
-
-fn post(inverted: &InvertedIndexReader, info: &TermInfo, set: &mut DocBitSet) -> tantivy::Result<()> {
-    let mut block = inverted.read_block_postings_from_terminfo(info, IndexRecordOption::Basic)?;
-    while !block.docs().is_empty() {
-        block.docs().iter().for_each(|doc| set.insert(*doc));
-        block.advance();
-    }
-    Ok(())
 }
 
 fn fill(weight: &dyn Weight, segment: &SegmentReader, set: &mut DocBitSet) -> tantivy::Result<()> {

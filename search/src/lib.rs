@@ -12,6 +12,7 @@ mod executor;
 mod follower;
 mod highlight;
 pub mod language;
+mod postings;
 mod query;
 mod results;
 mod segment_cache;

@@ -16,7 +16,7 @@ use tantivy::{
     schema::Field,
 };
 
-use crate::{bit_set::DocBitSet, executor::posted};
+use crate::{bit_set::DocBitSet, postings::posted};
 
 /// A set with fewer than one in this many records is stored as a list, which takes less memory.
 const SPARSE: usize = 32;

@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     let cli = server::cli::Cli::parse();
     let done = match cli.picture() {
         // The server starts this process for each image; it needs no runtime and no other threads.
-        Some(means) => service::tickets::image_worker::serve(means).map(|()| ExitCode::SUCCESS).map_err(|error| error.to_string()),
+        Some(means) => service::images::worker::serve(means).map(|()| ExitCode::SUCCESS).map_err(|error| error.to_string()),
         None => run(cli),
     };
     match done {

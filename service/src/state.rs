@@ -8,16 +8,16 @@ use search::Search;
 use store::{ActContext, Store, files, installation::SigningSecret};
 
 use crate::{
+    document_source::StoreDocumentSource,
     error::{Error, Result, from_search},
-    jobs::index::StoreDocumentSource,
-    keys::KeyUseTracker,
+    images::processing::ImageProcessing,
+    key_use_tracker::KeyUseTracker,
     limits::{RateLimits, budget::ResourceBudget},
     mail::Mailer,
     metrics::Metrics,
-    responses::SurveyCache,
     settings::Settings,
     signing::{Keyring, secret_fingerprint},
-    tickets::image_processing::ImageProcessing,
+    survey_cache::SurveyCache,
 };
 
 /// The running program without its interfaces.

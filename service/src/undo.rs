@@ -5,39 +5,19 @@ use domain::{
     accounts::{Role, Scope},
     ids::UndoId,
 };
-use futures_util::future::BoxFuture;
 use store::{Act, undo::KeptUndo};
 
-use crate::{backlog, error::Result, replies, state::App, triage};
-
-/// Undo handler of one capability.
-pub(crate) struct UndoHandler {
-    /// The name stored with the steps.
-    pub kind: &'static str,
-    /// Undoes one transaction's steps, in a transaction.
-    pub run: for<'t, 'a, 'c> fn(&'t mut Act<'a, 'c>, String) -> BoxFuture<'t, Result<UndoOutcome>>,
-}
+use crate::{
+    backlog,
+    error::Result,
+    replies,
+    state::App,
+    triage,
+    undo_handler::{UndoHandler, UndoOutcome},
+};
 
 /// One line for each capability.
 const HANDLERS: [UndoHandler; 3] = [triage::UNDO, backlog::UNDO, replies::UNDO];
-
-/// Result of an undo.
-#[derive(Debug, Clone, Default)]
-pub struct UndoOutcome {
-    /// Items changed back.
-    pub changed: usize,
-    /// Items that already had the value.
-    pub same: usize,
-    /// Why other items were not changed, one sentence each.
-    pub conflicts: Vec<String>,
-}
-
-impl UndoOutcome {
-    /// Creates the outcome for one item changed back.
-    pub(crate) fn one() -> Self {
-        Self { changed: 1, ..Self::default() }
-    }
-}
 
 /// Undoes a change by the same actor, except where it has changed again since.
 ///

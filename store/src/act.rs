@@ -8,7 +8,6 @@ use std::ops::{Deref, DerefMut};
 use domain::{
     Timestamp,
     accounts::{Role, Scope},
-    backlog::BacklogItem,
     feedback::{Feedback, FeedbackChange, NewFeedback},
     history::HistoryChange,
     ids::{ActorId, CommentId, ContactId, EndpointId, EventId, FeedbackId, MailId, MessageId, ProjectId, TicketId, UndoId},
@@ -19,7 +18,7 @@ use domain::{
 use futures_util::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{IdempotentWrite, Store, Tx, backlog::LinkContent, error::Result, events::TicketChange, undo::KeptUndo};
+use crate::{IdempotentWrite, Store, Tx, error::Result, events::TicketChange, undo::KeptUndo};
 
 /// The actor and time of an act.
 #[derive(Debug, Clone, Copy)]
@@ -181,15 +180,6 @@ impl Act<'_, '_> {
     pub async fn insert_comment(&mut self, on: &Feedback, by: ActorId, body: &str) -> Result<CommentId> {
         let now = self.now();
         self.tx.insert_comment(on, by, body, now).await
-    }
-
-    /// Links feedback to a backlog item. Returns `false` and changes nothing if the two are already linked.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn insert_link(&mut self, feedback: FeedbackId, item: &BacklogItem, says: &LinkContent) -> Result<bool> {
-        let (actor, now) = (self.actor_id(), self.now());
-        self.tx.insert_link(feedback, item, says, actor, now).await
     }
 
     /// Publishes a ticket event; see [`Tx::ticket_event`].

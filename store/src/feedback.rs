@@ -266,7 +266,11 @@ impl Tx<'_> {
         }
         self.insert_rows(&tags).await?;
         let told: HashSet<FeedbackId> = added.iter().map(|feedback| feedback.id).collect();
-        let withheld: Vec<_> = new.iter().filter(|new| told.contains(&new.feedback.id)).flat_map(WithheldRow::of).collect();
+        let withheld: Vec<_> = new
+            .iter()
+            .filter(|new| told.contains(&new.feedback.id))
+            .flat_map(|new| WithheldRow::of(new.feedback, new.import.is_some()))
+            .collect();
         self.insert_rows(&withheld).await?;
         self.record_new_feedback(&added.iter().map(|f| (f.project, f.id)).collect::<Vec<_>>()).await?;
         Ok(added.iter().map(|f| f.id).collect())

@@ -246,7 +246,7 @@ impl Tx<'_> {
         all.add(&new.iter().flat_map(|s| s.answers_of().rows()).collect::<Result<Vec<_>>>()?)?;
         let feedback: Vec<_> = made.iter().map(|row| FeedbackInsert { feedback: &row.feedback, source_key: None, import: None }).collect();
         all.add(&feedback.iter().map(NewFeedbackRow::of).collect::<Result<Vec<_>>>()?)?;
-        all.add(&feedback.iter().flat_map(WithheldRow::of).collect::<Vec<_>>())?;
+        all.add(&feedback.iter().flat_map(|new| WithheldRow::of(new.feedback, new.import.is_some())).collect::<Vec<_>>())?;
         all.add(&made.iter().map(|row| NewChangeRow::made(&row.feedback)).collect::<Vec<_>>())?;
         let change = serde_json::to_string(&HistoryChange::Created)?;
         all.add(&made.iter().map(|row| NewHistoryRow::of(&row.feedback, self.id(), &change)).collect::<Vec<_>>())?;

@@ -9,7 +9,7 @@ use domain::{
     webhooks::EventKind,
 };
 
-use super::{Dialect, Store, Tx, bulk_insert::rows, feedback::FeedbackInsert, id};
+use super::{Dialect, Store, Tx, bulk_insert::rows, id};
 use crate::error::Result;
 
 rows! {
@@ -22,9 +22,9 @@ rows! {
 
 impl WithheldRow {
     /// Returns the withheld events of a new record: none unless it is suspected spam. Records of imports are never announced.
-    pub(super) fn of(new: &FeedbackInsert<'_>) -> Vec<Self> {
-        let Feedback { id: feedback_id, kind, status, .. } = *new.feedback;
-        if status != FeedbackStatus::Spam || new.import.is_some() {
+    pub(super) fn of(new: &Feedback, is_imported: bool) -> Vec<Self> {
+        let Feedback { id: feedback_id, kind, status, .. } = *new;
+        if status != FeedbackStatus::Spam || is_imported {
             return Vec::new();
         }
         let ticket = (kind == FeedbackKind::Ticket).then_some(EventKind::TicketCreated);

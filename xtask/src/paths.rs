@@ -1,6 +1,11 @@
 //! Paths of the repository and the build.
 
-use std::{env, path::PathBuf};
+use std::{
+    env,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use crate::Result;
 
@@ -49,4 +54,19 @@ pub const TEST_PROFILE: &str = "tests";
 /// Cargo's directory name for a profile.
 pub fn profile(release: bool) -> &'static str {
     if release { "release" } else { "debug" }
+}
+
+/// All files below a directory with this extension, sorted.
+pub fn files_below(dir: &Path, ending: &str) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files_below(&path, ending)?);
+        } else if path.extension() == Some(OsStr::new(ending)) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
 }

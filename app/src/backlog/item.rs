@@ -10,6 +10,7 @@ use leptos::prelude::*;
 use super::{people, pieces, tone};
 use crate::components::{
     badges::Badge,
+    feedback_text,
     forms::{ErrorSummary, IdempotencyKey, TextArea, TextField},
     layout::{Empty, PageHead, Pager},
 };
@@ -200,7 +201,7 @@ fn Evidence(view: ItemView) -> impl IntoView {
                     let (wordless, scored) = (before.is_empty() && quote.is_empty() && after.is_empty(), piece.score.is_some());
                     view! {
                         <li class="stack">
-                            <p class="backlog-text">{wordless.then(|| view! { <span class="muted">{crate::inbox::wordless(scored)}</span> })}{before}{(!quote.is_empty()).then(|| view! { <mark>{quote}</mark> })}{after}</p>
+                            <p class="backlog-text">{wordless.then(|| view! { <span class="muted">{feedback_text::wordless(scored)}</span> })}{before}{(!quote.is_empty()).then(|| view! { <mark>{quote}</mark> })}{after}</p>
                             {piece.lost_quote.map(|quote| view! { <blockquote class="quote">{quote}</blockquote> })}
                             <div class="spread small">
                                 <span class="cluster muted">

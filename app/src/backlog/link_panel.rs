@@ -9,6 +9,7 @@ use leptos::prelude::*;
 use super::{people, tone};
 use crate::components::{
     badges::Badge,
+    feedback_text,
     forms::{ErrorSummary, IdempotencyKey},
     layout::PageHead,
 };
@@ -204,7 +205,7 @@ pub fn LinkPage(
         <PageHead title="Link feedback">
             <a class="button" href=back>"Back"</a>
         </PageHead>
-        {wordless.then(|| view! { <p class="muted">{crate::inbox::wordless(false)}</p> })}
+        {wordless.then(|| view! { <p class="muted">{feedback_text::wordless(false)}</p> })}
         <div class="card prose" data-quote-source hidden=wordless>
             {view.text.split('\n').map(str::trim).filter(|l| !l.is_empty()).map(|l| view! { <p>{l.to_owned()}</p> }).collect_view()}
         </div>

@@ -13,6 +13,26 @@ pub fn IdempotencyKey(
     view! { <input type="hidden" name="idempotency_key" value=key /> }
 }
 
+/// The hidden fields of every action on one item: return URL, version and idempotency key.
+#[component]
+pub fn ActionFields(
+    /// A fresh idempotency key, different for each form of the page.
+    #[prop(into)]
+    key: String,
+    /// The version shown.
+    version: i64,
+    /// Where the response redirects to.
+    #[prop(into)]
+    return_to: String,
+) -> impl IntoView {
+    view! {
+        <IdempotencyKey key=key />
+        <input type="hidden" name="version" value=version />
+        <input type="hidden" name="return_to" value=return_to />
+    }
+    .into_any()
+}
+
 /// The validation errors with a link to each field; empty without errors.
 #[component]
 pub fn ErrorSummary(

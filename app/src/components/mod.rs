@@ -2,8 +2,10 @@
 
 pub mod badges;
 pub mod charts;
+pub mod feedback_text;
 pub mod forms;
 pub mod icons;
 pub mod keys;
 pub mod languages;
 pub mod layout;
+pub mod numbers;

@@ -7,10 +7,9 @@ use leptos::prelude::*;
 use super::TicketView;
 use crate::{
     components::{
-        forms::textarea_text,
+        forms::{ActionFields, textarea_text},
         keys::{SEND_KEYS, SendKeys},
     },
-    inbox::ActionFields,
     replies::picker::ReplyPicker,
 };
 

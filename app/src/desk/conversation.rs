@@ -5,8 +5,7 @@ use leptos::prelude::*;
 
 use super::{FileView, MailDeliveryState, MessageView, TicketView, priority_tone, state_label, state_tone};
 use crate::{
-    components::{badges::Badge, layout::PageHead},
-    inbox::{ActionFields, Marked},
+    components::{badges::Badge, feedback_text::Marked, forms::ActionFields, layout::PageHead},
     islands::copy::Copy,
     projects::CopyBox,
 };

@@ -9,7 +9,7 @@ use domain::{
     tickets::{MessageAuthor, Priority, TicketState},
 };
 
-use crate::{inbox::HighlightSpan, replies::picker::ReplyOptions};
+use crate::{components::feedback_text::HighlightSpan, replies::picker::ReplyOptions};
 
 pub use report::{DeskPage, DeskView};
 

@@ -3,9 +3,9 @@
 use domain::desk::{AGE_GROUPS, DurationStats, MIN_TICKETS_FOR_MEDIAN, MIN_TICKETS_FOR_P90, format_duration};
 use leptos::prelude::*;
 
-use crate::{
-    components::layout::{Empty, PageHead},
-    inbox::thousands,
+use crate::components::{
+    layout::{Empty, PageHead},
+    numbers::thousands,
 };
 
 /// Open tickets of one age group.

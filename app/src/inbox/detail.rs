@@ -6,11 +6,13 @@ use domain::{
 };
 use leptos::prelude::*;
 
-use super::{ActionFields, HighlightSpan, Marked, ScoreView, tone, wordless};
+use super::{ScoreView, tone};
 use crate::{
     backlog::{LinkPanel, LinkPanelView},
     components::{
         badges::Badge,
+        feedback_text::{HighlightSpan, Marked, wordless},
+        forms::ActionFields,
         keys::{SEND_KEYS, SendKeys},
     },
     desk::{

@@ -7,9 +7,15 @@ use domain::{
 };
 use leptos::prelude::*;
 
-use super::{HighlightSpan, Marked, ScoreView, detail::CreateTag, tone, wordless};
+use super::{ScoreView, detail::CreateTag, tone};
 use crate::{
-    components::{badges::Badge, forms::IdempotencyKey, layout},
+    components::{
+        badges::Badge,
+        feedback_text::{HighlightSpan, Marked, wordless},
+        forms::IdempotencyKey,
+        layout,
+        numbers::thousands,
+    },
     desk::{priority_tone, state_label, state_tone},
 };
 
@@ -126,20 +132,6 @@ pub struct ListView {
     pub members: Vec<(String, String)>,
     /// A bulk change that was not made.
     pub bulk: Option<RejectedBulkEdit>,
-}
-
-/// A number with thousands separators.
-#[must_use]
-pub fn thousands(n: usize) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// The list region.
@@ -342,15 +334,5 @@ fn Nothing(why: EmptyReason, slug: String) -> impl IntoView {
         }
         .into_any(),
         EmptyReason::BadQuery => view! { <p class="muted">"Fix the search above to see results."</p> }.into_any(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::thousands;
-
-    #[test]
-    fn thousands_stand_apart() {
-        assert_eq!([thousands(0), thousands(999), thousands(10_003), thousands(1_234_567)], ["0", "999", "10,003", "1,234,567"]);
     }
 }

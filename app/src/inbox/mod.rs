@@ -11,19 +11,10 @@ pub mod search;
 use leptos::prelude::*;
 
 pub use detail::{Detail, DetailView};
-pub use list::{EmptyReason, ListView, RejectedBulkEdit, RowTicket, RowView, thousands};
+pub use list::{EmptyReason, ListView, RejectedBulkEdit, RowTicket, RowView};
 pub use search::{FacetValue, FacetView, QueryErrorView, SearchView};
 
-use crate::{components::forms::IdempotencyKey, islands::inbox::InboxKeys};
-
-/// A part of a text, marked if it matches the query.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HighlightSpan {
-    /// Whether to mark it.
-    pub hit: bool,
-    /// The text.
-    pub text: String,
-}
+use crate::islands::inbox::InboxKeys;
 
 /// A score with the maximum of its scale.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,24 +42,6 @@ pub fn score(score: Option<f64>, max: Option<f64>) -> Option<ScoreView> {
     Some(ScoreView { label: format!("{score} of {max}"), tone })
 }
 
-/// The placeholder for a missing text.
-#[must_use]
-pub fn wordless(scored: bool) -> &'static str {
-    if scored { "No text, only a score." } else { "No text." }
-}
-
-/// A text with its matches marked.
-#[component]
-pub fn Marked(
-    /// In display order.
-    pieces: Vec<HighlightSpan>,
-) -> impl IntoView {
-    pieces
-        .into_iter()
-        .map(|piece| if piece.hit { view! { <mark>{piece.text}</mark> }.into_any() } else { piece.text.into_any() })
-        .collect_view()
-}
-
 /// The colour family of a status.
 #[must_use]
 pub fn tone(status: domain::feedback::FeedbackStatus) -> &'static str {
@@ -79,26 +52,6 @@ pub fn tone(status: domain::feedback::FeedbackStatus) -> &'static str {
         FeedbackStatus::Linked | FeedbackStatus::Resolved => "good",
         FeedbackStatus::Spam => "bad",
     }
-}
-
-/// The hidden fields of every action on one item: return URL, version and idempotency key.
-#[component]
-pub fn ActionFields(
-    /// A fresh idempotency key, different for each form of the page.
-    #[prop(into)]
-    key: String,
-    /// The version shown.
-    version: i64,
-    /// Where the response redirects to.
-    #[prop(into)]
-    return_to: String,
-) -> impl IntoView {
-    view! {
-        <IdempotencyKey key=key />
-        <input type="hidden" name="version" value=version />
-        <input type="hidden" name="return_to" value=return_to />
-    }
-    .into_any()
 }
 
 /// The whole inbox.

@@ -160,7 +160,7 @@ mod browser {
                     drop(body.dataset().set("keys", "g"));
                 }
             }
-            "z" if toasts::undo() => event.prevent_default(),
+            "z" if toasts::undo(send) => event.prevent_default(),
             "j" if dom::first(".inbox").is_none() && step(1) => event.prevent_default(),
             "k" if dom::first(".inbox").is_none() && step(-1) => event.prevent_default(),
             "/" if dom::first(".inbox").is_none() => {

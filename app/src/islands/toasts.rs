@@ -10,7 +10,7 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement, HtmlFormElement};
 
-use super::{dom, enhance};
+use super::dom;
 
 /// How long a message without an action is shown.
 const READING_TIME: Duration = Duration::from_secs(6);
@@ -77,8 +77,8 @@ pub fn replace(old: &Element, new: &Element) {
     }
 }
 
-/// Undoes the last step that can be undone.
-pub fn undo() -> bool {
+/// Undoes the last step that can be undone; `send` sends a form that is no longer part of the page.
+pub fn undo(send: impl FnOnce(&HtmlFormElement)) -> bool {
     let oldest = js_sys::Date::now() - MEMORY;
     let last = STEPS_BACK.with_borrow_mut(|steps| {
         steps.retain(|(_, at)| *at > oldest);
@@ -90,7 +90,7 @@ pub fn undo() -> bool {
     }
     // The survey editor has its own undo.
     if dom::first("#editor").is_none() {
-        enhance::send(&form);
+        send(&form);
     }
     true
 }

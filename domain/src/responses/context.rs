@@ -10,9 +10,6 @@ use crate::{
     ids::ResponseId,
 };
 
-/// Longest external id of a person, in characters.
-pub const MAX_ID: usize = 200;
-
 /// Origin of a response. All values are unverified claims of the page, cut to size; none is required.
 #[derive(Debug, Clone, Default)]
 pub struct ResponseContext {

@@ -2,7 +2,7 @@
 
 mod context;
 
-pub use context::{ClaimedContact, MAX_ID, ResponseContext, ResponseReceipt};
+pub use context::{ClaimedContact, ResponseContext, ResponseReceipt};
 
 use crate::{
     email::lower_case,

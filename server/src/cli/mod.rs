@@ -15,8 +15,8 @@ use domain::Secret;
 use service::{
     clock::{SystemClock, SystemIds},
     error::{Error, Result},
+    images::worker::{self, WorkerLimits},
     state::{App, AppState},
-    tickets::image_worker::{self, WorkerLimits},
 };
 use store::Store;
 
@@ -116,7 +116,7 @@ impl Cli {
                 Ok(doctor::run(&config).await)
             }
             Command::Backup(args) => backup::back_up(&quiet(store)?, args).await.map(|()| ExitCode::SUCCESS),
-            Command::DecodePicture(DecodePictureArgs { memory, seconds }) => image_worker::serve(WorkerLimits { memory, seconds })
+            Command::DecodePicture(DecodePictureArgs { memory, seconds }) => worker::serve(WorkerLimits { memory, seconds })
                 .map_err(|error| Error::internal("picture", error))
                 .map(|()| ExitCode::SUCCESS),
             Command::Restore(args) => backup::restore(&quiet(store)?, args).await.map(|()| ExitCode::SUCCESS),

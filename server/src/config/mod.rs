@@ -21,9 +21,8 @@ use clap::{Arg, Args, Command, ValueEnum};
 use domain::{Secret, projects::parse_origin, webhooks::address::IpNetwork};
 use serde::Deserialize;
 use service::{
-    accounts::password::PasswordCost,
     error::{Error, Result},
-    settings::{Settings, megabytes, own_program},
+    settings::{PasswordCost, Settings, megabytes, own_program},
 };
 use tracing_subscriber::EnvFilter;
 

@@ -24,8 +24,9 @@ use service::{
 };
 
 use super::{
+    error::RETRY_AFTER_SECONDS,
     forms::{Form, file_name},
-    limits::{BodyMemory, RETRY_AFTER_SECONDS},
+    limits::BodyMemory,
     upload::{MultipartField, MultipartForm},
 };
 

@@ -2,23 +2,19 @@
 
 use std::any::Any;
 
-use app::{
-    accounts::signed_out_frame::SignedOutFrame,
-    components::forms::textarea_text,
-    render,
-    shell::{ConsoleAssets, ConsoleDocument, ConsoleShell, Nav},
-};
 use axum::{
     Json,
     body::Body,
     http::{HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
-use leptos::prelude::*;
 use serde_json::json;
 use service::error::Error;
 
-use super::refusal::{RefusalReason, SubmittedForm};
+use super::error_page::{RefusalReason, error_page};
+
+/// `Retry-After` of a body for which there was no memory, in seconds.
+pub const RETRY_AFTER_SECONDS: u64 = 10;
 
 /// A failed request, rendered as an HTML page.
 pub struct PageError(pub Error);
@@ -151,76 +147,6 @@ fn refusal(status: StatusCode, text: String) -> Response {
     (status, axum::Extension(RefusalReason(text)), page).into_response()
 }
 
-/// The page of a refusal. Scripts find the message by its attribute. Shows the texts of `posted`, and a button to send it again where
-/// that may help.
-pub fn error_page(status: StatusCode, text: &str, posted: Option<SubmittedForm>) -> String {
-    let title = match status {
-        StatusCode::NOT_FOUND => "Not found",
-        StatusCode::FORBIDDEN => "Not allowed",
-        StatusCode::CONFLICT => "Changed by someone else",
-        StatusCode::UNPROCESSABLE_ENTITY => "Something went wrong",
-        StatusCode::PAYLOAD_TOO_LARGE => "Too large",
-        StatusCode::BAD_REQUEST | StatusCode::UNSUPPORTED_MEDIA_TYPE => "Something went wrong",
-        StatusCode::TOO_MANY_REQUESTS => "Too many attempts",
-        StatusCode::REQUEST_TIMEOUT => "Timed out",
-        StatusCode::SERVICE_UNAVAILABLE => "Busy",
-        _ => "Something went wrong",
-    };
-    let shell = ConsoleShell {
-        title: title.into(),
-        nonce: String::new(),
-        theme: "auto".into(),
-        assets: ConsoleAssets { css: super::assets::url("console.css"), ..ConsoleAssets::default() },
-        chrome: None,
-        nav: Nav::Account,
-        flash: None,
-        idempotency_key: String::new(),
-    };
-    let text = text.to_owned();
-    let may_pass = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS) || status.is_server_error();
-    render::document(move || {
-        view! {
-            <ConsoleDocument shell=shell>
-                <SignedOutFrame title=title>
-                    <p class="lead" data-refusal>{text}</p>
-                    // The body was not read, so only the browser still has the text.
-                    {(status == StatusCode::PAYLOAD_TOO_LARGE).then(|| view! { <p>"Use your browser’s Back button to return to what you wrote."</p> })}
-                    {posted.map(|posted| view! { <Typed posted=posted may_pass=may_pass /> })}
-                    <p class="form-actions"><a class="button" href="/">"Go to home"</a></p>
-                </SignedOutFrame>
-            </ConsoleDocument>
-        }
-    })
-}
-
-/// The submitted texts, and a button that sends the same request again with the same idempotency key.
-#[component]
-fn Typed(posted: SubmittedForm, may_pass: bool) -> impl IntoView {
-    let texts: Vec<String> = posted.texts().map(ToOwned::to_owned).collect();
-    let shown = (!texts.is_empty()).then(|| {
-        let areas = texts.into_iter().map(|text| {
-            let rows = text.lines().count().clamp(2, 12);
-            view! { <textarea readonly rows=rows aria-labelledby="typed-title">{textarea_text(&text)}</textarea> }
-        });
-        view! {
-            <section class="stack-s" aria-labelledby="typed-title">
-                <h2 id="typed-title">"What you wrote"</h2>
-                {areas.collect_view()}
-            </section>
-        }
-    });
-    let again = (may_pass && posted.complete).then(|| {
-        let fields = posted.pairs.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value /> });
-        view! {
-            <form method="post" action=posted.action class="send-again">
-                {fields.collect_view()}
-                <button type="submit" class="button button-primary">"Send again"</button>
-            </form>
-        }
-    });
-    view! { {shown} {again} }
-}
-
 /// Response to a form whose body was rejected.
 pub fn body_refused(status: StatusCode) -> Response {
     let text = match status {
@@ -233,7 +159,7 @@ pub fn body_refused(status: StatusCode) -> Response {
     };
     let mut response = refusal(status, text.into());
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(super::limits::RETRY_AFTER_SECONDS));
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
     }
     response
 }

@@ -13,7 +13,7 @@ use domain::Secret;
 use search::IndexStatus;
 use serde_json::json;
 use service::{
-    metrics::{self, ConnectionCounts},
+    monitoring::{self, ConnectionCounts},
     state::AppState,
 };
 use subtle::ConstantTimeEq;
@@ -40,7 +40,7 @@ async fn show_metrics(State(web): State<WebState>, headers: HeaderMap) -> PageRe
         return Err(domain::DomainError::NotFound.into());
     }
     let open = ConnectionCounts { streams: web.streams.count(), all: web.door.count() };
-    let text = metrics::scrape(&web.app, &open).await?;
+    let text = monitoring::scrape(&web.app, &open).await?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")], text).into_response())
 }

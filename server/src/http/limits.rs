@@ -43,8 +43,6 @@ const SENDING: Pace = Pace { patience: Duration::from_secs(10), bytes: 8 * 1024 
 const LARGE: usize = super::BODY_LIMIT;
 /// Required rate of a large body, in bytes per second.
 const LARGE_PACE: u32 = 64 * 1024;
-/// `Retry-After` of a body for which there was no memory, in seconds.
-pub const RETRY_AFTER_SECONDS: u64 = 10;
 /// Larger than any route accepts: a longer announced body is rejected before it is read.
 const LARGEST: u64 = 80 << 20;
 

@@ -12,6 +12,7 @@ pub mod console;
 mod cookies;
 pub mod desk;
 pub mod error;
+mod error_page;
 pub mod export;
 pub mod forms;
 mod health;

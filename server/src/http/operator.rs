@@ -15,11 +15,7 @@ use domain::{
     zone::UTC,
 };
 use leptos::prelude::*;
-use service::{
-    error::Result,
-    jobs,
-    mail::{self, MailKind},
-};
+use service::{error::Result, jobs, mail::MailKind, mail_queue};
 use store::mail::MailMessageRow;
 
 use super::{console::ConsoleRequest, error::PageResult, forms::Form};
@@ -82,7 +78,7 @@ fn id<T: std::str::FromStr>(text: &str) -> Result<T> {
 async fn retry_mail(console: ConsoleRequest, form: Form) -> PageResult {
     console.operator()?;
     form.idempotency_key()?;
-    mail::retry(&console.app, id::<MailId>(form.get("message"))?).await?;
+    mail_queue::retry(&console.app, id::<MailId>(form.get("message"))?).await?;
     Ok(console.redirect_with_message("/operator/mail", "The e-mail is being sent again. If it fails, it is listed here with the reason."))
 }
 
@@ -90,7 +86,7 @@ async fn discard(console: ConsoleRequest, form: Form) -> PageResult {
     console.operator()?;
     form.idempotency_key()?;
     let message = id::<MailId>(form.get("message"))?;
-    mail::discard(&console.app, message).await?;
+    mail_queue::discard(&console.app, message).await?;
     let undo = Undo { url: "/operator/mail/restore".into(), fields: vec![("message".into(), message.to_string())] };
     Ok(console.redirect("/operator/mail", &Flash { message: "E-mail discarded.".into(), is_error: false, undo: Some(undo) }))
 }
@@ -98,7 +94,7 @@ async fn discard(console: ConsoleRequest, form: Form) -> PageResult {
 async fn restore(console: ConsoleRequest, form: Form) -> PageResult {
     console.operator()?;
     form.idempotency_key()?;
-    mail::restore(&console.app, id::<MailId>(form.get("message"))?).await?;
+    mail_queue::restore(&console.app, id::<MailId>(form.get("message"))?).await?;
     Ok(console.redirect_with_message("/operator/mail", "E-mail restored."))
 }
 

@@ -12,30 +12,11 @@ use axum::{
     response::Response,
 };
 
-use super::error::error_page;
-
-/// The reason of a refusal, as an extension of a response that has only the generic error page.
-#[derive(Debug, Clone)]
-pub struct RefusalReason(pub String);
+use super::error_page::{RefusalReason, SubmittedForm, error_page};
 
 /// The fields of a form, put into the request's extensions by [`RefusalExplainer`] and filled in when the form is read.
 #[derive(Debug, Clone, Default)]
 pub struct CapturedForm(Arc<Mutex<Option<SubmittedForm>>>);
-
-/// A form as submitted.
-#[derive(Debug, Clone)]
-pub struct SubmittedForm {
-    /// URL that it was sent to.
-    pub action: String,
-    /// Its fields, in order.
-    pub pairs: Vec<(String, String)>,
-    /// Whether sending just these fields again makes the same request; files are not kept.
-    pub complete: bool,
-}
-
-/// Fields that no person types into.
-const TECHNICAL: [&str; 12] =
-    ["idempotency_key", "version", "return_to", "revision", "whole", "action", "do", "item", "all", "status", "started", "next"];
 
 impl CapturedForm {
     /// Remembers the fields of a form; `complete` as in [`SubmittedForm`].
@@ -49,20 +30,6 @@ impl CapturedForm {
         let posted = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let is_secret = |name: &str| name.contains("password") || name.contains("token") || name.contains("secret");
         (!posted.pairs.iter().any(|(name, _)| is_secret(name))).then_some(SubmittedForm { action, ..posted })
-    }
-}
-
-impl SubmittedForm {
-    /// The texts that a person typed, as far as the field names show.
-    pub fn texts(&self) -> impl Iterator<Item = &str> {
-        let is_text = |value: &str| value.contains(char::is_whitespace) || !value.is_ascii();
-        // The survey editor sends all settings along; only its sentences are worth showing.
-        let whole = self.pairs.iter().any(|(name, _)| name == "whole");
-        let typed = move |name: &str, value: &str| {
-            let plain = !whole && value.parse::<f64>().is_err() && value.parse::<uuid::Uuid>().is_err();
-            !TECHNICAL.contains(&name) && !value.trim().is_empty() && (is_text(value) || plain)
-        };
-        self.pairs.iter().filter(move |(name, value)| typed(name, value)).map(|(_, value)| value.as_str())
     }
 }
 

@@ -12,7 +12,7 @@ use domain::{
 };
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
-use service::{backlog, jobs, keys::ApiKeyInput};
+use service::{backlog, job_handler, jobs, keys::ApiKeyInput};
 use sha2::Sha256;
 
 use crate::{
@@ -401,7 +401,7 @@ on_both!(one_person_is_one_contact_however_their_address_is_written, |t: TestApp
         })
         .await
         .unwrap();
-    assert_eq!(jobs::normalize_addresses(&t.app, &|| false).await.unwrap(), jobs::JobOutcome::Done);
+    assert_eq!(jobs::normalize_addresses(&t.app, &|| false).await.unwrap(), job_handler::JobOutcome::Done);
     let kept = p.rows("SELECT email FROM contacts WHERE email IS NOT NULL ORDER BY email").await;
     assert_eq!(kept, ["jos\u{e9}@a.example", "user@bücher.example", "zo\u{eb}@b.example"]);
     let whose: Vec<String> = sqlx::query_scalar("SELECT c.email FROM feedback f JOIN contacts c ON c.id = f.contact_id WHERE f.id = $1")

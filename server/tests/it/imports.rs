@@ -13,7 +13,8 @@ use domain::{
 };
 use service::{
     imports,
-    jobs::{self, Job, JobOutcome},
+    job_handler::JobOutcome,
+    jobs::{self, Job},
     state::AppState,
 };
 use store::imports::Import;

@@ -5,7 +5,8 @@ use domain::{DomainError as Refusal, accounts::Scope, ids::MailId, projects::Pro
 use mail_parser::Message;
 use service::{
     jobs,
-    mail::{self, RETRY_DELAYS_MS, SmtpOutcome, TicketMailBuilder, TicketMailDetails},
+    mail::{self, SmtpOutcome, TicketMailBuilder, TicketMailDetails},
+    mail_queue::{self, RETRY_DELAYS_MS},
 };
 use store::mail::MailMessageRow;
 
@@ -48,7 +49,7 @@ const ANN: &str = "ann@example.com";
 /// Queues the team's reply to a ticket.
 async fn reply(t: &TestApp, project: &Project, to: &str, subject: &str, body: &str) -> MailId {
     let about = TicketMailDetails { ticket: t.app.ids.uuid(), number: 12, subject, to, path: &format!("/p/{}/t/secret", project.slug) };
-    let post = TicketMailBuilder::new(&t.app, project, "").unwrap();
+    let post = TicketMailBuilder::new(&t.app.settings, project, "").unwrap();
     let letter = mail::ticket_reply(&post, about, "Olga Owner", body, false);
     let now = t.app.now();
     t.app.store.write(move |tx| Box::pin(async move { tx.queue_mail(&letter, now).await })).await.unwrap().unwrap()
@@ -136,12 +137,12 @@ mailing!(after_a_day_a_letter_is_given_up_and_sent_by_hand, |t: TestApp, smtp: S
     run(&t).await;
     assert!(smtp.letters().is_empty());
 
-    mail::retry(&t.app, id).await.unwrap();
+    mail_queue::retry(&t.app, id).await.unwrap();
     run(&t).await;
     assert_eq!(row(&t, id).await.state, "sent");
     assert_eq!(smtp.letters().len(), 1);
     // A sent e-mail is never sent again, however often it is retried.
-    assert!(mail::retry(&t.app, id).await.is_err());
+    assert!(mail_queue::retry(&t.app, id).await.is_err());
 });
 
 mailing!(what_is_refused_for_good_is_given_up_at_once, |t: TestApp, smtp: Smtp| async move {
@@ -166,7 +167,7 @@ mailing!(a_letter_that_was_sent_and_not_noted_comes_again_under_the_same_id, |t:
     let claimed = jobs::claim(&t.app).await.unwrap().unwrap();
     assert_eq!(claimed.id.0, id.0);
     let (mail, mailer) = (t.app.settings.mail.as_ref().unwrap(), t.app.mailer.as_ref().unwrap());
-    assert_eq!(mail::transmit(&t.app, mail, mailer, &row(&t, id).await).await.unwrap(), SmtpOutcome::Accepted);
+    assert_eq!(mail_queue::transmit(&t.app, mail, mailer, &row(&t, id).await).await.unwrap(), SmtpOutcome::Accepted);
     run(&t).await;
     assert_eq!(smtp.letters().len(), 1, "its lease holds");
     t.clock.advance_ms(jobs::LEASE_MS);
@@ -228,7 +229,7 @@ mailing!(addresses_of_the_world, |t: TestApp, smtp: Smtp| async move {
 mailing!(what_is_rolled_back_is_not_told, |t: TestApp, smtp: Smtp| async move {
     let (project, _) = t.owner().await;
     let about = TicketMailDetails { ticket: t.app.ids.uuid(), number: 1, subject: "A", to: ANN, path: "/x" };
-    let letter = mail::ticket_confirmation(&TicketMailBuilder::new(&t.app, &project, "").unwrap(), about);
+    let letter = mail::ticket_confirmation(&TicketMailBuilder::new(&t.app.settings, &project, "").unwrap(), about);
     let now = t.app.now();
     let failed: service::error::Result<()> = t
         .app
@@ -251,7 +252,7 @@ mailing!(nobody_is_flooded_by_those_who_type_their_address, |t: TestApp, smtp: S
     let mut queued = 0;
     for n in 0..30 {
         let about = TicketMailDetails { ticket: t.app.ids.uuid(), number: n, subject: "A", to: ANN, path: "/x" };
-        let letter = mail::ticket_confirmation(&TicketMailBuilder::new(&t.app, &project, "").unwrap(), about);
+        let letter = mail::ticket_confirmation(&TicketMailBuilder::new(&t.app.settings, &project, "").unwrap(), about);
         let now = t.app.now();
         let sent = t.app.store.write(move |tx| Box::pin(async move { tx.queue_mail(&letter, now).await })).await.unwrap();
         queued += usize::from(sent.is_some());
@@ -419,12 +420,12 @@ mailing!(a_link_that_came_too_late_is_not_sent, |t: TestApp, smtp: Smtp| async m
     assert!(smtp.letters().is_empty());
     let dead = t.app.store.mail_messages_in_state("dead", 10).await.unwrap();
     assert_eq!(dead.len(), 1);
-    assert!(mail::retry(&t.app, dead[0].id().unwrap()).await.is_err());
+    assert!(mail_queue::retry(&t.app, dead[0].id().unwrap()).await.is_err());
 });
 
 crate::on_both!(without_a_mail_server_nothing_is_queued_and_pages_say_so, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
-    assert!(TicketMailBuilder::new(&t.app, &project, "").is_none());
+    assert!(TicketMailBuilder::new(&t.app.settings, &project, "").is_none());
     let page = t.anonymous().get("/forgot").await;
     assert!(page.body.contains("earshot admin set-password") && !page.body.contains("<form"), "{}", page.body);
     assert_eq!(forgot(&t.anonymous(), "owner@example.com").await.status, StatusCode::NOT_FOUND);
@@ -463,12 +464,12 @@ mailing!(an_invitation_is_mailed, |t: TestApp, smtp: Smtp| async move {
         let invitation = open.iter().find(|i| i.email.as_deref() == Some(address)).unwrap();
         let about = async || t.app.store.mail_messages_about(&scope, invitation.id.0).await.unwrap();
         if is_discarded {
-            mail::discard(&t.app, about().await[0].id().unwrap()).await.unwrap();
+            mail_queue::discard(&t.app, about().await[0].id().unwrap()).await.unwrap();
         }
         owner.post(&format!("{members}/revoke"), &[("invitation", &invitation.id.to_string())]).await;
         let letters = about().await;
         assert_eq!((letters.len(), letters[0].state.as_str(), letters[0].link.as_str()), (1, "discarded", ""));
-        let restored = mail::restore(&t.app, letters[0].id().unwrap()).await;
+        let restored = mail_queue::restore(&t.app, letters[0].id().unwrap()).await;
         assert_eq!(restored.unwrap_err().refusal(), Some(&Refusal::NotFound));
         let before = smtp.letters().len();
         run(&t).await;

@@ -115,7 +115,7 @@ async fn mailing(smtp: &Smtp, login: &str, authorities: Vec<Vec<u8>>) -> TestApp
 async fn letter(t: &TestApp) -> (String, String) {
     let (project, _) = t.owner().await;
     let about = TicketMailDetails { ticket: t.app.ids.uuid(), number: 1, subject: "A", to: "ann@example.com", path: "/p/my-app/t/secret" };
-    let letter = mail::ticket_reply(&TicketMailBuilder::new(&t.app, &project, "").unwrap(), about, "Olga", "B", false);
+    let letter = mail::ticket_reply(&TicketMailBuilder::new(&t.app.settings, &project, "").unwrap(), about, "Olga", "B", false);
     let now = t.app.now();
     let id = t.app.store.write(move |tx| Box::pin(async move { tx.queue_mail(&letter, now).await })).await.unwrap().unwrap();
     jobs::run_due(&t.app).await.unwrap();

@@ -48,7 +48,7 @@ pub async fn create(app: &App, scope: &Scope, role: Role, email: &str, key: &str
         Some(to) if app.settings.mail.is_some() => {
             let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
             let by = app.store.actor_name(by).await?.ok_or(Refusal::NotFound)?;
-            mail::invitation(app, (role, expires_at), &project, &by, to, &format!("/invite/{token}"))
+            mail::invitation(&app.settings, (role, expires_at), &project, &by, to, &format!("/invite/{token}"))
         }
         _ => None,
     };

@@ -42,7 +42,7 @@ pub async fn change_password(app: &App, staff: &StaffRow, current: &str, new: &s
     }
     errors.into_result(())?;
     let hash = password::hash(app, new.to_owned()).await?;
-    let message = mail::password_changed(app, &staff.email);
+    let message = mail::password_changed(&app.settings, &staff.email, app.now());
     let (staff, keep, now) = (staff.id()?, keep.to_owned(), app.now());
     app.store
         .write(move |tx| {

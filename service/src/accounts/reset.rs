@@ -25,7 +25,7 @@ pub async fn ask(app: &App, email: &str, address: IpAddr, key: &str) -> Result<(
     let now = app.now();
     let whose = hash_token(&format!("forgot:{email}"));
     app.limits.count_password_reset(&whose, address, now).await?;
-    let message = mail::password_reset(app, &email).ok_or(Refusal::NotFound)?;
+    let message = mail::password_reset(&app.settings, &email, app.now()).ok_or(Refusal::NotFound)?;
     app.store
         .write_idempotent(IdempotentWrite::form(&IdempotencyScope::PasswordReset(whose), key, Fingerprint::of([&email])), now, move |tx| {
             Box::pin(async move {
@@ -60,7 +60,7 @@ pub async fn set(app: &App, token: &str, new: &str, address: IpAddr) -> Result<S
     let row = find(app, token).await?;
     password::check(new, &password::password_context(app, &row).await?)?;
     let password = password::hash(app, new.to_owned()).await?;
-    let message = mail::password_changed(app, &row.email);
+    let message = mail::password_changed(&app.settings, &row.email, app.now());
     let staff = app
         .store
         .write(move |tx| {

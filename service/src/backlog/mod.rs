@@ -24,7 +24,7 @@ use store::{
 use crate::{
     error::Result,
     state::App,
-    undo::{UndoHandler, UndoOutcome},
+    undo_handler::{UndoHandler, UndoOutcome},
 };
 
 /// Undoes changes to the backlog and its links.

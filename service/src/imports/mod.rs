@@ -23,6 +23,7 @@ use domain::{
     feedback,
     ids::ImportId,
     imports::{ColumnMapping, ImportStatus},
+    jobs::Job,
     text::{clean_line, cut},
 };
 use sha2::{Digest, Sha256};
@@ -37,7 +38,6 @@ use self::{
 };
 use crate::{
     error::{Error, Result},
-    jobs::Job,
     state::{App, AppState},
 };
 

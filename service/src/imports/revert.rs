@@ -5,13 +5,14 @@ use domain::{
     DomainError as Refusal, Timestamp,
     accounts::{Role, Scope},
     ids::ImportId,
+    jobs::Job,
 };
 use store::{Tx, imports::Import};
 
 use super::nothing_to_resume;
 use crate::{
     error::Result,
-    jobs::{Job, JobContext, JobHandler, JobOutcome},
+    job_handler::{JobContext, JobHandler, JobOutcome},
     state::{App, AppState},
 };
 

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    jobs::{JobContext, JobHandler, JobOutcome},
+    job_handler::{JobContext, JobHandler, JobOutcome},
     state::AppState,
     triage::add::source_key,
 };

@@ -3,7 +3,6 @@
 //! A new kind of job is a variant of [`Job`], an implementation of `JobHandler` in its capability, and the arm of `handler` that connects
 //! the two.
 
-pub mod index;
 mod periodic;
 mod runner;
 
@@ -13,16 +12,16 @@ pub use runner::Runner;
 
 use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
-use domain::{DomainError as Refusal, Timestamp, accounts::Scope, ids::JobId};
-use store::{Tx, jobs::ClaimedJob};
+use domain::{DomainError as Refusal, accounts::Scope, ids::JobId};
+use store::jobs::ClaimedJob;
 use tokio::sync::watch;
 
 use self::periodic::{FoldAddressesJob, PurgeJob};
 use crate::{
     error::{Error, Result},
     imports::{ImportJob, TakeBackJob},
-    mail::MailJob,
+    job_handler::{JobContext, JobHandler, JobOutcome},
+    mail_queue::MailJob,
     state::{App, AppState},
 };
 
@@ -31,54 +30,6 @@ pub const LEASE_MS: i64 = 60_000;
 /// Consecutive claims without a result before a job fails permanently.
 pub const MAX_FAILURES: i64 = 8;
 const HOUR_MS: i64 = 3_600_000;
-
-/// Outcome of a job that did not fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobOutcome {
-    /// There is nothing left to do.
-    Done,
-    /// It was asked to stop and must be resumed.
-    Stopped,
-    /// Run it again at this time; not a failure, since it counts its own attempts.
-    Later(Timestamp),
-}
-
-/// The environment of a running job.
-pub struct JobContext {
-    /// Its own id.
-    pub job: JobId,
-    stop: watch::Receiver<bool>,
-}
-
-impl JobContext {
-    /// Whether it should stop soon: the program is shutting down or another worker has taken over.
-    #[must_use]
-    pub fn should_stop(&self) -> bool {
-        *self.stop.borrow()
-    }
-}
-
-/// The behavior of one kind of job.
-#[async_trait]
-pub(crate) trait JobHandler: Send + Sync {
-    /// Runs the job from where it stopped. An error is retried; a refusal, or [`MAX_FAILURES`] errors, make the job fail permanently.
-    async fn run(&self, app: &AppState, context: &JobContext) -> Result<JobOutcome>;
-
-    /// Records the permanent failure, in the transaction that marks the job as dead. `why` is safe to show to people.
-    async fn fail(&self, _tx: &mut Tx<'_>, _why: &str, _now: Timestamp) -> Result<()> {
-        Ok(())
-    }
-
-    /// The reason why operators cannot retry it from the list of failed jobs.
-    fn retry_refusal(&self) -> Option<&'static str> {
-        None
-    }
-
-    /// Prepares a retry, in the transaction that puts the dead job back into the queue. Returns an error if there is nothing to resume.
-    async fn resume(&self, _tx: &mut Tx<'_>, _now: Timestamp) -> Result<()> {
-        Ok(())
-    }
-}
 
 /// The handler of a job: the only list of all kinds.
 fn handler(job: Job) -> Box<dyn JobHandler> {

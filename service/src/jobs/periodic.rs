@@ -9,9 +9,10 @@ use domain::{
 use store::jobs::PurgeTarget;
 use uuid::Uuid;
 
-use super::{HOUR_MS, JobContext, JobHandler, JobOutcome};
+use super::HOUR_MS;
 use crate::{
     error::Result,
+    job_handler::{JobContext, JobHandler, JobOutcome},
     state::{App, AppState},
 };
 

@@ -1,12 +1,7 @@
 //! API keys: creating and revoking them, and authenticating requests.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
-
 use domain::{
-    DomainError as Refusal, Timestamp,
+    DomainError as Refusal,
     accounts::{
         Actor, Role, Scope,
         authority::{AuthoritySource, Successor},
@@ -20,15 +15,12 @@ use store::{
     keys::{ApiKey, NewApiKey},
 };
 
-use crate::{error::Result, state::App};
+use crate::{error::Result, key_use_tracker::USE_MS, state::App};
 
 /// Lifetimes offered for a key, in days, besides no expiry.
 pub const LIFETIME_CHOICES: [i64; 3] = [30, 90, 365];
 /// Default lifetime of a new key, in days.
 pub const DEFAULT_LIFETIME_DAYS: i64 = 90;
-/// Precision of the time of last use, in milliseconds.
-const USE_MS: i64 = 60_000;
-
 /// A new key with its secret, which is returned only once.
 #[derive(Debug, Clone)]
 pub struct CreatedApiKey {
@@ -162,23 +154,6 @@ pub fn scope(key: &ApiKey, project: ProjectId, need: Role) -> Result<Scope, Refu
     Actor::ApiKey(key.id).scope(project, key.role().filter(|_| key.project == project), need)
 }
 
-/// Time of each key's last recorded use, so that a busy key causes one write per minute.
-#[derive(Debug, Default)]
-pub struct KeyUseTracker(Mutex<HashMap<ApiKeyId, Timestamp>>);
-
-impl KeyUseTracker {
-    /// Whether to record the use now.
-    fn is_due(&self, key: ApiKeyId, now: Timestamp) -> bool {
-        let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if written.get(&key).is_some_and(|at| now.0 - at.0 < USE_MS) {
-            return false;
-        }
-        written.retain(|_, at| now.0 - at.0 < USE_MS);
-        written.insert(key, now);
-        true
-    }
-}
-
 /// Records the use of a key in the background: no request waits for it or fails because of it.
 fn note_use(app: &App, key: &ApiKey) {
     let (id, now) = (key.id, app.now());
@@ -193,19 +168,4 @@ fn note_use(app: &App, key: &ApiKey) {
             tracing::warn!(error = %error, "the last use of an API key could not be recorded");
         }
     });
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_busy_key_is_written_once_a_minute() {
-        let (uses, key) = (KeyUseTracker::default(), ApiKeyId(uuid::Uuid::from_u128(1)));
-        assert!(uses.is_due(key, Timestamp(0)));
-        assert!(!uses.is_due(key, Timestamp(59_999)));
-        assert!(uses.is_due(key, Timestamp(60_000)));
-        assert!(uses.is_due(ApiKeyId(uuid::Uuid::from_u128(2)), Timestamp(130_000)));
-        assert_eq!(uses.0.lock().unwrap().len(), 1);
-    }
 }

@@ -14,7 +14,7 @@ use super::{
     MailContent, MailKind, MailMessage,
     texts::{MailTexts, pick},
 };
-use crate::state::App;
+use crate::settings::Settings;
 
 /// Ticket data for an e-mail.
 #[derive(Debug, Clone, Copy)]
@@ -70,8 +70,8 @@ pub struct TicketMailBuilder {
 impl TicketMailBuilder {
     /// Creates a builder for one e-mail in the requester's language, or the project's; `None` if no mail server is configured.
     #[must_use]
-    pub fn new(app: &App, project: &Project, language: &str) -> Option<Self> {
-        let base = app.settings.mail.as_ref()?.base.clone();
+    pub fn new(settings: &Settings, project: &Project, language: &str) -> Option<Self> {
+        let base = settings.mail.as_ref()?.base.clone();
         Some(Self::with(base, project, language))
     }
 
@@ -173,8 +173,15 @@ pub fn ticket_reply(post: &TicketMailBuilder, about: TicketMailDetails<'_>, by: 
 
 /// Invites a person to a project; `path` is the page that accepts the invitation. The transaction that stores the invitation fills in `about`.
 #[must_use]
-pub fn invitation(app: &App, (role, until): (Role, Timestamp), project: &Project, by: &str, to: &str, path: &str) -> Option<MailMessage> {
-    let mail = app.settings.mail.as_ref()?;
+pub fn invitation(
+    settings: &Settings,
+    (role, until): (Role, Timestamp),
+    project: &Project,
+    by: &str,
+    to: &str,
+    path: &str,
+) -> Option<MailMessage> {
+    let mail = settings.mail.as_ref()?;
     Some(MailMessage {
         project: Some(project.id),
         kind: MailKind::Invitation,
@@ -201,8 +208,8 @@ pub(crate) const RESET_MS: i64 = 3_600_000;
 
 /// Answers a request to reset the password of this address. The link is created when the e-mail is sent.
 #[must_use]
-pub fn password_reset(app: &App, to: &str) -> Option<MailMessage> {
-    app.settings.mail.as_ref()?;
+pub fn password_reset(settings: &Settings, to: &str, now: Timestamp) -> Option<MailMessage> {
+    settings.mail.as_ref()?;
     Some(MailMessage {
         project: None,
         kind: MailKind::PasswordReset,
@@ -220,14 +227,14 @@ pub fn password_reset(app: &App, to: &str) -> Option<MailMessage> {
             ..MailContent::default()
         },
         link: String::new(),
-        not_after: Some(app.now().plus_ms(RESET_MS)),
+        not_after: Some(now.plus_ms(RESET_MS)),
     })
 }
 
 /// Tells a person that their password was changed.
 #[must_use]
-pub fn password_changed(app: &App, to: &str) -> Option<MailMessage> {
-    let mail = app.settings.mail.as_ref()?;
+pub fn password_changed(settings: &Settings, to: &str, now: Timestamp) -> Option<MailMessage> {
+    let mail = settings.mail.as_ref()?;
     Some(MailMessage {
         project: None,
         kind: MailKind::PasswordChanged,
@@ -236,7 +243,7 @@ pub fn password_changed(app: &App, to: &str) -> Option<MailMessage> {
         subject: "Your Earshot password was changed".into(),
         content: MailContent {
             language: "en".into(),
-            lead: vec![format!("The password of your account was changed on {}.", UTC.readable(app.now()))],
+            lead: vec![format!("The password of your account was changed on {}.", UTC.readable(now))],
             link_label: "If this was not you, set a new password now".into(),
             footer: vec!["If this was you, you don’t need to do anything.".into()],
             ..MailContent::default()
@@ -260,8 +267,8 @@ pub struct WebhookMailBuilder {
 impl WebhookMailBuilder {
     /// Prepares one e-mail for each of `admins`; `None` if no mail server is configured.
     #[must_use]
-    pub fn new(app: &App, project: Project, (endpoint, host): (EndpointId, String), admins: Vec<String>) -> Option<Self> {
-        let base = app.settings.mail.as_ref()?.base.clone();
+    pub fn new(settings: &Settings, project: Project, (endpoint, host): (EndpointId, String), admins: Vec<String>) -> Option<Self> {
+        let base = settings.mail.as_ref()?.base.clone();
         Some(Self { base, project, endpoint, host, to: admins })
     }
 

@@ -15,7 +15,7 @@ use super::{MailContent, messages::line};
 use crate::settings::MailSettings;
 
 /// Input of [`compose`].
-pub(super) struct MimeParts<'a> {
+pub(crate) struct MimeParts<'a> {
     pub id: String,
     pub to: &'a str,
     pub subject: &'a str,

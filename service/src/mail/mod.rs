@@ -1,21 +1,16 @@
-//! Outgoing mail. An e-mail is queued in the transaction of the change it reports, so that neither exists without the other; a job sends
-//! it, retries for a day while the mail server does not accept it, and then marks it as failed where people can see it.
-//!
-//! Delivery is at least once: an e-mail sent but not yet recorded as sent is sent again with the same Message-ID. Its content is deleted
-//! some days later, and its link, which may contain a secret, immediately. Logs contain neither addresses nor texts.
+//! E-mails: their texts, in each language, their form as messages, and the connection to the mail server.
 
-mod deliver;
 mod messages;
 mod mime;
-mod operator_actions;
 mod texts;
+mod transport;
 
-pub(crate) use deliver::MailJob;
-pub use deliver::{Mailer, RETRY_DELAYS_MS, SmtpOutcome, check_server, transmit};
+pub(crate) use messages::RESET_MS;
 pub use messages::{
     TicketMailBuilder, TicketMailDetails, WebhookMailBuilder, invitation, password_changed, password_reset, ticket_confirmation,
     ticket_link, ticket_reply,
 };
-pub use operator_actions::{discard, restore, retry};
+pub(crate) use mime::MimeParts;
+pub use transport::{Mailer, SmtpOutcome, check_server};
 
 pub use domain::mail::{MailContent, MailKind, MailMessage};

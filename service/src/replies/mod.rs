@@ -14,7 +14,7 @@ use store::{Act, Fingerprint, IdempotencyScope, IdempotentWrite, replies::ReplyU
 use crate::{
     error::Result,
     state::App,
-    undo::{UndoHandler, UndoOutcome},
+    undo_handler::{UndoHandler, UndoOutcome},
 };
 
 /// Undoes changes to canned replies.

@@ -2,10 +2,8 @@
 //! change sequence.
 
 mod intake;
-mod survey_cache;
 
 pub use intake::Intake;
-pub use survey_cache::SurveyCache;
 
 use std::sync::Arc;
 
@@ -19,7 +17,7 @@ use domain::{
     projects::Project,
     responses::{ClaimedContact, ResponseContext, ResponseReceipt, ResponseSummary, digest},
     spam::{SpamSignals, spam_reasons},
-    surveys::{Answer, SurveyBody, SurveyStatus},
+    surveys::{Answer, SurveyStatus},
 };
 use search::language;
 use store::{
@@ -32,24 +30,8 @@ use crate::{
     error::{Error, Result},
     identity,
     state::App,
+    survey_cache::SurveyTarget,
 };
-
-/// A published survey with the version used to read answers.
-#[derive(Debug, Clone)]
-pub struct SurveyTarget {
-    /// The survey's id.
-    pub survey: SurveyId,
-    /// Its project.
-    pub project: Project,
-    /// Whether people can answer.
-    pub status: SurveyStatus,
-    /// The live version.
-    pub live: VersionId,
-    /// The version being answered: the live one, or that of a page opened earlier.
-    pub version: VersionId,
-    /// The content of that version.
-    pub body: SurveyBody,
-}
 
 /// A respondent's submission.
 #[derive(Debug, Clone, Default)]

@@ -1,14 +1,14 @@
 //! Operator settings, as the use cases need them. The program reads them from flags, variables and a file.
 
 mod mail;
+mod password;
 
 pub use mail::MailSettings;
+pub use password::PasswordCost;
 
 use std::path::{Path, PathBuf};
 
 use domain::{Secret, webhooks::address::IpNetwork};
-
-use crate::accounts::password::PasswordCost;
 
 /// The settings of all use cases, checked.
 #[derive(Debug, Clone)]

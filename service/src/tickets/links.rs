@@ -87,7 +87,7 @@ pub async fn renew_link(app: &App, scope: &Scope, ticket: TicketId, key: &str, s
     scope.require(Role::Triager)?;
     let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
     let language = app.store.ticket(scope, ticket).await?.ok_or(Refusal::NotFound)?.language;
-    let post = TicketMailBuilder::new(app, &project, &language).filter(|_| !shown);
+    let post = TicketMailBuilder::new(&app.settings, &project, &language).filter(|_| !shown);
     if post.is_none() && !shown {
         return Err(
             Refusal::Conflict("E-mail is not configured, so nothing can be sent. Show the new link and share it yourself.".into()).into()

@@ -3,8 +3,6 @@
 
 pub mod files;
 mod held_files;
-pub mod image_processing;
-pub mod image_worker;
 mod links;
 pub mod patch;
 mod requester;

@@ -126,8 +126,8 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: TicketS
         created_at: now,
     };
     // Suspected spam gets no e-mail: the named sender most likely knows nothing of it.
-    let post =
-        TicketMailBuilder::new(app, project, &context.language).filter(|_| feedback.status != FeedbackStatus::Spam && !without_email);
+    let post = TicketMailBuilder::new(&app.settings, project, &context.language)
+        .filter(|_| feedback.status != FeedbackStatus::Spam && !without_email);
     let project = project.clone();
     let taken = app
         .store

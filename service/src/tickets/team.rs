@@ -69,7 +69,7 @@ pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, 
     let content = fingerprint(vec![body.clone(), close.to_string()], &[], &files).await?;
     let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
     let language = app.store.ticket(scope, ticket).await?.ok_or(Refusal::NotFound)?.language;
-    let post = TicketMailBuilder::new(app, &project, &language);
+    let post = TicketMailBuilder::new(&app.settings, &project, &language);
     let path = unsigned_path(&project, ticket);
     let sent = app
         .store

@@ -5,15 +5,15 @@ use std::{cell::LazyCell, collections::HashMap};
 use domain::{
     DomainError as Refusal,
     accounts::{Role, Scope},
-    email,
     feedback::Feedback,
     ids::FeedbackId,
-    triage::{FeedbackFacts, MatchContext, ProjectNames, QueryConditions, QueryTerm, TriageQuery},
+    triage::{FeedbackFacts, MatchContext, QueryConditions, QueryTerm, TriageQuery},
 };
 use search::{self, Facet, SearchRequest, Sort, tokenizer};
-use store::{Store, feedback::ListedFeedback};
+use store::feedback::ListedFeedback;
 
 use crate::{
+    document_source::names,
     error::{Result, from_search},
     state::App,
 };
@@ -86,24 +86,6 @@ pub async fn page(app: &App, scope: &Scope, ask: SearchRequest) -> Result<Feedba
 /// Whether the page continues a listing begun without the index.
 fn goes_on_without_index(ask: &SearchRequest) -> bool {
     ask.cursor.as_deref().is_some_and(|cursor| cursor.starts_with(PLAIN))
-}
-
-/// Returns the names in the scope's project that a query uses for ids: of members, those that it mentions; all surveys, if any.
-///
-/// # Errors
-/// When the database fails.
-pub(crate) async fn names(store: &Store, scope: &Scope, query: &TriageQuery) -> Result<ProjectNames> {
-    let mut names = ProjectNames::default();
-    let mut members: Vec<String> = query.named_members().flat_map(email::stored_forms).collect();
-    members.sort_unstable();
-    members.dedup();
-    if !members.is_empty() {
-        names.members = store.members_with_email(scope, &members).await?;
-    }
-    if query.names_surveys() {
-        names.surveys = store.survey_names(scope).await?.into_iter().collect();
-    }
-    Ok(names)
 }
 
 /// Builds the page by a database scan: newest first (or oldest), each record matched against the query.

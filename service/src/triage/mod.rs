@@ -26,7 +26,7 @@ use store::{Act, Fingerprint, IdempotencyScope, IdempotentWrite, triage::Feedbac
 use crate::{
     error::{Result, from_search},
     state::App,
-    undo::{UndoHandler, UndoOutcome},
+    undo_handler::{UndoHandler, UndoOutcome},
 };
 
 /// Undoes changes to feedback.

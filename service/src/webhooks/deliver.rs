@@ -229,7 +229,7 @@ async fn post(app: &App, endpoint: &Endpoint) -> Result<Option<WebhookMailBuilde
     let members = app.store.members(&Scope::system(project.id)).await?;
     let admins = members.into_iter().filter(|member| member.role >= Role::Admin && !member.email.is_empty());
     let host = url::Url::parse(&endpoint.url).ok().and_then(|url| url.host_str().map(ToOwned::to_owned)).unwrap_or_default();
-    Ok(WebhookMailBuilder::new(app, project, (endpoint.id, host), admins.map(|member| member.email).collect()))
+    Ok(WebhookMailBuilder::new(&app.settings, project, (endpoint.id, host), admins.map(|member| member.email).collect()))
 }
 
 /// Returns why an attempt counts as failed; `None` for a 2xx.

@@ -9,7 +9,7 @@ use domain::{
     triage::{ProjectNames, TriageQuery},
 };
 use search::{ChangePosition, DocumentSource, IndexChange, IndexDocument, Result, Search};
-use service::jobs::index::StoreDocumentSource;
+use service::document_source::StoreDocumentSource;
 use tokio::sync::{Semaphore, watch};
 
 use testing::{TestApp, on_both, sample};

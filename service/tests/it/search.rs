@@ -10,7 +10,7 @@ use domain::{
     triage::{QueryField, TriageQuery},
 };
 use search::{IndexStatus as Health, Search, SearchPage, SearchRequest, Sort, highlight};
-use service::jobs::index::StoreDocumentSource;
+use service::document_source::StoreDocumentSource;
 use store::change_feed::ChangeVisibility;
 use testing::{
     Database, TestApp,

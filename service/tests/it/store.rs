@@ -14,7 +14,7 @@ use domain::{
     ids::{FeedbackId, ProjectId, StaffId},
 };
 use futures_util::{FutureExt, future::join_all};
-use service::{jobs, state::AppState};
+use service::{job_handler, jobs, state::AppState};
 use sqlx::Connection;
 use store::{Fingerprint, IdempotencyScope, IdempotentWrite, jobs::PurgeTarget};
 
@@ -323,7 +323,7 @@ on_both!(the_clean_up_works_in_bounded_pieces_to_its_end, |t: TestApp| async mov
     // Stop between two batches.
     let asked = AtomicUsize::new(0);
     let stop = || asked.fetch_add(1, Ordering::SeqCst) >= 3;
-    assert_eq!(jobs::purge(&t.app, &stop).await.unwrap(), jobs::JobOutcome::Stopped);
+    assert_eq!(jobs::purge(&t.app, &stop).await.unwrap(), job_handler::JobOutcome::Stopped);
     let left = rows_of(&t, PurgeTarget::Keys).await;
     assert!(rows_of(&t, PurgeTarget::Sessions).await <= 1 + 7 && left > 2_000, "{left}");
     // The next run finishes, in as many transactions as necessary.
@@ -332,7 +332,7 @@ on_both!(the_clean_up_works_in_bounded_pieces_to_its_end, |t: TestApp| async mov
         asked.fetch_add(1, Ordering::SeqCst);
         false
     };
-    assert_eq!(jobs::purge(&t.app, &count).await.unwrap(), jobs::JobOutcome::Done);
+    assert_eq!(jobs::purge(&t.app, &count).await.unwrap(), job_handler::JobOutcome::Done);
     let pieces = asked.load(Ordering::SeqCst);
     assert!(pieces > 3 * MANY / 64, "{pieces}");
     for (what, young) in [

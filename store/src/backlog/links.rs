@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 
 use super::items::status;
-use crate::{Dialect, Store, Tx, error::Result, id, or_instead};
+use crate::{Act, Dialect, Store, Tx, error::Result, id, or_instead};
 
 pub(crate) fn importance(text: &str) -> Importance {
     or_instead("importance of a link", Importance::parse(text), Importance::Normal)
@@ -129,6 +129,17 @@ impl Store {
                 })
             })
             .collect()
+    }
+}
+
+impl Act<'_, '_> {
+    /// Links feedback to a backlog item. Returns `false` and changes nothing if the two are already linked.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn insert_link(&mut self, feedback: FeedbackId, item: &BacklogItem, says: &LinkContent) -> Result<bool> {
+        let (actor, now) = (self.actor_id(), self.now());
+        Tx::insert_link(self, feedback, item, says, actor, now).await
     }
 }
 

@@ -1,17 +1,13 @@
 //! The direction of dependencies: `domain` ← `schemas` ← `store`, `domain` ← `search`, `store`, `search` ← `service` ← `server`, and
-//! `domain` ← `app` ← `server`. The compiler enforces it; this check lists dependencies that no crate may acquire indirectly.
+//! `domain` ← `app` ← `server`. The compiler enforces it; this check lists dependencies that no crate may acquire indirectly. Inside a
+//! crate, modules must not use each other in a cycle.
 
-use std::{
-    collections::BTreeSet,
-    ffi::OsStr,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, ffi::OsStr, fs};
 
-use super::{Args, TestCounts};
+use super::{Args, TestCounts, module_cycles::cycles};
 use crate::{
     Result,
-    paths::Paths,
+    paths::{Paths, files_below},
     process::{capture, cargo},
     site::listed,
 };
@@ -35,6 +31,9 @@ const TREES: &[(&str, &[&str], &[&str])] = &[
 /// `search`.
 const DIRECT: &[(&str, &[&str])] = &[("earshot-service", &["sqlx", "tantivy"]), ("earshot-server", &["sqlx", "tantivy"])];
 
+/// Crates whose modules must not use each other in cycles.
+const WITHOUT_CYCLES: &[&str] = &["domain", "store", "search", "service", "app", "server", "testing", "xtask", "bench"];
+
 /// Text that no page may contain: raw HTML from data, styles that the Content-Security-Policy forbids, and a library that is large as wasm.
 const TEXTS: &[&str] = &["inner_html", "regex::", "style=\"", "style=format!"];
 
@@ -49,7 +48,10 @@ pub fn check(paths: &Paths, _: &Args) -> Result<TestCounts> {
         let names = dependencies(paths, package, &["--depth", "1"])?;
         breaches.extend(forbidden.iter().filter(|f| names.contains(**f)).map(|f| format!("{package} depends on {f} itself")));
     }
-    for file in files(&paths.root.join("app/src"), "rs")? {
+    for name in WITHOUT_CYCLES {
+        breaches.extend(cycles(&paths.root.join(name).join("src"), &paths.root)?.into_iter().map(|cycle| format!("{name}: {cycle}")));
+    }
+    for file in files_below(&paths.root.join("app/src"), "rs")? {
         for (number, line) in fs::read_to_string(&file)?.lines().enumerate() {
             let comment = line.trim_start().starts_with("//");
             if let Some(text) = TEXTS.iter().find(|t| !comment && line.contains(*t)) {
@@ -73,7 +75,7 @@ fn dependencies(paths: &Paths, package: &str, options: &[&str]) -> Result<BTreeS
 /// Requires statements to name their columns. The result of `SELECT *` changes when a newer node's migration adds a column, and PostgreSQL
 /// then rejects the prepared statements of the nodes that still run.
 fn columns(paths: &Paths, breaches: &mut Vec<String>) -> Result<()> {
-    for file in files(&paths.root.join("store/src"), "rs")? {
+    for file in files_below(&paths.root.join("store/src"), "rs")? {
         for (number, line) in fs::read_to_string(&file)?.lines().enumerate() {
             if takes_every_column(line) {
                 breaches.push(format!("{}:{}: name the columns instead of `*`", file.strip_prefix(&paths.root)?.display(), number + 1));
@@ -103,7 +105,7 @@ fn takes_every_column(line: &str) -> bool {
 /// Both databases must have the same migrations.
 fn migrations(paths: &Paths, breaches: &mut Vec<String>) -> Result<()> {
     let names = |dialect: &str| -> Result<BTreeSet<_>> {
-        let all = files(&paths.root.join("migrations").join(dialect), "sql")?;
+        let all = files_below(&paths.root.join("migrations").join(dialect), "sql")?;
         Ok(all.iter().filter_map(|f| f.file_name().map(OsStr::to_owned)).collect())
     };
     let (sqlite, postgres) = (names("sqlite")?, names("postgres")?);
@@ -115,28 +117,13 @@ fn migrations(paths: &Paths, breaches: &mut Vec<String>) -> Result<()> {
 fn styles(paths: &Paths, breaches: &mut Vec<String>) -> Result<()> {
     let style = paths.root.join("style");
     let mut named = BTreeSet::new();
-    for list in files(&style, "list")? {
+    for list in files_below(&style, "list")? {
         named.extend(listed(&style, &list.file_stem().unwrap_or_default().to_string_lossy())?);
     }
     let there: BTreeSet<_> =
-        files(&style, "css")?.iter().filter_map(|f| Some(f.strip_prefix(&style).ok()?.to_string_lossy().into_owned())).collect();
+        files_below(&style, "css")?.iter().filter_map(|f| Some(f.strip_prefix(&style).ok()?.to_string_lossy().into_owned())).collect();
     breaches.extend(named.symmetric_difference(&there).map(|n| format!("style/{n} is a file or in a list, but not both")));
     Ok(())
-}
-
-/// All files below a directory with this extension, sorted.
-pub fn files(dir: &Path, ending: &str) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).map_err(|e| format!("{}: {e}", dir.display()))? {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(files(&path, ending)?);
-        } else if path.extension() == Some(OsStr::new(ending)) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod checks;
 mod clients;
 mod contract;
 mod dependency_rules;
+mod module_cycles;
 mod rust;
 mod server;
 mod unused;

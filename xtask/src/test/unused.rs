@@ -10,10 +10,10 @@ use std::{
 
 use serde_json::Value;
 
-use super::{Args, TestCounts, dependency_rules::files};
+use super::{Args, TestCounts};
 use crate::{
     Result,
-    paths::Paths,
+    paths::{Paths, files_below},
     process::{capture, cargo},
 };
 
@@ -73,7 +73,7 @@ impl Sources {
     fn read(home: &Path) -> Result<Self> {
         let read = |name: &str| -> Result<Vec<String>> {
             let place = home.join(name);
-            let files = if place.is_dir() { files(&place, "rs")? } else { Some(place).filter(|p| p.is_file()).into_iter().collect() };
+            let files = if place.is_dir() { files_below(&place, "rs")? } else { Some(place).filter(|p| p.is_file()).into_iter().collect() };
             files.iter().map(|file| Ok(fs::read_to_string(file)?)).collect()
         };
         Ok(Self { own: read("src")?, tests: read("tests")?, build: read("build.rs")? })

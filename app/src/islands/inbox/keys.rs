@@ -192,7 +192,7 @@ fn on_key(event: &KeyboardEvent) {
         "c" => field("body", ""),
         "r" => field("answer", ""),
         "p" => field("priority", ""),
-        "u" => toasts::undo(),
+        "u" => toasts::undo(enhance::send),
         "[" => press("a[data-page=prev]"),
         "]" => press("a[data-page=next]"),
         "/" => focus("q"),

@@ -21,7 +21,7 @@ use crate::http::respond::web_address;
 pub struct NewContact {
     /// Your own ID for the person. Feedback with the same ID belongs to the same contact.
     #[serde(default)]
-    #[validate(length(max = super::request::chars(domain::responses::MAX_ID)))]
+    #[validate(length(max = super::request::chars(domain::identity::MAX_ID)))]
     #[schema(min_length = 1, max_length = 200, example = "user-81")]
     id: Option<String>,
     #[serde(default)]

@@ -84,7 +84,7 @@ pub struct ListContactsParams {
     email: String,
     /// Only the contact with this ID of yours.
     #[serde(default)]
-    #[validate(length(max = super::request::chars(domain::responses::MAX_ID)))]
+    #[validate(length(max = super::request::chars(domain::identity::MAX_ID)))]
     #[param(max_length = 200, pattern = "^[^\\u0000]*$")]
     external_id: String,
     /// Number of contacts per page.

@@ -18,12 +18,7 @@ use super::{
     caller::ApiCaller,
     problem::{ApiRejection, FieldProblem},
 };
-use crate::http::{
-    BODY_LIMIT, WebState,
-    forms::is_idempotency_key,
-    json::well_formed,
-    limits::{BodyMemory, RETRY_AFTER_SECONDS},
-};
+use crate::http::{BODY_LIMIT, WebState, error::RETRY_AFTER_SECONDS, forms::is_idempotency_key, json::well_formed, limits::BodyMemory};
 
 /// Maximum nesting of lists and objects; our deepest input has four levels.
 const MAX_DEPTH: usize = 16;

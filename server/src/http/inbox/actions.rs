@@ -1,12 +1,10 @@
 //! Changes of feedback, one item or many, and undo. Every response redirects to the page that the form came from.
 
-use std::time::Duration;
-
 use app::{
-    inbox::{RejectedBulkEdit, detail::NEW_TAG, list::thousands},
-    shell::Flash,
+    components::numbers::thousands,
+    inbox::{RejectedBulkEdit, detail::NEW_TAG},
 };
-use axum::{extract::Path, http::StatusCode, response::Response};
+use axum::{extract::Path, http::StatusCode};
 use domain::{
     DomainError as Refusal, FieldErrors,
     accounts::{Role, Scope},
@@ -22,14 +20,12 @@ use service::{
 };
 
 use super::{
-    inbox_url, item,
-    item::RejectedItemForm,
-    page::{self, InboxParams},
+    detail::RejectedItemForm,
+    item, page,
+    params::InboxParams,
+    redirects::{back, sorry},
 };
-use crate::http::{console::ConsoleRequest, error::PageResult, forms::Form, return_to::return_to};
-
-/// Maximum wait for the index, so that the list after the redirect is up to date.
-pub(super) const INDEX_WAIT: Duration = Duration::from_secs(2);
+use crate::http::{console::ConsoleRequest, error::PageResult, forms::Form};
 
 /// `POST …/feedback/{id}/status`.
 pub async fn status(console: ConsoleRequest, Path((_, id)): Path<(String, String)>, form: Form) -> PageResult {
@@ -206,33 +202,6 @@ async fn one(console: &ConsoleRequest, id: &str, form: &Form, edit: FeedbackEdit
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// Redirects back once the index is up to date, with a message and the undo of `outcome`.
-pub(super) async fn back(
-    console: &ConsoleRequest,
-    form: &Form,
-    on: Option<FeedbackId>,
-    message: &str,
-    outcome: Option<&FeedbackEditOutcome>,
-) -> Result<Response> {
-    console.app.search.wait_until_caught_up(INDEX_WAIT).await;
-    let to = target(console, form, on)?;
-    let undo = console.undo(outcome.and_then(|o| o.undo), &to)?;
-    let flash = Flash { message: message.to_owned(), is_error: false, undo };
-    Ok(console.redirect(&to, &flash))
-}
-
-/// Redirects back with the reason why nothing was changed.
-pub(super) fn sorry(console: &ConsoleRequest, form: &Form, on: Option<FeedbackId>, why: &str) -> Result<Response> {
-    let flash = Flash { message: why.to_owned(), is_error: true, undo: None };
-    Ok(console.redirect(&target(console, form, on)?, &flash))
-}
-
-pub(super) fn target(console: &ConsoleRequest, form: &Form, on: Option<FeedbackId>) -> Result<String> {
-    let slug = &console.project()?.slug;
-    let own = || on.map_or_else(|| inbox_url(slug, &[]), |id| format!("/p/{slug}/feedback/{id}"));
-    Ok(return_to(slug, form.get("return_to")).unwrap_or_else(own))
 }
 
 fn sentences(errors: &FieldErrors) -> String {

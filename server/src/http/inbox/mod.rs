@@ -1,16 +1,23 @@
 //! The triage inbox and changes of feedback.
 
 mod actions;
+mod detail;
 mod events;
 mod item;
+mod names;
 mod page;
+mod params;
+mod redirects;
 mod ticket;
+mod ticket_view;
 
+use app::components::feedback_text::HighlightSpan;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
     routing::{get, post},
 };
+use domain::triage::highlight_spans;
 
 use super::attachments::BODY_LIMIT;
 use crate::http::WebState;
@@ -48,6 +55,11 @@ pub(super) fn inbox_url(slug: &str, params: &[(&str, &str)]) -> String {
     }
     let query = query.finish();
     if query.is_empty() { format!("/p/{slug}/inbox") } else { format!("/p/{slug}/inbox?{query}") }
+}
+
+/// Splits a text at its matches.
+fn pieces(text: &str, ranges: &[std::ops::Range<usize>]) -> Vec<HighlightSpan> {
+    highlight_spans(text, ranges).into_iter().map(|(hit, text)| HighlightSpan { hit, text: text.to_owned() }).collect()
 }
 
 #[cfg(test)]

@@ -1,12 +1,8 @@
 //! `GET /p/{slug}/inbox`: the query, the list, and the open item.
 
-use std::collections::HashMap;
-
 use app::{
-    inbox::{
-        EmptyReason, FacetValue, FacetView, HighlightSpan, InboxPage, InboxView, ListView, QueryErrorView, RowTicket, RowView, SearchView,
-        score, thousands,
-    },
+    components::{feedback_text::HighlightSpan, numbers::thousands},
+    inbox::{EmptyReason, FacetValue, FacetView, InboxPage, InboxView, ListView, QueryErrorView, RowTicket, RowView, SearchView, score},
     shell::Nav,
 };
 use axum::{extract::Query, http::StatusCode, response::Response};
@@ -17,22 +13,24 @@ use domain::{
     ids::{StaffId, SurveyId},
     text::is_same_name,
     tickets::Priority,
-    triage::{QueryError, QueryField, TriageQuery, highlight_spans},
+    triage::{QueryError, QueryField, TriageQuery},
 };
 use leptos::prelude::*;
 use search::{self, Facet, SearchRequest, Sort, highlight, snippet};
-use serde::Deserialize;
 use service::{
     error::Result,
     triage::list::{self, FeedbackPage, relaxed_queries},
 };
-use store::{desk::TicketSummary, triage::Assignable};
+use store::desk::TicketSummary;
 
 use super::{
+    detail::{self, RejectedItemForm},
     inbox_url,
-    item::{self, RejectedItemForm},
+    names::DisplayNames,
+    params::InboxParams,
+    pieces,
 };
-use crate::http::{console::ConsoleRequest, error::PageResult, return_to};
+use crate::http::{console::ConsoleRequest, error::PageResult};
 
 /// Items per page.
 const PAGE: usize = 50;
@@ -40,80 +38,6 @@ const PAGE: usize = 50;
 const SNIPPET: usize = 180;
 /// Maximum values shown per facet.
 const FACET_VALUES: usize = 12;
-
-/// The state of the view, all in the URL.
-#[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct InboxParams {
-    #[serde(default)]
-    pub q: String,
-    #[serde(default)]
-    pub sort: String,
-    #[serde(default)]
-    pub cursor: String,
-    #[serde(default)]
-    pub item: String,
-    /// The search in the link panel of the open item.
-    #[serde(default)]
-    pub link_q: String,
-}
-
-impl InboxParams {
-    /// The view at a return path; `None` unless that is the inbox with a valid query.
-    pub(super) fn of_inbox(slug: &str, return_to: &str) -> Option<Self> {
-        let wanted = return_to::return_to(slug, return_to)?;
-        let (path, query) = wanted.split_once('?').unwrap_or((&wanted, ""));
-        if path != inbox_url(slug, &[]) {
-            return None;
-        }
-        let mut params = Self::default();
-        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-            let value = value.into_owned();
-            match &*name {
-                "q" => params.q = value,
-                "sort" => params.sort = value,
-                "cursor" => params.cursor = value,
-                "item" => params.item = value,
-                _ => {}
-            }
-        }
-        TriageQuery::parse(&params.q).is_ok().then_some(params)
-    }
-
-    /// The URL of this view with `changes` in it.
-    pub(super) fn url(&self, slug: &str, changes: &[(&str, &str)]) -> String {
-        let own = [("q", self.q.as_str()), ("sort", &self.sort), ("cursor", &self.cursor), ("item", &self.item)];
-        let changed = own.map(|(name, value)| (name, changes.iter().find(|(n, _)| *n == name).map_or(value, |(_, v)| *v)));
-        inbox_url(slug, &changed)
-    }
-}
-
-/// Names that rows and facets show instead of IDs.
-pub(super) struct DisplayNames {
-    /// Members of the project.
-    pub members: Vec<Assignable>,
-    /// Surveys.
-    pub surveys: HashMap<SurveyId, String>,
-}
-
-impl DisplayNames {
-    pub(super) async fn read(console: &ConsoleRequest, scope: &Scope) -> Result<Self> {
-        let store = &console.app.store;
-        let (members, surveys) = tokio::try_join!(store.assignable(scope), store.survey_names(scope))?;
-        Ok(Self { members, surveys })
-    }
-
-    pub(super) fn member(&self, staff: StaffId) -> String {
-        self.members.iter().find(|m| m.id == staff).map_or_else(|| "a former member".to_owned(), |m| m.name.clone())
-    }
-
-    pub(super) fn source(&self, feedback: &Feedback) -> String {
-        feedback.survey.and_then(|s| self.surveys.get(&s).cloned()).unwrap_or_else(|| feedback.kind.label().to_owned())
-    }
-
-    pub(super) fn options(&self) -> Vec<(String, String)> {
-        self.members.iter().map(|m| (m.id.to_string(), m.name.clone())).collect()
-    }
-}
 
 /// `GET /p/{slug}/inbox`.
 pub async fn show(console: ConsoleRequest, Query(params): Query<InboxParams>) -> PageResult {
@@ -148,7 +72,7 @@ pub(super) async fn answer(console: &ConsoleRequest, params: InboxParams, refuse
     };
     let (names, page) = tokio::try_join!(DisplayNames::read(console, &scope), page)?;
     let mut detail = match params.item.parse() {
-        Ok(id) if parsed.is_ok() => item::view(console, &scope, &names, id, &query, Some(&params), &params.link_q).await?,
+        Ok(id) if parsed.is_ok() => detail::view(console, &scope, &names, id, &query, Some(&params), &params.link_q).await?,
         _ => None,
     };
     let search = search_view(&slug, &params, parsed.as_ref(), sort, page.as_ref(), &names, scope.staff());
@@ -393,7 +317,7 @@ fn row(
         score: score(item.score, item.score_max),
         ticket: ticket.map(|t| RowTicket {
             number: t.number,
-            subject: self::pieces(&t.subject, &subject.unwrap_or_default()),
+            subject: super::pieces(&t.subject, &subject.unwrap_or_default()),
             state: t.state,
             priority: t.priority,
         }),
@@ -405,9 +329,4 @@ fn row(
         age: present.ago(item.created_at),
         at: item.created_at.rfc3339(),
     }
-}
-
-/// Splits a text at its matches.
-pub(super) fn pieces(text: &str, ranges: &[std::ops::Range<usize>]) -> Vec<HighlightSpan> {
-    highlight_spans(text, ranges).into_iter().map(|(hit, text)| HighlightSpan { hit, text: text.to_owned() }).collect()
 }

@@ -1,32 +1,28 @@
 //! The ticket of an inbox item: its conversation, replies, notes, priority, files.
 
 use app::{
-    desk::{AnswerDraft, FileView, MailDeliveryState, MessageView, TicketView, conversation::NewLinkPage, size},
+    desk::{AnswerDraft, conversation::NewLinkPage},
     shell::{Flash, Nav, Undo},
 };
 use axum::{Extension, extract::Path, http::StatusCode};
 use domain::{
-    DomainError as Refusal, FieldErrors, Timestamp,
+    DomainError as Refusal, FieldErrors,
     accounts::{Role, Scope},
-    desk::format_duration,
-    feedback::Feedback,
     ids::FeedbackId,
-    tickets::{Message, MessageAuthor, Priority, Ticket, TicketState},
-    triage::TriageQuery,
+    tickets::{Priority, Ticket},
 };
 use leptos::prelude::*;
-use search::highlight;
 use service::{
     accounts::authority::Authority,
     error::{Error, Result},
     limits::budget::QuotaOwner,
-    tickets::{self, StaffReply, TicketConversation, files::is_room},
+    tickets::{self, StaffReply, files::is_room},
 };
 
 use super::{
-    actions::{back, sorry, target},
-    item::{self, RejectedItemForm},
-    page::pieces,
+    detail::RejectedItemForm,
+    item,
+    redirects::{INDEX_WAIT, back, sorry, target},
 };
 use crate::http::{
     address::BaseUrl,
@@ -40,69 +36,6 @@ use crate::http::{
     replies,
     upload::MultipartForm,
 };
-
-/// The ticket of feedback; `None` if it has none.
-pub(super) async fn view(console: &ConsoleRequest, scope: &Scope, item: &Feedback, query: &TriageQuery) -> Result<Option<TicketView>> {
-    let app = &console.app;
-    let Some(TicketConversation { ticket, messages }) = tickets::read(app, scope, item.id).await? else { return Ok(None) };
-    let slug = &console.project()?.slug;
-    let present = console.present();
-    let marked = |text: &str| pieces(text, &highlight(query, text, &item.language));
-    let requester = requester(&ticket);
-    let file_base = format!("/p/{slug}/feedback/{}/files", item.id);
-    let first = messages.first().map(|message| message.id);
-    let message = |message: Message| MessageView {
-        // The first message came with the form; later ones came through the link.
-        by_link: message.author == MessageAuthor::Requester && Some(message.id) != first,
-        id: message.id.to_string(),
-        name: match message.author {
-            MessageAuthor::Requester => requester.clone(),
-            MessageAuthor::Staff | MessageAuthor::Note => message.by_name.unwrap_or_else(|| "A program".into()),
-        },
-        author: message.author,
-        body: marked(&message.body),
-        files: message
-            .attachments
-            .into_iter()
-            .map(|file| FileView {
-                url: format!("{file_base}/{}", file.id),
-                size: size(file.size),
-                is_picture: file.is_picture(),
-                name: file.name,
-            })
-            .collect(),
-        age: present.ago(message.created_at),
-        at: message.created_at.rfc3339(),
-    };
-    Ok(Some(TicketView {
-        number: ticket.number,
-        subject: marked(&ticket.subject),
-        state: ticket.state,
-        priority: ticket.priority,
-        email: ticket.email.clone(),
-        preview: format!("/p/{slug}/feedback/{}/as-requester", item.id),
-        mail: app.settings.mail.is_some(),
-        first_response: first_response(&ticket, present.now),
-        resolution: ticket.resolution_ms().map(|ms| format!("Closed after {}", format_duration(ms))),
-        messages: messages.into_iter().map(message).collect(),
-        replies: replies::options(app, scope).await?,
-        delivery: delivery(console, scope, &ticket).await?,
-        typed: AnswerDraft::default(),
-        requester,
-    }))
-}
-
-fn requester(ticket: &Ticket) -> String {
-    ticket.name.clone().filter(|name| !name.is_empty()).unwrap_or_else(|| ticket.email.clone())
-}
-
-fn first_response(ticket: &Ticket, now: Timestamp) -> String {
-    match ticket.first_response_ms() {
-        Some(ms) => format!("First reply after {}", format_duration(ms)),
-        None if ticket.state == TicketState::Closed => "Closed without a reply".into(),
-        None => format!("No reply yet, for {}", format_duration(now.0 - ticket.created_at.0)),
-    }
-}
 
 async fn held(console: &ConsoleRequest, scope: &Scope, id: &str) -> Result<(FeedbackId, Ticket)> {
     let id: FeedbackId = id.parse().map_err(|_| Refusal::NotFound)?;
@@ -163,25 +96,9 @@ pub async fn reopen(console: ConsoleRequest, Path((slug, id)): Path<(String, Str
 
 /// Redirects back once the index is up to date, with an undo button.
 async fn followed(console: &ConsoleRequest, form: &Form, id: FeedbackId, message: &str, undo: Option<Undo>) -> PageResult {
-    console.app.search.wait_until_caught_up(super::actions::INDEX_WAIT).await;
+    console.app.search.wait_until_caught_up(INDEX_WAIT).await;
     let flash = Flash { message: message.to_owned(), is_error: false, undo };
     Ok(console.redirect(&target(console, form, Some(id))?, &flash))
-}
-
-/// E-mail delivery to the requester: outcome of the last attempted e-mail.
-async fn delivery(console: &ConsoleRequest, scope: &Scope, ticket: &Ticket) -> Result<MailDeliveryState> {
-    if console.app.settings.mail.is_none() {
-        return Ok(MailDeliveryState::Off);
-    }
-    let messages = console.app.store.mail_messages_about(scope, ticket.id.0).await?;
-    let last = messages.into_iter().rev().find(|message| matches!(message.state.as_str(), "sent" | "dead") || message.attempts > 0);
-    Ok(match last {
-        Some(message) if message.state == "dead" => {
-            MailDeliveryState::Failed(message.last_error.unwrap_or_else(|| "the mail server did not give a reason.".into()))
-        }
-        Some(message) if message.state == "queued" => MailDeliveryState::Waiting(message.last_error.unwrap_or_default()),
-        _ => MailDeliveryState::Fine,
-    })
 }
 
 /// `GET …/feedback/{id}/files/{file}`: for members of the project; also serves files of notes.

@@ -20,8 +20,9 @@ use hyper::body::SizeHint;
 use serde_json::{Value, json};
 use service::{
     error::{Error, Result},
-    responses::{self, Intake, NewSubmission, RejectedSubmission, StoredSubmission, SubmissionUpdate, SurveyTarget},
+    responses::{self, Intake, NewSubmission, RejectedSubmission, StoredSubmission, SubmissionUpdate},
     state::{App, AppState},
+    survey_cache::SurveyTarget,
 };
 use store::hash::hash_token;
 
@@ -32,8 +33,8 @@ use super::{
 use crate::http::{
     self, BODY_LIMIT,
     address::ClientAddress,
-    error::{ApiError, PageResult},
-    limits::{BodyMemory, RETRY_AFTER_SECONDS},
+    error::{ApiError, PageResult, RETRY_AFTER_SECONDS},
+    limits::BodyMemory,
 };
 
 /// A problem document for a refusal that use cases do not have.

@@ -24,8 +24,9 @@ use serde::Deserialize;
 use service::{
     error::{Error, Result},
     limits::budget::FREE_BODY_BYTES,
-    responses::{self, Intake, ResponseInput, SurveyTarget},
+    responses::{self, Intake, ResponseInput},
     state::{App, AppState},
+    survey_cache::SurveyTarget,
 };
 
 use super::{RequestOrigin, most_bytes, sender, user_agent};

@@ -4,9 +4,9 @@ use axum::http::HeaderMap;
 use domain::{
     DomainError as Refusal, FieldErrors,
     email::{self, MAX_EMAIL},
-    identity::{Claim, SignedClaim},
+    identity::{Claim, MAX_ID, SignedClaim},
     ids::{SurveyId, VersionId},
-    responses::{ClaimedContact, MAX_ID, ResponseContext},
+    responses::{ClaimedContact, ResponseContext},
     text::clean_line,
 };
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};

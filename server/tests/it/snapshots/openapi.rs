@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use axum::http::StatusCode;
-use domain::{accounts::key::Access, backlog, email, feedback, imports, replies, responses, surveys, tickets, webhooks};
+use domain::{accounts::key::Access, backlog, email, feedback, identity, imports, replies, surveys, tickets, webhooks};
 use serde_json::Value;
 
 use super::accepts_changes;
@@ -60,7 +60,7 @@ async fn limits_in_the_document_are_those_of_the_program() {
         ("CannedReplyPatch", "name", "maxLength", replies::MAX_NAME),
         ("CannedReplyPatch", "body", "maxLength", replies::MAX_BODY),
         ("NewComment", "body", "maxLength", feedback::MAX_COMMENT),
-        ("NewContact", "id", "maxLength", responses::MAX_ID),
+        ("NewContact", "id", "maxLength", identity::MAX_ID),
         ("NewContact", "email", "maxLength", email::MAX_EMAIL),
         ("NewFeedback", "text", "maxLength", imports::MAX_TEXT),
         ("NewFeedback", "tags", "maxItems", service::triage::add::MAX_TAGS),

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 
 use crate::{
     error::{Error, Result},
+    settings::PasswordCost,
     state::App,
 };
 
@@ -35,22 +36,6 @@ static SLOTS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
 
 /// How long a request waits for a slot before it is rejected.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// Work factor of password hashes (argon2id with one lane, RFC 9106). Each stored hash records its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PasswordCost {
-    /// Memory, in KiB.
-    pub memory_kib: u32,
-    /// Passes over the memory.
-    pub passes: u32,
-}
-
-impl PasswordCost {
-    /// OWASP's recommendation (Password Storage Cheat Sheet).
-    pub const OWASP: Self = Self { memory_kib: 19_456, passes: 2 };
-    /// The least that argon2 accepts, for tests.
-    pub(crate) const MINIMAL: Self = Self { memory_kib: Params::MIN_M_COST, passes: Params::MIN_T_COST };
-}
 
 fn argon2(cost: PasswordCost) -> Result<Argon2<'static>> {
     let params = Params::new(cost.memory_kib, cost.passes, 1, None).map_err(|e| Error::internal("argon2", e))?;

@@ -3,9 +3,10 @@
 use domain::{
     DomainError as Refusal,
     ids::{JobId, MailId},
+    jobs::Job,
 };
 
-use crate::{error::Result, jobs::Job, state::App};
+use crate::{error::Result, state::App};
 
 /// Sends a failed or waiting e-mail now.
 ///

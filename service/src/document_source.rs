@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use domain::{
     accounts::Scope,
+    email,
     ids::FeedbackId,
     triage::{ProjectNames, TriageQuery},
 };
@@ -13,7 +14,7 @@ use store::{
 };
 use tokio::sync::watch;
 
-use crate::{error::Error, triage::list};
+use crate::error::{Error, Result};
 
 /// The store, adapted for the search index.
 pub struct StoreDocumentSource(pub Store);
@@ -84,10 +85,28 @@ impl DocumentSource for StoreDocumentSource {
     }
 
     async fn names(&self, scope: &Scope, query: &TriageQuery) -> search::Result<ProjectNames> {
-        list::names(&self.0, scope, query).await.map_err(failed)
+        names(&self.0, scope, query).await.map_err(failed)
     }
 
     fn wake(&self) -> watch::Receiver<u64> {
         self.0.changes()
     }
+}
+
+/// Returns the names in the scope's project that a query uses for ids: of members, those that it mentions; all surveys, if any.
+///
+/// # Errors
+/// When the database fails.
+pub(crate) async fn names(store: &Store, scope: &Scope, query: &TriageQuery) -> Result<ProjectNames> {
+    let mut names = ProjectNames::default();
+    let mut members: Vec<String> = query.named_members().flat_map(email::stored_forms).collect();
+    members.sort_unstable();
+    members.dedup();
+    if !members.is_empty() {
+        names.members = store.members_with_email(scope, &members).await?;
+    }
+    if query.names_surveys() {
+        names.surveys = store.survey_names(scope).await?.into_iter().collect();
+    }
+    Ok(names)
 }

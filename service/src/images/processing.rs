@@ -1,4 +1,4 @@
-//! Image processing: one process per image ([`super::image_worker`]), few at a time, and one image per address at a time.
+//! Image processing: one process per image ([`super::worker`]), few at a time, and one image per address at a time.
 
 use std::{
     collections::HashMap,
@@ -13,7 +13,7 @@ use std::{
 };
 
 use domain::{
-    DomainError as Refusal,
+    Clock, DomainError as Refusal,
     tickets::{
         files::FileType,
         image_limits::{DecodingCost, ImageRejection, decoding_cost},
@@ -21,11 +21,10 @@ use domain::{
 };
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::image_worker::{MAX_ENCODED, RESULT_HEADER_BYTES, WorkerLimits, read_head};
+use super::worker::{MAX_ENCODED, RESULT_HEADER_BYTES, WorkerLimits, read_head};
 use crate::{
     error::{Error, Result},
-    limits::budget::{ClientNetwork, QuotaOwner},
-    state::App,
+    limits::budget::{ClientNetwork, QuotaOwner, ResourceBudget},
     system_resources,
 };
 
@@ -146,20 +145,21 @@ impl ImageProcessing {
         [&self.small, &self.large, &self.team].iter().map(|place| place.line.load(Ordering::Relaxed)).sum()
     }
 
-    /// Re-encodes the image; see [`super::image_worker::reencode`]. Dropping the future stops the work.
+    /// Re-encodes the image; see [`super::worker::reencode`]. Dropping the future stops the work.
     ///
     /// # Errors
     /// [`ImageProcessingError`]: a rejected image, or [`Refusal::Busy`] and [`Refusal::RateLimited`].
     pub async fn encode_anew(
         &self,
-        app: &App,
+        budget: &ResourceBudget,
+        clock: &dyn Clock,
         payer: QuotaOwner,
         kind: FileType,
         bytes: Vec<u8>,
     ) -> Result<(FileType, Vec<u8>), ImageProcessingError> {
         let cost = decoding_cost(kind, &bytes)?;
         let busy = || {
-            app.budget.refusals.count("pictures");
+            budget.refusals.count("pictures");
             ImageProcessingError::from(Refusal::Busy(AGAIN))
         };
         let place = match payer {
@@ -178,11 +178,11 @@ impl ImageProcessing {
         let _line = QueueSlot::stand(&place.line, LINE).ok_or_else(busy)?;
         let _hand = timeout(WAIT, place.hands.acquire()).await.map_err(|_| busy())?;
         if let Some(address) = payer.address() {
-            app.budget.may_decode(address, app.now()).inspect_err(|_| app.budget.refusals.count("pictures"))?;
+            budget.may_decode(address, clock.now()).inspect_err(|_| budget.refusals.count("pictures"))?;
         }
         let (done, used) = self.work(place.memory, bytes).await;
         if let Some(address) = payer.address() {
-            app.budget.decoded(address, used, app.now());
+            budget.decoded(address, used, clock.now());
         }
         done
     }

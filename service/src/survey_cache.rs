@@ -10,12 +10,31 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use domain::ids::{ProjectId, SurveyId};
-
-use super::SurveyTarget;
+use domain::{
+    ids::{ProjectId, SurveyId, VersionId},
+    projects::Project,
+    surveys::{SurveyBody, SurveyStatus},
+};
 
 /// Maximum number of surveys, and of keys. A full cache is emptied.
 const MAX_ENTRIES: usize = 1000;
+
+/// A published survey with the version used to read answers.
+#[derive(Debug, Clone)]
+pub struct SurveyTarget {
+    /// The survey's id.
+    pub survey: SurveyId,
+    /// Its project.
+    pub project: Project,
+    /// Whether people can answer.
+    pub status: SurveyStatus,
+    /// The live version.
+    pub live: VersionId,
+    /// The version being answered: the live one, or that of a page opened earlier.
+    pub version: VersionId,
+    /// The content of that version.
+    pub body: SurveyBody,
+}
 
 /// Live surveys with their projects, and the projects' public keys.
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! Decodes and re-encodes an image: drops everything that is not visible (place and time it was taken, a page hidden behind it), so that
 //! all its bytes are our own output.
 //!
-//! A separate process does this ([`serve`], started by [`super::image_processing`]). Before it reads a byte, it gives up the right
+//! A separate process does this ([`serve`], started by [`super::processing`]). Before it reads a byte, it gives up the right
 //! to more memory, processor time and files than an image needs. So whatever an image claims, and whatever a decoder does
 //! with it, the serving program is unaffected.
 
