@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use server::http::respond::SUBMISSION_LIMIT;
 
 use service::triage::list::list;
+use store::responses::ResponseUpdate;
 
 use crate::{
     identity::{EXPIRES, signed},
@@ -302,9 +303,10 @@ on_both!(nothing_is_written_to_another_projects_response, |t: TestApp| async mov
             Box::pin(async move {
                 assert!(tx.lock_response(&other, response).await?.is_none());
                 assert!(tx.feedback_of_response(&other, response).await?.is_none());
-                tx.update_response(&other, response, contact, "xx", &[], Some(now), now).await?;
+                let update = ResponseUpdate { contact, language: "xx", spam_reasons: &[], now };
+                tx.update_response(&other, response, update, Some(now)).await?;
                 tx.replace_answers(&other, survey, response, &[], now).await?;
-                tx.update_feedback_of_response(&other, feedback.id, &digest, contact, "xx", FeedbackStatus::Spam, &[], now).await
+                tx.update_feedback_of_response(&other, feedback.id, update, &digest, FeedbackStatus::Spam).await
             })
         })
         .await

@@ -23,6 +23,7 @@ use search::language;
 use store::{
     Tx,
     idempotency::{Fingerprint, IdempotencyScope, ScopedKey},
+    responses::ResponseUpdate,
     submissions::{ResponseSubmission as NewResponse, SubmissionOutcome, SurveySnapshot},
 };
 
@@ -465,7 +466,8 @@ impl ResponseWrite {
         let mut reasons = before.spam_reasons.clone();
         reasons.extend(self.reasons.iter().filter(|r| !before.spam_reasons.contains(r)).cloned());
         let language = language::detect(&self.digest.text, &self.survey_language);
-        tx.update_response(&self.scope, id, contact, &language, &reasons, finished_at, self.now).await?;
+        let update = ResponseUpdate { contact, language: &language, spam_reasons: &reasons, now: self.now };
+        tx.update_response(&self.scope, id, update, finished_at).await?;
         // A claim without a name proves nothing about the person named by another claim.
         let names_nobody = self.person.is_anonymous() && self.person.claim.is_trusted() && !was_proven;
         if let Some(identity) = self.person.identity().filter(|_| !is_settled && !names_nobody) {
@@ -484,8 +486,7 @@ impl ResponseWrite {
                 // Suspicion only changes the status of untriaged feedback.
                 let suspected = gained && status == FeedbackStatus::New;
                 let now_status = if suspected { FeedbackStatus::Spam } else { status };
-                tx.update_feedback_of_response(&self.scope, feedback, &self.digest, contact, &language, now_status, &reasons, self.now)
-                    .await?;
+                tx.update_feedback_of_response(&self.scope, feedback, update, &self.digest, now_status).await?;
                 let project = self.scope.project();
                 if before.finished_at.is_some() {
                     tx.insert_history(project, feedback, None, &HistoryChange::Reanswered, self.now).await?;
