@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     baseline::BaselineQuery,
-    texts::{Texts, words},
+    texts::{SampleTexts, words},
 };
 
 /// Different queries per class, so that none is repeated immediately.
@@ -13,7 +13,7 @@ const EACH: usize = 8;
 const READ: usize = 10_000;
 
 /// Classes of queries, each with several queries. The same for every size, so that growth compares like with like.
-pub fn of(texts: &Texts, items: usize) -> Vec<(String, Vec<BaselineQuery>)> {
+pub fn of(texts: &SampleTexts, items: usize) -> Vec<(String, Vec<BaselineQuery>)> {
     let read = READ.min(items);
     let (mut said, mut pairs) = (HashMap::<String, usize>::new(), HashMap::<(String, String), usize>::new());
     let mut tags = HashMap::<String, usize>::new();
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn every_class_has_queries_and_typing_errors_are_no_words() {
-        let texts = Texts::read(None).unwrap();
+        let texts = SampleTexts::read(None).unwrap();
         let mix = of(&texts, 2000);
         assert!(mix.iter().all(|(_, asked)| !asked.is_empty()), "{mix:?}");
         let said: HashSet<String> = texts.items(2000).flat_map(|i| words(&i.text).collect::<Vec<_>>()).collect();
