@@ -280,8 +280,8 @@ impl Tx<'_> {
             tags.extend(feedback.tags.iter().map(|tag| TagRow { feedback_id: feedback.id, project_id: feedback.project, tag }));
         }
         self.insert_rows(&tags).await?;
-        let told: HashSet<FeedbackId> = added.iter().map(|feedback| feedback.id).collect();
-        let withheld: Vec<_> = new.iter().filter(|new| told.contains(&new.feedback.id)).flat_map(WithheldRow::of).collect();
+        let added_ids: HashSet<FeedbackId> = added.iter().map(|feedback| feedback.id).collect();
+        let withheld: Vec<_> = new.iter().filter(|new| added_ids.contains(&new.feedback.id)).flat_map(WithheldRow::of).collect();
         self.insert_rows(&withheld).await?;
         self.record_new_feedback(&added.iter().map(|f| (f.project, f.id)).collect::<Vec<_>>()).await?;
         Ok(added.iter().map(|f| f.id).collect())

@@ -266,8 +266,8 @@ pub async fn begin(app: &App, target: &SurveyTarget, key: &str, submission: &Res
         match outcome {
             SubmissionOutcome::Stored(begun) => return Ok(begun),
             SubmissionOutcome::Closed | SubmissionOutcome::StaleSnapshot => return Err(closed().into()),
-            SubmissionOutcome::KeyConflict { begun, same_page: true } => {
-                return change(app, target, begun.id, place, fingerprint, submission).await;
+            SubmissionOutcome::KeyConflict { receipt, same_page: true } => {
+                return change(app, target, receipt.id, place, fingerprint, submission).await;
             }
             SubmissionOutcome::KeyConflict { .. } if is_from_our_page => place.key = fingerprint.derived_key(&place.key),
             SubmissionOutcome::KeyConflict { .. } => return Err(Refusal::KeyReused.into()),
