@@ -305,7 +305,7 @@ mod browser {
             if let (true, Some(form)) = (is_undo, &load.form) {
                 toasts::offer(form.clone());
             }
-            tell("earshot:refused");
+            dispatch("earshot:refused");
         };
         let Ok((to, status, html)) = dom::fetch(&load.url, load.body.as_ref()).await else {
             refuse("No connection. Nothing was lost; try again.");
@@ -362,10 +362,10 @@ mod browser {
                 drop(main.focus());
             }
         }
-        tell("earshot:loaded");
+        dispatch("earshot:loaded");
     }
 
-    fn tell(event: &str) {
+    fn dispatch(event: &str) {
         drop(CustomEvent::new(event).map(|event| dom::window().dispatch_event(&event)));
     }
 
