@@ -198,7 +198,7 @@ async fn save(Path((slug, id)): Path<(String, String)>, console: ConsoleRequest,
         Ok(edited) => edited,
         Err(Error::Domain(refusal @ (Refusal::Conflict(_) | Refusal::Invalid(_)))) => {
             let row = load(&console, &scope, &id).await?;
-            let shown = refused(refusal, &pairs, &row, revision);
+            let shown = refused_state(refusal, &pairs, &row, revision);
             return Ok(editor(&console, &scope, &origin, row, shown).await?);
         }
         Err(other) => return Err(other.into()),
@@ -237,7 +237,7 @@ async fn save(Path((slug, id)): Path<(String, String)>, console: ConsoleRequest,
 }
 
 /// The page for a rejected post: the form keeps the submitted text.
-fn refused(refusal: Refusal, pairs: &[(String, String)], row: &Survey, revision: i64) -> EditorPageState {
+fn refused_state(refusal: Refusal, pairs: &[(String, String)], row: &Survey, revision: i64) -> EditorPageState {
     let whole = pairs.iter().any(|(name, _)| name == "whole");
     let typed = whole.then(|| (SurveyBody::read_form(pairs, &row.draft, row.last_number), revision));
     match refusal {

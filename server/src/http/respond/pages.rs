@@ -250,14 +250,14 @@ pub async fn submit(
         Ok(()) => app.limits.project(target.project.id, app.now()).await,
         Err(limited) => Err(limited),
     };
-    let begun = match counted {
+    let receipt = match counted {
         Err(limited) => Err(limited),
         Ok(intake) => {
-            let begun = responses::begin(&app, &target, &key, &submission(&asked, &headers, &posted)).await;
-            begun.inspect_err(|_| intake.was_refused(&app.limits))
+            let receipt = responses::begin(&app, &target, &key, &submission(&asked, &headers, &posted)).await;
+            receipt.inspect_err(|_| intake.was_refused(&app.limits))
         }
     };
-    let error = match begun {
+    let error = match receipt {
         Ok(_) => return Ok(Redirect::to(&look.url(&format!("/s/{survey}/thanks"))).into_response()),
         Err(error) => error,
     };
