@@ -54,10 +54,16 @@ async fn open(texts: &SampleTexts, size: usize, dir: &Path) -> Result<SqliteConn
 }
 
 /// The first page of each query, by rank, without counting.
-pub async fn run(texts: &SampleTexts, size: usize, dir: &Path, mix: &[(String, Vec<BaselineQuery>)], budget: Duration) -> Result<EngineResult> {
-    let begun = Instant::now();
+pub async fn run(
+    texts: &SampleTexts,
+    size: usize,
+    dir: &Path,
+    mix: &[(String, Vec<BaselineQuery>)],
+    budget: Duration,
+) -> Result<EngineResult> {
+    let start = Instant::now();
     let mut conn = open(texts, size, dir).await?;
-    let built = begun.elapsed().as_secs_f64();
+    let built = start.elapsed().as_secs_f64();
     let mut out = Vec::new();
     for (class, asked) in mix {
         let mut times = LatencySamples::default();
