@@ -195,8 +195,8 @@ async fn control(t: &TestApp, n: usize, pattern: &str, need: Role, (actor, clien
         return Some(format!("{pattern} cannot fail: it is answered {} in its own project, too: {}", page.status, page.body));
     }
     if !WRITES_NOTHING.contains(&pattern) && before.effects(&Contents::of(t).await).is_empty() {
-        let told = page.headers.get("set-cookie");
-        return Some(format!("{pattern} cannot fail: it changes nothing in its own project, too: {told:?} {}", page.body));
+        let flash = page.headers.get("set-cookie");
+        return Some(format!("{pattern} cannot fail: it changes nothing in its own project, too: {flash:?} {}", page.body));
     }
     None
 }
@@ -294,8 +294,8 @@ on_both!(another_projects_things_are_not_found_by_asking, |t: TestApp| async mov
     for query in ["walrus", "tag:walrus", "kind:api", "", "-pelican", "contact:walrus", "survey:walrus"] {
         let escaped: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
         let page = owner.get(&format!("/p/{}/inbox?q={escaped}", own.project.slug)).await;
-        let told = page.body.to_lowercase().replace(&query.to_lowercase(), "").replace(&escaped.to_lowercase(), "");
-        assert!(!told.contains("walrus"), "a search for {query}");
+        let shown = page.body.to_lowercase().replace(&query.to_lowercase(), "").replace(&escaped.to_lowercase(), "");
+        assert!(!shown.contains("walrus"), "a search for {query}");
     }
     // A canned reply is inserted into the text of a reply.
     for (of, name) in [(&own, "pelican"), (&other, "walrus")] {

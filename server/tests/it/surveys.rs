@@ -414,8 +414,8 @@ on_both!(a_published_version_never_changes, |t: TestApp| async move {
     let pairs = go(&owner, &url, &pairs, "publish").await;
     let second = t.app.store.public_survey(id).await.unwrap().unwrap();
     assert_eq!((second.number, second.body.title.as_str()), (2, "Second edition"));
-    let kept = t.app.store.survey_version(&scope, first.version).await.unwrap().unwrap();
-    assert_eq!((kept.number, &kept.body), (1, &first.body));
+    let first_version = t.app.store.survey_version(&scope, first.version).await.unwrap().unwrap();
+    assert_eq!((first_version.number, &first_version.body), (1, &first.body));
 
     // Publishing the same draft again creates no version.
     press(&owner, &url, &pairs, "publish").await;
