@@ -16,7 +16,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Instant};
 
 use clap::{Parser, Subcommand};
 
-use crate::{results::Results, texts::Texts};
+use crate::{results::Results, texts::SampleTexts};
 
 /// Any error; shown to the person as one line.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -75,7 +75,7 @@ enum Command {
 struct Bench {
     program: PathBuf,
     work: PathBuf,
-    texts: Texts,
+    texts: SampleTexts,
     postgres: Option<String>,
     quick: bool,
     /// The date in the report.
@@ -116,7 +116,7 @@ async fn run(cli: Cli) -> Result<()> {
     let bench = Bench {
         program: std::path::absolute(&cli.program)?,
         work: std::path::absolute(&cli.work)?,
-        texts: Texts::read(cli.data.as_deref())?,
+        texts: SampleTexts::read(cli.data.as_deref())?,
         postgres: cli.postgres,
         quick: cli.quick,
         date: cli.date.unwrap_or_else(today),

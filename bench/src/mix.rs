@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     baseline::BaselineQuery,
-    texts::{Texts, words},
+    texts::{SampleTexts, words},
 };
 
 /// Different queries per class, so that none is repeated immediately.
@@ -13,14 +13,14 @@ const EACH: usize = 8;
 const READ: usize = 10_000;
 
 /// Classes of queries, each with several queries. The same for every size, so that growth compares like with like.
-pub fn of(texts: &Texts, items: usize) -> Vec<(String, Vec<BaselineQuery>)> {
+pub fn of(texts: &SampleTexts, items: usize) -> Vec<(String, Vec<BaselineQuery>)> {
     let read = READ.min(items);
-    let (mut said, mut pairs) = (HashMap::<String, usize>::new(), HashMap::<(String, String), usize>::new());
+    let (mut counts, mut pairs) = (HashMap::<String, usize>::new(), HashMap::<(String, String), usize>::new());
     let mut tags = HashMap::<String, usize>::new();
     for item in texts.items(read) {
         let all: Vec<String> = words(&item.text).collect();
         for word in all.iter().collect::<HashSet<_>>() {
-            *said.entry(word.clone()).or_default() += 1;
+            *counts.entry(word.clone()).or_default() += 1;
         }
         for pair in all.windows(2).map(|w| (w[0].clone(), w[1].clone())).collect::<HashSet<_>>() {
             *pairs.entry(pair).or_default() += 1;
@@ -28,7 +28,7 @@ pub fn of(texts: &Texts, items: usize) -> Vec<(String, Vec<BaselineQuery>)> {
         *tags.entry(item.tag).or_default() += 1;
     }
     // Words of at least three letters: shorter ones are not realistic searches.
-    let mut by_count: Vec<(String, usize)> = said.iter().filter(|(w, _)| is_word(w, 3)).map(|(w, n)| (w.clone(), *n)).collect();
+    let mut by_count: Vec<(String, usize)> = counts.iter().filter(|(w, _)| is_word(w, 3)).map(|(w, n)| (w.clone(), *n)).collect();
     by_count.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
     let common: Vec<String> = by_count.iter().take(EACH).map(|(w, _)| w.clone()).collect();
     let near = |share: f64, length: usize, how_many: usize| -> Vec<String> {
@@ -46,7 +46,7 @@ pub fn of(texts: &Texts, items: usize) -> Vec<(String, Vec<BaselineQuery>)> {
     let mut by_tag: Vec<(String, usize)> = tags.into_iter().collect();
     by_tag.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
     let long = near(0.01, 6, 4 * EACH);
-    let typos: Vec<BaselineQuery> = long.iter().filter_map(|word| mistyped(word, &said)).take(EACH).map(BaselineQuery::Typo).collect();
+    let typos: Vec<BaselineQuery> = long.iter().filter_map(|word| mistyped(word, &counts)).take(EACH).map(BaselineQuery::Typo).collect();
     let one = |all: &[String]| all.iter().cloned().map(BaselineQuery::One).collect::<Vec<_>>();
     let both = next_to.iter().map(|((a, b), _)| (a.clone(), b.clone()));
     vec![
@@ -65,9 +65,9 @@ fn is_word(word: &str, least: usize) -> bool {
 }
 
 /// A word without its third letter, if no word begins like that.
-fn mistyped(word: &str, said: &HashMap<String, usize>) -> Option<String> {
+fn mistyped(word: &str, counts: &HashMap<String, usize>) -> Option<String> {
     let wrong = format!("{}{}", word.get(..2)?, word.get(3..)?);
-    let begins = said.keys().any(|w| w.starts_with(&wrong));
+    let begins = counts.keys().any(|w| w.starts_with(&wrong));
     (!begins).then_some(wrong)
 }
 
@@ -77,15 +77,15 @@ mod tests {
 
     #[test]
     fn every_class_has_queries_and_typing_errors_are_no_words() {
-        let texts = Texts::read(None).unwrap();
+        let texts = SampleTexts::read(None).unwrap();
         let mix = of(&texts, 2000);
         assert!(mix.iter().all(|(_, asked)| !asked.is_empty()), "{mix:?}");
-        let said: HashSet<String> = texts.items(2000).flat_map(|i| words(&i.text).collect::<Vec<_>>()).collect();
+        let known_words: HashSet<String> = texts.items(2000).flat_map(|i| words(&i.text).collect::<Vec<_>>()).collect();
         for (_, asked) in &mix {
             for one in asked {
                 match one {
-                    BaselineQuery::Typo(word) => assert!(!said.contains(word)),
-                    BaselineQuery::One(word) => assert!(said.contains(word)),
+                    BaselineQuery::Typo(word) => assert!(!known_words.contains(word)),
+                    BaselineQuery::One(word) => assert!(known_words.contains(word)),
                     _ => {}
                 }
             }

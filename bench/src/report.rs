@@ -36,7 +36,7 @@ impl TargetCheck {
         }
     }
 
-    fn said(&self) -> String {
+    fn verdict(&self) -> String {
         match self {
             _ if self.is_hit() => "hit".to_owned(),
             Self::AtMost(value, aim, unit) => format!("**missed** by {} {unit} ({}×)", up(value - aim), up(value / aim)),
@@ -135,7 +135,7 @@ fn text(bench: &Bench, results: &Results) -> Result<String> {
     for row in &rows {
         let verdict = match &row.held[..] {
             [] => NONE.to_owned(),
-            held => held.iter().map(TargetCheck::said).collect::<Vec<_>>().join("; "),
+            held => held.iter().map(TargetCheck::verdict).collect::<Vec<_>>().join("; "),
         };
         writeln!(out, "| {} | {} | {} | {} | {verdict} |", row.what, row.aim, row.measured, row.baseline)?;
     }
@@ -538,9 +538,9 @@ mod tests {
 
     #[test]
     fn a_miss_says_by_how_much() {
-        assert_eq!(TargetCheck::AtMost(9.99, 10.0, "ms").said(), "hit");
-        assert_eq!(TargetCheck::AtMost(12.5, 10.0, "ms").said(), "**missed** by 2.50 ms (1.25×)");
-        assert_eq!(TargetCheck::AtLeast(5000.0, 15_000.0, "/s").said(), "**missed** by 10000 /s (3.00×)");
+        assert_eq!(TargetCheck::AtMost(9.99, 10.0, "ms").verdict(), "hit");
+        assert_eq!(TargetCheck::AtMost(12.5, 10.0, "ms").verdict(), "**missed** by 2.50 ms (1.25×)");
+        assert_eq!(TargetCheck::AtLeast(5000.0, 15_000.0, "/s").verdict(), "**missed** by 10000 /s (3.00×)");
         assert!(!TargetCheck::AtMost(f64::NAN, 10.0, "ms").is_hit());
     }
 }

@@ -93,10 +93,10 @@ async fn rate(
     make: impl Fn(usize, u64) -> Vec<u8> + Clone + Send + 'static,
 ) -> Result<SubmitRate> {
     let (user, system) = processor(id)?;
-    let begun = Instant::now();
+    let start = Instant::now();
     let done = load::run(address, load, good, make).await?;
     let (user_after, system_after) = processor(id)?;
-    let wall = begun.elapsed().as_secs_f64();
+    let wall = start.elapsed().as_secs_f64();
     if done.times.len() == 0 {
         return Err(format!("no request returned {good} ({} other responses)", done.refused).into());
     }
@@ -134,7 +134,7 @@ async fn whole_pipeline(bench: &Bench, name: &str, database: Option<String>) -> 
     let mut connection = Connection::new(served.address);
     let list = get(&format!("/p/{}/inbox?q=has:score", project.slug), &cookie);
     let end = Instant::now() + Duration::from_secs(60);
-    while found(&mut connection, &list).await? < rate.times.count {
+    while count_stored(&mut connection, &list).await? < rate.times.count {
         if Instant::now() > end {
             return Err(format!("{} submissions were acknowledged, but fewer were found", rate.times.count).into());
         }
@@ -146,7 +146,7 @@ async fn whole_pipeline(bench: &Bench, name: &str, database: Option<String>) -> 
 }
 
 /// The number of items according to a page of the inbox.
-pub async fn found(connection: &mut Connection, list: &[u8]) -> Result<usize> {
+pub async fn count_stored(connection: &mut Connection, list: &[u8]) -> Result<usize> {
     let answer = connection.send(list).await?;
     if answer.status != 200 {
         return Err(format!("the inbox returned {}", answer.status).into());
@@ -248,7 +248,7 @@ async fn probe(
         let acknowledged = Instant::now();
         let list = get(&format!("/p/{}/inbox?q={word}", messages.project.slug), cookie);
         loop {
-            if found(&mut connection, &list).await? > 0 {
+            if count_stored(&mut connection, &list).await? > 0 {
                 break;
             }
             if acknowledged.elapsed() > Duration::from_secs(30) {

@@ -42,7 +42,7 @@ impl SplitMix64 {
 }
 
 /// The texts that items are generated from.
-pub struct Texts {
+pub struct SampleTexts {
     /// Text and subject.
     pub all: Vec<(String, String)>,
     /// Their file; `None`: the demonstration's texts.
@@ -64,7 +64,7 @@ pub struct BenchItem {
     pub email: Option<String>,
 }
 
-impl Texts {
+impl SampleTexts {
     /// A CSV file with the columns `text` and `category`, or the demonstration's texts.
     pub fn read(file: Option<&Path>) -> Result<Self> {
         let all: Vec<(String, String)> = match file {
@@ -158,7 +158,7 @@ impl Texts {
     }
 }
 
-/// The mapping of the file that [`Texts::write_items`] writes.
+/// The mapping of the file that [`SampleTexts::write_items`] writes.
 pub const MAP: &str =
     "text=text,tag=tag,score=score,score_max=top,created_at=at,status=status,release=release,page_url=page,contact_email=email";
 
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_same_items_every_time_and_more_of_them_begin_alike() {
-        let texts = Texts::read(None).unwrap();
+        let texts = SampleTexts::read(None).unwrap();
         let short: Vec<String> = texts.items(50).map(|i| i.text).collect();
         let long: Vec<String> = texts.items(500).map(|i| i.text).collect();
         assert_eq!(short, long[..50]);

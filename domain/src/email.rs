@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn one_person_has_one_address() {
-        for (forms, kept) in [
+        for (forms, stored) in [
             (
                 &["user@bücher.example", "user@xn--bcher-kva.example", "USER@BÜCHER.example", "user@bu\u{308}cher.example"][..],
                 "user@bücher.example",
@@ -107,8 +107,8 @@ mod tests {
             (&["a@例え.テスト", "a@xn--r8jz45g.xn--zckzah"], "a@例え.テスト"),
         ] {
             for form in forms {
-                assert_eq!(canonical(form), kept, "{form}");
-                assert_eq!(read(form).as_deref(), Some(kept), "{form}");
+                assert_eq!(canonical(form), stored, "{form}");
+                assert_eq!(read(form).as_deref(), Some(stored), "{form}");
             }
         }
     }

@@ -42,9 +42,9 @@ export async function waitForText(page, url, selector, text) {
 
 /** Reloads the page and waits until it receives live updates: the server subscribes before it responds. */
 export async function listening(page) {
-  const told = page.waitForResponse((response) => new URL(response.url()).pathname.endsWith('/events'));
+  const eventStream = page.waitForResponse((response) => new URL(response.url()).pathname.endsWith('/events'));
   await page.reload();
-  await told;
+  await eventStream;
 }
 
 /** Adds `texts` to the inbox and waits until the search finds them; the inbox is then open. */

@@ -41,11 +41,11 @@ impl DocBitSet {
         self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a |= b);
     }
 
-    pub(crate) fn keep(&mut self, other: &Self) {
+    pub(crate) fn intersect(&mut self, other: &Self) {
         self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a &= b);
     }
 
-    pub(crate) fn take_out(&mut self, other: &Self) {
+    pub(crate) fn subtract(&mut self, other: &Self) {
         self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a &= !b);
     }
 
@@ -106,8 +106,8 @@ mod tests {
         };
         assert_eq!(a.common(&b), 2);
         assert_eq!(with(DocBitSet::add), of(&[0, 1, 63, 64, 129]));
-        assert_eq!(with(DocBitSet::keep), of(&[63, 129]));
-        assert_eq!(with(DocBitSet::take_out), of(&[0, 64]));
+        assert_eq!(with(DocBitSet::intersect), of(&[63, 129]));
+        assert_eq!(with(DocBitSet::subtract), of(&[0, 64]));
         let mut without = a.clone();
         without.remove(63);
         assert_eq!(without, of(&[0, 64, 129]));

@@ -37,7 +37,7 @@ impl SortKey {
     }
 
     /// The relevance score.
-    fn said(self) -> Relevance {
+    fn relevance(self) -> Relevance {
         if self.relevance >= LATE { Relevance::MIN } else { Relevance::from_bits(LATE - 1 - self.relevance) }
     }
 
@@ -80,9 +80,9 @@ impl RelevanceStats {
     }
 
     fn write(&self) -> String {
-        let [said, stems] = self.lengths;
+        let [words, stems] = self.lengths;
         let rarity: String = self.rarity.iter().map(|n| format!("{n:02x}")).collect();
-        format!("{:012x}{said:08x}{stems:08x}{rarity}", self.since)
+        format!("{:012x}{words:08x}{stems:08x}{rarity}", self.since)
     }
 }
 
@@ -197,7 +197,7 @@ impl TopCollector {
         Self { page, total: 0, behind: false, heap: BinaryHeap::new() }
     }
 
-    fn keep(&self) -> usize {
+    fn capacity(&self) -> usize {
         self.page.limit.saturating_add(1)
     }
 
@@ -212,7 +212,7 @@ impl TopCollector {
             return;
         }
         let turned = HeapKey::new(key, self.page.is_backward());
-        if self.heap.len() < self.keep() {
+        if self.heap.len() < self.capacity() {
             self.heap.push(turned);
         } else if self.heap.peek().is_some_and(|worst| turned < *worst) {
             self.heap.pop();
@@ -224,9 +224,9 @@ impl TopCollector {
     pub(crate) fn least(&self) -> Relevance {
         match self.page.place {
             // The page has the results better than the boundary that are nearest to it, so all better ones must be examined.
-            Some(PageBoundary::Before(place)) => place.said(),
-            _ if self.heap.len() < self.keep() => Relevance::MIN,
-            _ => self.heap.peek().map_or(Relevance::MIN, |worst| SortKey { relevance: worst.0, time: 0, id: 0 }.said()),
+            Some(PageBoundary::Before(place)) => place.relevance(),
+            _ if self.heap.len() < self.capacity() => Relevance::MIN,
+            _ => self.heap.peek().map_or(Relevance::MIN, |worst| SortKey { relevance: worst.0, time: 0, id: 0 }.relevance()),
         }
     }
 

@@ -148,7 +148,7 @@ pub(crate) struct IndexEngine {
     index: Index,
     reader: IndexReader,
     pub(crate) fields: Fields,
-    pub(crate) kept: SegmentCaches,
+    pub(crate) caches: SegmentCaches,
     stamp: AtomicU64,
 }
 
@@ -194,7 +194,7 @@ impl IndexEngine {
         index.tokenizers().register("words", TextAnalyzer::from(WordTokenizer));
         index.tokenizers().register("stems", TextAnalyzer::from(WhitespaceTokenizer::default()));
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(fault)?;
-        Ok(Self { index, reader, fields, kept: SegmentCaches::default(), stamp: AtomicU64::new(0) })
+        Ok(Self { index, reader, fields, caches: SegmentCaches::default(), stamp: AtomicU64::new(0) })
     }
 
     pub(crate) fn writer(&self) -> Result<DocumentWriter> {
@@ -215,7 +215,7 @@ impl IndexEngine {
     }
 
     /// The last commit's information about those of `ids` that it contains.
-    pub(crate) fn known(&self, ids: &[FeedbackId]) -> tantivy::Result<HashMap<FeedbackId, WordsStamp>> {
+    pub(crate) fn words_stamps(&self, ids: &[FeedbackId]) -> tantivy::Result<HashMap<FeedbackId, WordsStamp>> {
         let searcher = self.searcher();
         let mut known = HashMap::new();
         for segment in searcher.segment_readers() {
@@ -241,7 +241,7 @@ impl IndexEngine {
     /// Makes the last commit, which has this stamp, visible to searches.
     pub(crate) fn reload(&self, stamp: u64) -> Result<()> {
         self.reader.reload().map_err(fault)?;
-        self.kept.only(self.searcher().segment_readers());
+        self.caches.retain_only(self.searcher().segment_readers());
         self.stamp.store(stamp, Ordering::SeqCst);
         Ok(())
     }
@@ -249,14 +249,14 @@ impl IndexEngine {
     /// Fills the caches that searches use, so that the first search need not; returns early if `stop` returns true.
     pub(crate) fn warm(&self, stop: impl Fn() -> bool) -> tantivy::Result<()> {
         for segment in self.searcher().segment_readers() {
-            let kept = self.kept.of(segment);
+            let cache = self.caches.of(segment);
             for field in crate::FACETS {
                 if stop() {
                     return Ok(());
                 }
-                kept.values(segment, column(field))?;
+                cache.values(segment, column(field))?;
             }
-            kept.by_time(segment)?;
+            cache.by_time(segment)?;
         }
         Ok(())
     }
@@ -265,7 +265,7 @@ impl IndexEngine {
     pub(crate) fn languages(&self) -> tantivy::Result<BTreeSet<String>> {
         let mut found = BTreeSet::new();
         for segment in self.searcher().segment_readers() {
-            found.extend(self.kept.of(segment).values(segment, "lang")?.names().map(ToOwned::to_owned));
+            found.extend(self.caches.of(segment).values(segment, "lang")?.names().map(ToOwned::to_owned));
         }
         Ok(found)
     }
@@ -311,24 +311,24 @@ impl DocumentWriter {
     }
 
     fn build(&self, document: &IndexDocument, stems: &mut StemmerCache) -> TantivyDocument {
-        let (f, said) = (&self.fields, &document.feedback);
-        let (high, low) = said.id.0.as_u64_pair();
+        let (f, feedback) = (&self.fields, &document.feedback);
+        let (high, low) = feedback.id.0.as_u64_pair();
         let mut doc = TantivyDocument::default();
-        doc.add_bytes(f.id, said.id.0.as_bytes());
+        doc.add_bytes(f.id, feedback.id.0.as_bytes());
         doc.add_u64(f.id_high, high);
         doc.add_u64(f.id_low, low);
-        doc.add_text(f.project, said.project.to_string());
-        doc.add_i64(f.created, said.created_at.0);
-        doc.add_text(f.text, &said.text);
+        doc.add_text(f.project, feedback.project.to_string());
+        doc.add_i64(f.created, feedback.created_at.0);
+        doc.add_text(f.text, &feedback.text);
         doc.add_text(f.about, about(document));
-        doc.add_text(f.stems, stems.of(&said.language, &said.text));
+        doc.add_text(f.stems, stems.of(&feedback.language, &feedback.text));
         let facts = document.facts();
         for (field, column) in f.values() {
             for value in facts.values(field) {
                 doc.add_text(column, value);
             }
         }
-        if let Some(score) = said.score {
+        if let Some(score) = feedback.score {
             doc.add_f64(f.score, comparable_score(score));
         }
         doc
@@ -336,19 +336,19 @@ impl DocumentWriter {
 }
 
 /// A hash of the inputs to relevance, short to save space.
-fn words(said: &Feedback) -> u64 {
+fn words(feedback: &Feedback) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (&said.text, &said.language).hash(&mut hasher);
+    (&feedback.text, &feedback.language).hash(&mut hasher);
     hasher.finish() >> 32
 }
 
 fn about(document: &IndexDocument) -> String {
-    let said = &document.feedback;
+    let feedback = &document.feedback;
     let mut about = document.contact.clone();
     if let Some((number, _)) = document.ticket {
         about.push_str(&format!("\n#{number}"));
     }
-    for more in said.page_url.iter().chain(&said.tags) {
+    for more in feedback.page_url.iter().chain(&feedback.tags) {
         about.push('\n');
         about.push_str(more);
     }

@@ -63,8 +63,8 @@ pub(crate) fn run(
     let mut segments: Vec<&SegmentReader> = searcher.segment_readers().iter().collect();
     segments.sort_by_key(|segment| Reverse(segment.num_docs()));
     for segment in segments {
-        let kept = engine.kept.of(segment);
-        let mut all = kept.project(segment, engine.fields.project, project)?;
+        let cache = engine.caches.of(segment);
+        let mut all = cache.project(segment, engine.fields.project, project)?;
         if let Some(alive) = segment.alive_bitset() {
             (0..segment.max_doc()).filter(|doc| !alive.is_alive(*doc)).for_each(|doc| all.remove(doc));
         }
@@ -77,27 +77,27 @@ pub(crate) fn run(
             let mut any = DocBitSet::new(segment.max_doc());
             looked.iter().for_each(|one| any.add(&one.set));
             if words.negated {
-                all.take_out(&any);
+                all.subtract(&any);
             } else {
-                all.keep(&any);
+                all.intersect(&any);
                 found.push(looked);
             }
         }
         let mut passing = Vec::with_capacity(plan.tests.len());
         for tests in &plan.tests {
-            passing.push((tests.field, pass(&searcher, segment, &kept, tests)?));
+            passing.push((tests.field, pass(&searcher, segment, &cache, tests)?));
         }
         // The records that pass all filters except those on one field.
         let but = |field: Option<QueryField>| {
             let mut set = all.clone();
-            passing.iter().filter(|(of, _)| Some(*of) != field).for_each(|(_, passing)| set.keep(passing));
+            passing.iter().filter(|(of, _)| Some(*of) != field).for_each(|(_, passing)| set.intersect(passing));
             set
         };
         let matches = but(None);
         let total = matches.len();
         let here = || -> tantivy::Result<Vec<ValueCounts>> {
             let one = |field: &QueryField| {
-                let values = kept.values(segment, column(*field))?;
+                let values = cache.values(segment, column(*field))?;
                 if passing.iter().any(|(of, _)| of == field) {
                     let switched = but(Some(*field));
                     return Ok(values.count(&switched, switched.len()));
@@ -107,9 +107,9 @@ pub(crate) fn run(
             count.iter().map(one).collect()
         };
         let deleted = segment.delete_opstamp();
-        let here = match kept.whole.find(&project) {
+        let here = match cache.whole.find(&project) {
             Some(whole) if query.is_empty() && whole.0 == deleted => whole,
-            _ if query.is_empty() => kept.whole.put(project, (deleted, here()?)),
+            _ if query.is_empty() => cache.whole.put(project, (deleted, here()?)),
             _ => Arc::new((deleted, here()?)),
         };
         for (sum, counts) in counts.iter_mut().zip(&here.1) {
@@ -135,7 +135,7 @@ pub(crate) fn run(
                 }
                 scored.best(segment, &matches, total - changed.len(), &found, &keys, &mut top)?;
             }
-            None => by_time(segment, &kept, &matches, total, &keys, &mut top)?,
+            None => by_time(segment, &cache, &matches, total, &keys, &mut top)?,
         }
     }
     let facets = count.iter().zip(counts).map(|(field, counts)| {
@@ -186,7 +186,7 @@ fn look_up(
         match &part.what {
             TermLookup::Term(term) => {
                 looked.is_term = part.is_scored();
-                (looked.set, looked.postings) = posted(segment, term)?;
+                (looked.set, looked.postings) = postings_of(segment, term)?;
             }
             TermLookup::Prefix(term) => {
                 looked.set = begin(term);
@@ -239,12 +239,12 @@ fn fill(weight: &dyn Weight, segment: &SegmentReader, set: &mut DocBitSet) -> ta
 }
 
 /// The records of a segment that pass the filters on one field.
-fn pass(searcher: &Searcher, segment: &SegmentReader, kept: &SegmentCache, tests: &FieldFilters) -> tantivy::Result<DocBitSet> {
+fn pass(searcher: &Searcher, segment: &SegmentReader, cache: &SegmentCache, tests: &FieldFilters) -> tantivy::Result<DocBitSet> {
     let any = |leaves: &[FilterLeaf]| -> tantivy::Result<DocBitSet> {
         let mut set = DocBitSet::new(segment.max_doc());
         for leaf in leaves {
             match leaf {
-                FilterLeaf::Value(column, value) => kept.values(segment, column)?.add_to(value, &mut set),
+                FilterLeaf::Value(column, value) => cache.values(segment, column)?.add_to(value, &mut set),
                 FilterLeaf::Query(query) => fill(&*query.weight(EnableScoring::disabled_from_searcher(searcher))?, segment, &mut set)?,
             }
         }
@@ -255,7 +255,7 @@ fn pass(searcher: &Searcher, segment: &SegmentReader, kept: &SegmentCache, tests
         None => DocBitSet::full(segment.max_doc()),
     };
     if !tests.none.is_empty() {
-        passing.take_out(&any(&tests.none)?);
+        passing.subtract(&any(&tests.none)?);
     }
     Ok(passing)
 }
@@ -290,7 +290,7 @@ impl SortKeyReader {
 /// Offers the matches nearest to the boundary in time order.
 fn by_time(
     segment: &SegmentReader,
-    kept: &SegmentCache,
+    cache: &SegmentCache,
     matches: &DocBitSet,
     total: usize,
     keys: &SortKeyReader,
@@ -301,7 +301,7 @@ fn by_time(
         matches.iter().for_each(|doc| top.offer(keys.of(doc, 0.0)));
         return Ok(());
     }
-    let order = kept.by_time(segment)?;
+    let order = cache.by_time(segment)?;
     let len = order.len();
     let at = |n: usize| order.get(if keys.sort == Sort::Oldest { n } else { len - 1 - n }).copied().unwrap_or(TERMINATED);
     let begin = top.page.begin(len, |n| keys.of(at(n), 0.0));
@@ -412,8 +412,8 @@ impl ScoringModel {
 
     /// The average length of a field, in 1/256 of a token.
     fn length(&self, field: IndexField) -> u32 {
-        let [said, stems] = self.measure.lengths;
-        if field == self.fields.stems { stems } else { said }
+        let [words, stems] = self.measure.lengths;
+        if field == self.fields.stems { stems } else { words }
     }
 
     /// The factor by which the best score in a block of postings may exceed the segment's estimate. For each block, the segment stores the
@@ -464,7 +464,7 @@ impl ScoringModel {
         // Records without any of the terms, which match by prefix or similarity only.
         if top.least() <= more {
             let mut others = matches.clone();
-            found.iter().flatten().filter(|looked| looked.is_term).for_each(|looked| others.take_out(&looked.set));
+            found.iter().flatten().filter(|looked| looked.is_term).for_each(|looked| others.subtract(&looked.set));
             // Scorers only move forward, and are at the end.
             let mut relevance = SegmentScorer { terms: Vec::new(), found: relevance.found };
             others.iter().for_each(|doc| top.offer(keys.of(doc, relevance.of(doc))));

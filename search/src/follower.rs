@@ -222,7 +222,7 @@ fn write(
     (last, about): (ChangePosition, FeedbackId),
     stamp: u64,
 ) -> Result<(FollowerState, HashSet<FeedbackId>)> {
-    let known = now.engine.known(ids).map_err(fault)?;
+    let known = now.engine.words_stamps(ids).map_err(fault)?;
     let new: HashSet<FeedbackId> = ids.iter().copied().filter(|id| !known.contains_key(id)).collect();
     // Records that are not in the index need no second lookup in each of its segments.
     for id in known.keys() {
@@ -240,12 +240,12 @@ fn write(
 
 fn publish(inner: &Inner, changes: Vec<IndexChange>, new: &HashSet<FeedbackId>, last: ChangePosition) {
     inner.reached.send_replace(last);
-    tell(inner, changes, new, last);
+    notify(inner, changes, new, last);
 }
 
 /// Notifies subscribers of newly searchable records.
-fn tell(inner: &Inner, changes: Vec<IndexChange>, new: &HashSet<FeedbackId>, last: ChangePosition) {
-    *inner.told.lock().unwrap_or_else(PoisonError::into_inner) = last;
+fn notify(inner: &Inner, changes: Vec<IndexChange>, new: &HashSet<FeedbackId>, last: ChangePosition) {
+    *inner.notified.lock().unwrap_or_else(PoisonError::into_inner) = last;
     let mut by_project = BTreeMap::<ProjectId, Vec<FeedbackId>>::new();
     for change in changes {
         let ids = by_project.entry(change.project).or_default();
@@ -308,16 +308,16 @@ async fn build(inner: &Arc<Inner>, stop: &watch::Receiver<bool>) -> Result<Optio
     .await??;
     inner.set_ready(&now.engine, at);
     tracing::info!(search.records = done, "the search index has been built");
-    tell_of_what_was_built(inner, at).await;
+    notify_of_changes_during_build(inner, at).await;
     Ok(Some(now))
 }
 
 /// Notifies subscribers of changes after the last notification that the built index already contains: following starts after them and will
 /// not report them.
-async fn tell_of_what_was_built(inner: &Arc<Inner>, at: ChangePosition) {
+async fn notify_of_changes_during_build(inner: &Arc<Inner>, at: ChangePosition) {
     loop {
-        let told = *inner.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut changes = match inner.source.changes(told, BATCH).await {
+        let notified = *inner.notified.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changes = match inner.source.changes(notified, BATCH).await {
             Ok(changes) => changes,
             // The index is valid anyway; open pages show the changes when they next reload.
             Err(error) => {
@@ -326,7 +326,7 @@ async fn tell_of_what_was_built(inner: &Arc<Inner>, at: ChangePosition) {
         };
         changes.retain(|change| change.at <= at);
         let Some(last) = changes.last().map(|change| change.at) else { return };
-        tell(inner, changes, &HashSet::new(), last);
+        notify(inner, changes, &HashSet::new(), last);
     }
 }
 

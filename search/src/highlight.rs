@@ -5,7 +5,7 @@ use std::ops::Range;
 use domain::triage::TriageQuery;
 
 use crate::{
-    query::asked,
+    query::query_terms,
     tokenizer::{LanguageStemmer, MIN_PREFIX, Token, TokenForm, has_stem, max_typos, tokens, within_edit_distance},
 };
 
@@ -30,8 +30,8 @@ pub fn highlight(query: &TriageQuery, text: &str, language: &str) -> Vec<Range<u
         }
     }
     let mut hits: Vec<Range<usize>> = Vec::new();
-    for asked in query.texts().flat_map(asked) {
-        for run in &asked.runs {
+    for terms in query.texts().flat_map(query_terms) {
+        for run in &terms.runs {
             for begin in 0..at.len() {
                 let one = |(distance, folded): &(usize, String)| at.get(begin + distance)?.iter().find(|t| t.folded == *folded).copied();
                 if let Some(tokens) = run.iter().map(one).collect::<Option<Vec<&Token>>>() {
@@ -39,7 +39,7 @@ pub fn highlight(query: &TriageQuery, text: &str, language: &str) -> Vec<Range<u
                 }
             }
         }
-        for word in &asked.words {
+        for word in &terms.words {
             let is_single = word.form == TokenForm::Single;
             let stem = stems.as_mut().map(|s| s.stem(&word.lower));
             let errors = max_typos(&word.folded);

@@ -95,7 +95,7 @@ struct Inner {
     arrived: broadcast::Sender<NewlySearchable>,
     reached: watch::Sender<ChangePosition>,
     /// Position in the change sequence up to which subscribers were notified, if there was anything to report.
-    told: std::sync::Mutex<ChangePosition>,
+    notified: std::sync::Mutex<ChangePosition>,
     /// Set by a search that found the index broken; the follower rebuilds it.
     broken: AtomicBool,
     nudge: Notify,
@@ -149,7 +149,7 @@ impl Search {
             status: watch::channel(IndexStatus::Off).0,
             arrived: broadcast::channel(256).0,
             reached: watch::channel(ChangePosition::default()).0,
-            told: std::sync::Mutex::default(),
+            notified: std::sync::Mutex::default(),
             broken: AtomicBool::new(false),
             nudge: Notify::new(),
             rebuilt: std::sync::Mutex::new(None),
@@ -206,11 +206,11 @@ impl Search {
             None => None,
         };
         // Changes from now on are published, even those committed before the first read from the database.
-        let told = match &opened {
+        let notified = match &opened {
             Some((_, at)) => *at,
             None => self.inner.source.settled().await?,
         };
-        *self.inner.told.lock().unwrap_or_else(PoisonError::into_inner) = told;
+        *self.inner.notified.lock().unwrap_or_else(PoisonError::into_inner) = notified;
         match &opened {
             Some((engine, at)) => self.inner.set_ready(engine, *at),
             None => self.inner.set_building(0, 0),

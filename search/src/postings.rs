@@ -5,7 +5,7 @@ use tantivy::{SegmentReader, Term, index::InvertedIndexReader, postings::TermInf
 use crate::bit_set::DocBitSet;
 
 /// The records that have a term, and their number; a set without capacity if there are none.
-pub(crate) fn posted(segment: &SegmentReader, term: &Term) -> tantivy::Result<(DocBitSet, usize)> {
+pub(crate) fn postings_of(segment: &SegmentReader, term: &Term) -> tantivy::Result<(DocBitSet, usize)> {
     let inverted = segment.inverted_index(term.field())?;
     let Some(info) = inverted.get_term_info(term)? else { return Ok((DocBitSet::default(), 0)) };
     let mut set = DocBitSet::new(segment.max_doc());

@@ -89,7 +89,7 @@ impl QueryContext<'_> {
     pub(crate) fn plan(&self, query: &TriageQuery) -> QueryPlan {
         let QueryConditions { fields, texts, matches_nothing } = query.conditions(&self.matching);
         let words = texts.into_iter().map(|TextCondition { negated, any }| {
-            let any = any.into_iter().flat_map(asked).flat_map(|asked| self.ways(&asked, negated)).collect();
+            let any = any.into_iter().flat_map(query_terms).flat_map(|terms| self.ways(&terms, negated)).collect();
             WordClause { negated, any }
         });
         let tests = fields.into_iter().map(|conditions| self.filters(conditions));
@@ -130,9 +130,9 @@ impl QueryContext<'_> {
         Box::new(RangeQuery::new(low, high))
     }
 
-    fn ways(&self, asked: &QueryTerms, negated: bool) -> Vec<WordMatcher> {
-        let runs = asked.runs.iter().flat_map(|run| self.run(run));
-        runs.chain(asked.words.iter().flat_map(|word| self.single(word, negated))).collect()
+    fn ways(&self, terms: &QueryTerms, negated: bool) -> Vec<WordMatcher> {
+        let runs = terms.runs.iter().flat_map(|run| self.run(run));
+        runs.chain(terms.words.iter().flat_map(|word| self.single(word, negated))).collect()
     }
 
     /// Matches adjacent tokens, in the text or in the metadata.
@@ -174,20 +174,20 @@ impl QueryContext<'_> {
 
 /// The lookups for a part of a query: one for each of its words and phrases, of which any may match; empty for filters, and for words and
 /// phrases without a token, such as punctuation.
-pub(crate) fn asked(what: &QueryTerm) -> Vec<QueryTerms> {
+pub(crate) fn query_terms(what: &QueryTerm) -> Vec<QueryTerms> {
     let mut all = match what {
         QueryTerm::Word(word) => vec![QueryTerms::word(word)],
         QueryTerm::Phrase(phrase) => vec![QueryTerms::phrase(phrase)],
-        QueryTerm::Any(any) => any.iter().flat_map(asked).collect(),
+        QueryTerm::Any(any) => any.iter().flat_map(query_terms).collect(),
         QueryTerm::Test(_) => Vec::new(),
     };
-    all.retain(|asked| !asked.is_empty());
+    all.retain(|terms| !terms.is_empty());
     all
 }
 
 /// The number of required words and phrases that a query looks up.
 pub(crate) fn looked_up(query: &TriageQuery) -> usize {
-    query.texts().filter(|what| !asked(what).is_empty()).count()
+    query.texts().filter(|what| !query_terms(what).is_empty()).count()
 }
 
 /// Returns whether a query is not empty, but has nothing to look up: neither filters nor letters, digits or emoji.

@@ -16,7 +16,7 @@ use tantivy::{
     schema::Field,
 };
 
-use crate::{bit_set::DocBitSet, postings::posted};
+use crate::{bit_set::DocBitSet, postings::postings_of};
 
 /// A set with fewer than one in this many records is stored as a list, which takes less memory.
 const SPARSE: usize = 32;
@@ -37,7 +37,7 @@ impl SegmentCaches {
     }
 
     /// Drops segments that no longer exist.
-    pub(crate) fn only(&self, segments: &[SegmentReader]) {
+    pub(crate) fn retain_only(&self, segments: &[SegmentReader]) {
         let there: Vec<SegmentId> = segments.iter().map(SegmentReader::segment_id).collect();
         self.0.lock().retain(|segment, _| there.contains(segment));
     }
@@ -66,7 +66,7 @@ impl SegmentCache {
     /// The records of a project, including deleted ones.
     pub(crate) fn project(&self, segment: &SegmentReader, field: Field, project: ProjectId) -> tantivy::Result<DocBitSet> {
         let records = self.projects.get(project, || {
-            let (set, _) = posted(segment, &Term::from_field_text(field, &project.to_string()))?;
+            let (set, _) = postings_of(segment, &Term::from_field_text(field, &project.to_string()))?;
             Ok(CompactDocSet::of(set, segment.max_doc()))
         })?;
         Ok(records.set(segment.max_doc()))
@@ -313,9 +313,9 @@ mod tests {
         writer.commit().unwrap();
         let searcher = index.reader().unwrap().searcher();
         let segment = searcher.segment_reader(0);
-        let kept = SegmentCache::default();
+        let cache = SegmentCache::default();
         for name in ["one", "some"] {
-            let values = kept.values(segment, name).unwrap();
+            let values = cache.values(segment, name).unwrap();
             assert_eq!(values.numbered.is_some(), name == "some");
             let numbered = ValueOrdinals::of(&segment.fast_fields().str(name).unwrap().unwrap(), segment.max_doc()).unwrap();
             for step in [1, 3, 7, 500] {
@@ -326,12 +326,12 @@ mod tests {
             }
         }
         let full = DocBitSet::full(segment.max_doc());
-        let counts = kept.values(segment, "one").unwrap().count(&full, 1000);
+        let counts = cache.values(segment, "one").unwrap().count(&full, 1000);
         assert_eq!(counts.iter().map(|(name, n)| (name.as_str(), *n)).collect::<Vec<_>>(), [("a", 334), ("b", 662), ("rare", 4)]);
-        assert_eq!(kept.values(segment, "some").unwrap().count(&full, 1000).get("2"), Some(&500));
-        assert!(kept.values(segment, "none").unwrap().count(&full, 1000).is_empty());
+        assert_eq!(cache.values(segment, "some").unwrap().count(&full, 1000).get("2"), Some(&500));
+        assert!(cache.values(segment, "none").unwrap().count(&full, 1000).is_empty());
         let mut odd = DocBitSet::new(segment.max_doc());
-        kept.values(segment, "some").unwrap().add_to("2", &mut odd);
+        cache.values(segment, "some").unwrap().add_to("2", &mut odd);
         assert_eq!(odd.len(), 500);
     }
 }

@@ -5,7 +5,7 @@ use domain::{
     accounts::{Role, Scope},
     ids::UndoId,
 };
-use store::{Act, undo::KeptUndo};
+use store::{Act, undo::StoredUndo};
 
 use crate::{
     backlog,
@@ -53,7 +53,7 @@ async fn undo_next(act: &mut Act<'_, '_>, token: UndoId) -> Result<Option<UndoOu
 }
 
 /// Returns the capability that stored these steps. A node of an older version does not store it; then the format decides.
-fn kind_of(kept: &KeptUndo) -> &str {
+fn kind_of(kept: &StoredUndo) -> &str {
     match kept.kind.as_str() {
         "" if kept.steps.starts_with('[') => triage::UNDO.kind,
         "" if kept.steps.starts_with("{\"reply\"") => replies::UNDO.kind,
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn steps_of_older_nodes_are_told_by_their_format() {
-        let kind = |kind: &str, steps: &str| kind_of(&KeptUndo { kind: kind.into(), steps: steps.into() }).to_owned();
+        let kind = |kind: &str, steps: &str| kind_of(&StoredUndo { kind: kind.into(), steps: steps.into() }).to_owned();
         assert_eq!(kind("", "[{\"feedback\":1}]"), "feedback");
         assert_eq!(kind("", "{\"reply\":\"deleted\"}"), "reply");
         assert_eq!(kind("", "{\"what\":\"edited\"}"), "backlog");

@@ -18,7 +18,7 @@ use domain::{
 use futures_util::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{IdempotentWrite, Store, Tx, error::Result, events::TicketChange, undo::KeptUndo};
+use crate::{IdempotentWrite, Store, Tx, error::Result, events::TicketChange, undo::StoredUndo};
 
 /// The actor and time of an act.
 #[derive(Debug, Clone, Copy)]
@@ -240,8 +240,8 @@ impl Act<'_, '_> {
     ) -> Result<Option<UndoId>> {
         let Some(actor) = self.actor_id() else { return Ok(None) };
         let (project, now) = (self.project(), self.now());
-        let kept = KeptUndo { kind: kind.to_owned(), steps: serde_json::to_string(steps)? };
-        let id = self.tx.insert_undo(follows, (project, actor), &kept, now).await?;
+        let stored = StoredUndo { kind: kind.to_owned(), steps: serde_json::to_string(steps)? };
+        let id = self.tx.insert_undo(follows, (project, actor), &stored, now).await?;
         Ok(Some(follows.unwrap_or(id)))
     }
 
@@ -249,7 +249,7 @@ impl Act<'_, '_> {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn take_undo(&mut self, undo: UndoId) -> Result<Option<KeptUndo>> {
+    pub async fn take_undo(&mut self, undo: UndoId) -> Result<Option<StoredUndo>> {
         let Some(actor) = self.actor_id() else { return Ok(None) };
         let (project, now) = (self.project(), self.now());
         self.tx.take_undo(undo, (project, actor), now).await

@@ -39,17 +39,17 @@ impl Default for CommitNotifier {
 
 impl CommitNotifier {
     /// Call this after the commit.
-    pub(super) fn tell(&self, news: CommitEffects) {
-        if !news.feedback_changed {
+    pub(super) fn notify(&self, effects: CommitEffects) {
+        if !effects.feedback_changed {
             return;
         }
         {
             let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-            if made.len() + news.made.len() > KEPT {
+            if made.len() + effects.made.len() > KEPT {
                 // Not consumed: the index is being built, or is far behind.
                 made.clear();
             }
-            made.extend(news.made.into_iter().map(|row| (row.feedback.id, row)).take(KEPT));
+            made.extend(effects.made.into_iter().map(|row| (row.feedback.id, row)).take(KEPT));
         }
         self.wake.send_modify(|n| *n += 1);
     }

@@ -265,10 +265,10 @@ impl Tx<'_> {
             tags.extend(feedback.tags.iter().map(|tag| TagRow { feedback_id: feedback.id, project_id: feedback.project, tag }));
         }
         self.insert_rows(&tags).await?;
-        let told: HashSet<FeedbackId> = added.iter().map(|feedback| feedback.id).collect();
+        let added_ids: HashSet<FeedbackId> = added.iter().map(|feedback| feedback.id).collect();
         let withheld: Vec<_> = new
             .iter()
-            .filter(|new| told.contains(&new.feedback.id))
+            .filter(|new| added_ids.contains(&new.feedback.id))
             .flat_map(|new| WithheldRow::of(new.feedback, new.import.is_some()))
             .collect();
         self.insert_rows(&withheld).await?;

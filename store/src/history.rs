@@ -84,7 +84,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn record_additional_answers(&mut self, scope: &Scope, feedback: FeedbackId, now: Timestamp) -> Result<()> {
-        let told = sqlx::query(
+        let updated = sqlx::query(
             "UPDATE history SET at = $3, version = (SELECT f.version FROM feedback f WHERE f.id = $1) \
              WHERE subject_id = $1 AND kind = $4 AND actor_id IS NULL AND project_id = $2 \
              AND id = (SELECT n.id FROM history n WHERE n.subject_id = $1 ORDER BY n.at DESC, n.id DESC LIMIT 1)",
@@ -95,7 +95,7 @@ impl Tx<'_> {
         .bind(HistoryChange::Answered.kind())
         .execute(self.conn())
         .await?;
-        if told.rows_affected() == 0 {
+        if updated.rows_affected() == 0 {
             self.insert_history(scope.project(), feedback, None, &HistoryChange::Answered, now).await?;
         }
         Ok(())

@@ -134,7 +134,7 @@ impl TxEnvironment {
 pub struct Tx<'c> {
     conn: &'c mut AnyConnection,
     dialect: Dialect,
-    news: CommitEffects,
+    effects: CommitEffects,
     env: &'c TxEnvironment,
 }
 
@@ -196,7 +196,7 @@ impl Tx<'_> {
     }
 
     async fn note_changes(&mut self, about: &[(ProjectId, FeedbackId)], made: i64) -> Result<()> {
-        self.news.feedback_changed |= !about.is_empty();
+        self.effects.feedback_changed |= !about.is_empty();
         let rows: Vec<_> = about
             .iter()
             .map(|(project_id, feedback_id)| NewChangeRow { feedback_id: *feedback_id, project_id: *project_id, made })
@@ -224,8 +224,8 @@ impl Tx<'_> {
                  SELECT f.id, f.project_id FROM json_array_elements_text(CAST($1 AS json)) j JOIN feedback f ON f.contact_id = j"
             }
         };
-        let told = sqlx::query(sql).bind(serde_json::to_string(contacts)?).execute(&mut *self.conn).await?;
-        self.news.feedback_changed |= told.rows_affected() > 0;
+        let recorded = sqlx::query(sql).bind(serde_json::to_string(contacts)?).execute(&mut *self.conn).await?;
+        self.effects.feedback_changed |= recorded.rows_affected() > 0;
         Ok(())
     }
 }

@@ -59,7 +59,7 @@ impl TryFrom<ProjectRow> for Project {
             accent: row.accent,
             theme: ThemeMode::parse(&row.theme),
             portal: row.portal != 0,
-            kept_parameters: kept(&row.kept_parameters),
+            kept_parameters: kept_parameters(&row.kept_parameters),
             unsigned_identity: unsigned(&row.unsigned_identity),
             created_at: Timestamp(row.created_at),
         })
@@ -84,7 +84,7 @@ pub(super) fn origins(stored: &str) -> Vec<String> {
 }
 
 /// Returns the names of the query parameters to keep; an unreadable list keeps none.
-pub(super) fn kept(stored: &str) -> Vec<String> {
+pub(super) fn kept_parameters(stored: &str) -> Vec<String> {
     or_instead("list of kept parameters", serde_json::from_str(stored).ok(), Vec::new())
 }
 

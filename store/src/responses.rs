@@ -30,6 +30,19 @@ pub struct ResponseState {
     pub identity: Option<Claim>,
 }
 
+/// What an update of a response writes into it and into its feedback.
+#[derive(Debug, Clone, Copy)]
+pub struct ResponseUpdate<'a> {
+    /// The contact who responded.
+    pub contact: ContactId,
+    /// Language of the answers.
+    pub language: &'a str,
+    /// Why it is suspected as spam.
+    pub spam_reasons: &'a [String],
+    /// When the update was made.
+    pub now: Timestamp,
+}
+
 /// The answers of one response.
 pub(super) struct ResponseAnswers<'a> {
     pub(super) project: ProjectId,
@@ -111,27 +124,23 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    #[expect(clippy::too_many_arguments, reason = "the columns")]
     pub async fn update_response(
         &mut self,
         scope: &Scope,
         response: ResponseId,
-        contact: ContactId,
-        language: &str,
-        spam_reasons: &[String],
+        update: ResponseUpdate<'_>,
         finished_at: Option<Timestamp>,
-        now: Timestamp,
     ) -> Result<()> {
         sqlx::query(
             "UPDATE responses SET contact_id = $2, language = $3, spam_reasons = $4, finished_at = $5, updated_at = $6 \
              WHERE id = $1 AND project_id = $7",
         )
         .bind(response.to_string())
-        .bind(contact.to_string())
-        .bind(language.to_owned())
-        .bind(serde_json::to_string(spam_reasons)?)
+        .bind(update.contact.to_string())
+        .bind(update.language.to_owned())
+        .bind(serde_json::to_string(update.spam_reasons)?)
         .bind(finished_at.map(|t| t.0))
-        .bind(now.0)
+        .bind(update.now.0)
         .bind(scope.project().to_string())
         .execute(self.conn())
         .await?;
@@ -221,31 +230,27 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// When the database fails.
-    #[expect(clippy::too_many_arguments, reason = "the columns")]
     pub async fn update_feedback_of_response(
         &mut self,
         scope: &Scope,
         feedback: FeedbackId,
-        digest: &ResponseSummary,
-        contact: ContactId,
-        language: &str,
+        update: ResponseUpdate<'_>,
+        summary: &ResponseSummary,
         status: FeedbackStatus,
-        spam_reasons: &[String],
-        now: Timestamp,
     ) -> Result<()> {
         sqlx::query(
             "UPDATE feedback SET text = $2, score = CAST($3 AS DOUBLE PRECISION), score_max = CAST($4 AS DOUBLE PRECISION), contact_id = $5, language = $6, status = $7, spam_reasons = $8, \
              updated_at = $9, version = version + 1 WHERE id = $1 AND project_id = $10",
         )
         .bind(feedback.to_string())
-        .bind(digest.text.clone())
-        .bind(optional_double(digest.score))
-        .bind(optional_double(digest.score_max))
-        .bind(contact.to_string())
-        .bind(language.to_owned())
+        .bind(summary.text.clone())
+        .bind(optional_double(summary.score))
+        .bind(optional_double(summary.score_max))
+        .bind(update.contact.to_string())
+        .bind(update.language.to_owned())
         .bind(status.as_str())
-        .bind(serde_json::to_string(spam_reasons)?)
-        .bind(now.0)
+        .bind(serde_json::to_string(update.spam_reasons)?)
+        .bind(update.now.0)
         .bind(scope.project().to_string())
         .execute(self.conn())
         .await?;

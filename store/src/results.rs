@@ -20,11 +20,18 @@ macro_rules! is_spam {
     };
 }
 
-/// SQL selection of the responses of survey $2 in project $1 that began from $3 until before $4.
+/// SQL selection of the responses of survey $2 in project $1 that began from $3 until before $4, joined with another table if one is given.
 macro_rules! in_range {
     () => {
-        " FROM responses r LEFT JOIN feedback f ON f.response_id = r.id \
-          WHERE r.project_id = $1 AND r.survey_id = $2 AND r.started_at >= $3 AND r.started_at < $4 "
+        in_range!("")
+    };
+    ($join:literal) => {
+        concat!(
+            " FROM responses r ",
+            $join,
+            " LEFT JOIN feedback f ON f.response_id = r.id \
+             WHERE r.project_id = $1 AND r.survey_id = $2 AND r.started_at >= $3 AND r.started_at < $4 "
+        )
     };
 }
 
@@ -211,27 +218,48 @@ impl Store {
         Ok(days)
     }
 
-    /// Counts the answers of a range, without spam: question, stored value, count. All texts of a question count as one value, `text`.
+    /// Counts the answers of a range, without spam: question, stored value, count. All texts of a text question count as one value, `None`.
+    ///
+    /// No value is parsed here: a question never changes its type, and numbers have a column of their own. So one unreadable value does
+    /// not make the statement fail.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn answer_counts(&self, scope: &Scope, survey: SurveyId, range: TimeRange) -> Result<Vec<(String, String, i64)>> {
-        Ok(sqlx::query_as(concat!(
-            "SELECT a.question_id, CASE WHEN a.value LIKE '{\"text\":%' THEN 'text' ELSE a.value END AS what, COUNT(*) \
-             FROM answers a JOIN responses r ON r.id = a.response_id LEFT JOIN feedback f ON f.response_id = r.id \
-             WHERE r.project_id = $1 AND r.survey_id = $2 AND r.started_at >= $3 AND r.started_at < $4 AND NOT ",
-            is_spam!(),
-            " GROUP BY 1, 2 ORDER BY 1, 2"
-        ))
-        .bind(scope.project().to_string())
-        .bind(survey.to_string())
-        .bind(range.from.0)
-        .bind(range.until.0)
-        .fetch_all(self.reader())
-        .await?)
+    pub async fn answer_counts(
+        &self,
+        scope: &Scope,
+        survey: SurveyId,
+        range: TimeRange,
+        text_questions: &[&str],
+    ) -> Result<Vec<(String, Option<String>, i64)>> {
+        macro_rules! counted {
+            ($ids:literal) => {
+                concat!(
+                    "SELECT a.question_id, CASE WHEN a.number IS NULL AND a.question_id IN (",
+                    $ids,
+                    ") THEN NULL ELSE a.value END AS value, COUNT(*)",
+                    in_range!("JOIN answers a ON a.response_id = r.id"),
+                    "AND NOT ",
+                    is_spam!(),
+                    " GROUP BY 1, 2 ORDER BY 1, 2"
+                )
+            };
+        }
+        let sql = match self.dialect() {
+            Dialect::Sqlite => counted!("SELECT value FROM json_each($5)"),
+            Dialect::Postgres => counted!("SELECT json_array_elements_text(CAST($5 AS json))"),
+        };
+        Ok(sqlx::query_as(sql)
+            .bind(scope.project().to_string())
+            .bind(survey.to_string())
+            .bind(range.from.0)
+            .bind(range.until.0)
+            .bind(serde_json::to_string(text_questions)?)
+            .fetch_all(self.reader())
+            .await?)
     }
 
-    /// Returns the newest text answers to a question in a range, without spam: response, stored value, time.
+    /// Returns the newest answers to a text question in a range, without spam: response, stored value, time.
     ///
     /// # Errors
     /// When the database fails.
@@ -244,10 +272,9 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<(ResponseId, String, Timestamp)>> {
         let rows: Vec<(String, String, i64)> = sqlx::query_as(concat!(
-            "SELECT a.response_id, a.value, a.answered_at \
-             FROM answers a JOIN responses r ON r.id = a.response_id LEFT JOIN feedback f ON f.response_id = r.id \
-             WHERE r.project_id = $1 AND r.survey_id = $2 AND r.started_at >= $3 AND r.started_at < $4 AND a.question_id = $5 \
-             AND a.value LIKE '{\"text\":%' AND NOT ",
+            "SELECT a.response_id, a.value, a.answered_at",
+            in_range!("JOIN answers a ON a.response_id = r.id"),
+            "AND a.question_id = $5 AND a.number IS NULL AND NOT ",
             is_spam!(),
             " ORDER BY a.answered_at DESC, a.response_id DESC LIMIT $6"
         ))

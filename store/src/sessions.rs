@@ -81,8 +81,8 @@ fn backend(error: impl Into<Error>) -> SessionError {
 
 impl From<UseError> for Error {
     fn from(error: UseError) -> Self {
-        let kept = FAILURE.try_with(RefCell::take).ok().flatten();
-        kept.unwrap_or_else(|| Self::internal("session", error))
+        let cause = FAILURE.try_with(RefCell::take).ok().flatten();
+        cause.unwrap_or_else(|| Self::internal("session", error))
     }
 }
 

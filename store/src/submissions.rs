@@ -105,7 +105,7 @@ pub enum SubmissionOutcome {
     /// The key belongs to a response with other content; nothing was changed.
     KeyConflict {
         /// That response, as it was when the key was used.
-        begun: ResponseReceipt,
+        receipt: ResponseReceipt,
         /// Whether both were submitted from the same page, and therefore by the same person.
         same_page: bool,
     },
@@ -121,26 +121,26 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails, or one of them cannot be stored: then none is stored.
     pub(super) async fn insert_submissions(&mut self, batch: &[IdentifiedSubmission]) -> Result<Vec<SubmissionOutcome>> {
-        let refused = self.refused(batch).await?;
+        let refused = self.refusals(batch).await?;
         let known = self.claim_all(batch, &refused).await?;
-        let is_new = |(s, known): &(&IdentifiedSubmission, &Option<SubmissionOutcome>)| matches!(known, Some(SubmissionOutcome::Stored(begun)) if begun.id == s.id);
+        let is_new = |(s, known): &(&IdentifiedSubmission, &Option<SubmissionOutcome>)| matches!(known, Some(SubmissionOutcome::Stored(receipt)) if receipt.id == s.id);
         let new: Vec<&IdentifiedSubmission> = batch.iter().zip(&known).filter(is_new).map(|(s, _)| s).collect();
         self.insert_responses(&new).await?;
         // A stale snapshot must be read again, whatever response the key belongs to.
-        let fate = |(known, refused): (Option<SubmissionOutcome>, Option<SubmissionOutcome>)| match (known, refused) {
+        let outcome = |(known, refused): (Option<SubmissionOutcome>, Option<SubmissionOutcome>)| match (known, refused) {
             (Some(SubmissionOutcome::KeyConflict { .. }), Some(SubmissionOutcome::StaleSnapshot)) => Some(SubmissionOutcome::StaleSnapshot),
             (known, refused) => known.or(refused),
         };
         known
             .into_iter()
             .zip(refused)
-            .map(fate)
+            .map(outcome)
             .collect::<Option<_>>()
             .ok_or_else(|| Error::internal("submission", "neither stored nor refused"))
     }
 
     /// Returns why each submission is refused, unless its key already has an outcome.
-    async fn refused(&mut self, batch: &[IdentifiedSubmission]) -> Result<Vec<Option<SubmissionOutcome>>> {
+    async fn refusals(&mut self, batch: &[IdentifiedSubmission]) -> Result<Vec<Option<SubmissionOutcome>>> {
         let remembered: HashSet<SurveyId> = batch.iter().filter(|s| s.checked.is_some()).map(|s| s.survey).collect();
         let now = self.checks(&remembered).await?;
         let refused = |s: &IdentifiedSubmission| match &s.checked {
@@ -168,10 +168,10 @@ impl Tx<'_> {
         let rows: Vec<(String, String, String, String, String, String, String)> =
             sqlx::query_as(sql).bind(serde_json::to_string(surveys)?).fetch_all(self.conn()).await?;
         rows.into_iter()
-            .map(|(survey, status, live, key, origins, kept, unsigned)| {
+            .map(|(survey, status, live, key, origins, parameters, unsigned)| {
                 let status = SurveyStatus::parse(&status).ok_or_else(|| Error::internal("stored status", &status))?;
                 let (origins, unsigned_identity) = (projects::origins(&origins), projects::unsigned(&unsigned));
-                let kept_parameters = projects::kept(&kept);
+                let kept_parameters = projects::kept_parameters(&parameters);
                 Ok((id(&survey)?, SurveySnapshot { status, live: id(&live)?, key, origins, kept_parameters, unsigned_identity }))
             })
             .collect()
@@ -195,15 +195,15 @@ impl Tx<'_> {
         let rows = claims.iter().map(|s| NewIdempotencyRow::of(s)).collect::<Result<Vec<_>>>()?;
         let claimed = self.insert_rows(&rows).await?;
         if claims.len() == batch.len() && usize::try_from(claimed).is_ok_and(|n| n == rows.len()) {
-            return Ok(batch.iter().map(|s| Some(SubmissionOutcome::Stored(s.begun()))).collect());
+            return Ok(batch.iter().map(|s| Some(SubmissionOutcome::Stored(s.receipt()))).collect());
         }
         let known = self.known_outcomes(batch).await?;
         let stands_for = |s: &IdentifiedSubmission| {
-            known.get(&s.place).map(|(begun, fingerprint)| {
+            known.get(&s.place).map(|(receipt, fingerprint)| {
                 if s.fingerprint.matches(fingerprint) {
-                    SubmissionOutcome::Stored(*begun)
+                    SubmissionOutcome::Stored(*receipt)
                 } else {
-                    SubmissionOutcome::KeyConflict { begun: *begun, same_page: s.fingerprint.shares_page(fingerprint) }
+                    SubmissionOutcome::KeyConflict { receipt: *receipt, same_page: s.fingerprint.shares_page(fingerprint) }
                 }
             })
         };
@@ -231,9 +231,9 @@ impl Tx<'_> {
     }
 
     async fn insert_responses(&mut self, new: &[&IdentifiedSubmission]) -> Result<()> {
-        let met: Vec<ContactSighting<'_>> =
+        let sightings: Vec<ContactSighting<'_>> =
             new.iter().map(|s| ContactSighting { project: s.project, person: &s.context.contact, known: None, at: s.now }).collect();
-        let contacts = self.resolve_contacts(&met).await?;
+        let contacts = self.resolve_contacts(&sightings).await?;
         let mut made = Vec::new();
         for (submission, contact) in new.iter().zip(&contacts) {
             if let Some(feedback) = &submission.feedback {
@@ -251,10 +251,10 @@ impl Tx<'_> {
         let change = serde_json::to_string(&HistoryChange::Created)?;
         all.add(&made.iter().map(|row| NewHistoryRow::of(&row.feedback, self.id(), &change)).collect::<Vec<_>>())?;
         self.insert_all_new(all, "submissions").await?;
-        self.news.feedback_changed |= !made.is_empty();
+        self.effects.feedback_changed |= !made.is_empty();
         // On PostgreSQL a later change may come first in the sequence, so a record kept from its creation may be outdated.
         if self.dialect() == Dialect::Sqlite {
-            self.news.made.extend(made);
+            self.effects.made.extend(made);
         }
         Ok(())
     }
@@ -278,7 +278,7 @@ impl IdentifiedSubmission {
         ResponseAnswers { project: self.project, survey: self.survey, response: self.id, answers: &self.answers, now: self.now }
     }
 
-    fn begun(&self) -> ResponseReceipt {
+    fn receipt(&self) -> ResponseReceipt {
         ResponseReceipt { id: self.id, finished: self.finished }
     }
 }
@@ -299,7 +299,7 @@ impl<'a> NewIdempotencyRow<'a> {
         Ok(Self {
             scope: &s.place.scope,
             key: &s.place.key,
-            outcome: serde_json::to_string(&s.begun())?,
+            outcome: serde_json::to_string(&s.receipt())?,
             created_at: s.now.0,
             fingerprint: s.fingerprint.as_str(),
         })

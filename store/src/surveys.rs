@@ -1,5 +1,7 @@
 //! Surveys: drafts with their undo states, and published versions.
 
+use std::collections::HashMap;
+
 use domain::{
     Timestamp,
     accounts::Scope,
@@ -367,6 +369,20 @@ impl Store {
             .fetch_optional(self.reader())
             .await?;
         Ok(row.and_then(SurveyVersion::readable))
+    }
+
+    /// Returns the live version of every survey of the project that was published.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn live_versions(&self, scope: &Scope) -> Result<HashMap<VersionId, SurveyVersion>> {
+        let rows: Vec<VersionRow> = sqlx::query_as(version_where!(
+            "v.project_id = $1 AND v.id IN (SELECT s.live_version_id FROM surveys s WHERE s.project_id = $1)"
+        ))
+        .bind(scope.project().to_string())
+        .fetch_all(self.reader())
+        .await?;
+        Ok(rows.into_iter().filter_map(SurveyVersion::readable).map(|version| (version.id, version)).collect())
     }
 
     /// Returns all published versions of a survey, newest first.

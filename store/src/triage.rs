@@ -424,8 +424,8 @@ impl Tx<'_> {
                 held.tags.dedup();
             }
         }
-        let told = change.to_history(|staff| names.get(&staff).cloned().unwrap_or_default());
-        self.update_feedback_with_history(held, by, at, &told).await
+        let entry = change.to_history(|staff| names.get(&staff).cloned().unwrap_or_default());
+        self.update_feedback_with_history(held, by, at, &entry).await
     }
 
     /// Writes the status and assignee of locked feedback, with the next version, a history entry and a change sequence entry.
@@ -437,7 +437,7 @@ impl Tx<'_> {
         held: &mut Feedback,
         by: Option<ActorId>,
         at: Timestamp,
-        told: &history::HistoryChange,
+        change: &history::HistoryChange,
     ) -> Result<i64> {
         held.version += 1;
         held.updated_at = at;
@@ -456,7 +456,7 @@ impl Tx<'_> {
             }
             self.sync_ticket_state(held, at).await?;
         }
-        self.insert_history(held.project, held.id, by, told, at).await?;
+        self.insert_history(held.project, held.id, by, change, at).await?;
         self.record_feedback_change(held.project, held.id).await?;
         Ok(held.version)
     }

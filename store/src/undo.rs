@@ -14,7 +14,7 @@ const UNDO_MS: i64 = 7 * DAY_MS;
 
 /// Undo data of one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptUndo {
+pub struct StoredUndo {
     /// The capability that writes and reads it.
     pub kind: String,
     /// Its steps, as JSON.
@@ -30,7 +30,7 @@ impl Tx<'_> {
         &mut self,
         follows: Option<UndoId>,
         (project, actor): (ProjectId, ActorId),
-        kept: &KeptUndo,
+        stored: &StoredUndo,
         now: Timestamp,
     ) -> Result<UndoId> {
         let undo: UndoId = self.id();
@@ -41,8 +41,8 @@ impl Tx<'_> {
         .bind(undo.to_string())
         .bind(project.to_string())
         .bind(actor.to_string())
-        .bind(kept.kind.clone())
-        .bind(kept.steps.clone())
+        .bind(stored.kind.clone())
+        .bind(stored.steps.clone())
         .bind(now.0)
         .bind(follows.map(|first| first.to_string()))
         .execute(self.conn())
@@ -59,7 +59,7 @@ impl Tx<'_> {
         undo: UndoId,
         (project, actor): (ProjectId, ActorId),
         now: Timestamp,
-    ) -> Result<Option<KeptUndo>> {
+    ) -> Result<Option<StoredUndo>> {
         let row: Option<(String, String)> = sqlx::query_as(
             "UPDATE undo_operations SET undone_at = $4 WHERE undone_at IS NULL AND id = (SELECT u.id FROM undo_operations u \
              WHERE (u.id = $1 OR u.follows = $1) AND u.project_id = $2 AND u.actor_id = $3 AND u.undone_at IS NULL ORDER BY u.id LIMIT 1) \
@@ -71,6 +71,6 @@ impl Tx<'_> {
         .bind(now.0)
         .fetch_optional(self.conn())
         .await?;
-        Ok(row.map(|(kind, steps)| KeptUndo { kind, steps }))
+        Ok(row.map(|(kind, steps)| StoredUndo { kind, steps }))
     }
 }

@@ -60,7 +60,7 @@ pub(super) struct PostgresWriter {
 /// A finished job whose reply is held back until the commit.
 pub(super) struct PendingCommit {
     keep: bool,
-    news: CommitEffects,
+    effects: CommitEffects,
     reply: Box<dyn FnOnce(Option<Error>) + Send>,
 }
 
@@ -88,11 +88,11 @@ where
     fn run<'c>(self: Box<Self>, conn: &'c mut AnyConnection, env: &'c TxEnvironment) -> BoxFuture<'c, PendingCommit> {
         Box::pin(async move {
             let Self { work, reply } = *self;
-            let mut tx = Tx { conn, dialect: Dialect::Sqlite, news: CommitEffects::default(), env };
+            let mut tx = Tx { conn, dialect: Dialect::Sqlite, effects: CommitEffects::default(), env };
             let result = guarded(work, &mut tx).await;
             PendingCommit {
                 keep: result.is_ok(),
-                news: tx.news,
+                effects: tx.effects,
                 // The caller may be gone; the work is kept nevertheless.
                 reply: Box::new(move |failed| drop(reply.send(failed.map_or(result, Err)))),
             }
@@ -105,10 +105,10 @@ async fn guarded<T, F>(work: F, tx: &mut Tx<'_>) -> Result<T>
 where
     F: for<'t> FnOnce(&'t mut Tx<'_>) -> BoxFuture<'t, Result<T>>,
 {
-    caught(async { work(tx).await }).await
+    catch_panic(async { work(tx).await }).await
 }
 
-async fn caught<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+async fn catch_panic<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     // Partial changes of the job are rolled back, so no other code sees a broken state.
     AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("?");
@@ -151,7 +151,7 @@ impl Writer {
             }
             Self::Postgres(pooled, _) => {
                 let _place = pooled.places.try_acquire().map_err(|_| domain::DomainError::Busy(1))?;
-                let _turn = pooled.turn().await?;
+                let _turn = pooled.acquire_turn().await?;
                 pooled.transaction(async |tx| guarded(work, tx).await).await
             }
         }
@@ -176,7 +176,7 @@ impl Writer {
 }
 
 impl PostgresWriter {
-    async fn turn(&self) -> Result<SemaphorePermit<'_>> {
+    async fn acquire_turn(&self) -> Result<SemaphorePermit<'_>> {
         let Ok(Ok(turn)) = timeout(WAIT, self.turns.acquire()).await else { return Err(domain::DomainError::Busy(5).into()) };
         Ok(turn)
     }
@@ -184,52 +184,53 @@ impl PostgresWriter {
     async fn transaction<T>(&self, work: impl AsyncFnOnce(&mut Tx<'_>) -> Result<T>) -> Result<T> {
         let job = async {
             let mut transaction = self.pool.begin().await?;
-            let mut tx = Tx { conn: &mut transaction, dialect: Dialect::Postgres, news: CommitEffects::default(), env: self.env.as_ref() };
+            let mut tx =
+                Tx { conn: &mut transaction, dialect: Dialect::Postgres, effects: CommitEffects::default(), env: self.env.as_ref() };
             let value = work(&mut tx).await?;
-            let news = tx.news;
+            let effects = tx.effects;
             transaction.commit().await?;
-            Ok::<_, Error>((value, news))
+            Ok::<_, Error>((value, effects))
         };
         // On timeout it is rolled back, unless only the response to COMMIT was lost: then a retry with the same key finds it done.
         let Ok(done) = timeout(WORK, job).await else {
             tracing::warn!("the database did not finish a write in time");
             return Err(domain::DomainError::Busy(5).into());
         };
-        let (value, news) = done?;
-        self.committed.tell(news);
+        let (value, effects) = done?;
+        self.committed.notify(effects);
         Ok(value)
     }
 
     /// Stores a batch in one transaction; if that fails, each submission in its own.
     async fn write_batch(&self, batch: Vec<QueuedSubmission>) {
-        let (submissions, replies) = wanted(batch);
-        let _turn = match self.turn().await {
+        let (submissions, replies) = still_awaited(batch);
+        let _turn = match self.acquire_turn().await {
             Ok(turn) => turn,
-            Err(busy) => return tell(Err(busy), replies),
+            Err(busy) => return send_outcomes(Err(busy), replies),
         };
-        let result = self.transaction(async |tx| caught(tx.insert_submissions(&submissions)).await).await;
-        if must_part(&result, submissions.len()) {
-            let mut fates = Vec::new();
+        let result = self.transaction(async |tx| catch_panic(tx.insert_submissions(&submissions)).await).await;
+        if must_split(&result, submissions.len()) {
+            let mut results = Vec::new();
             for one in submissions.chunks(1) {
-                fates.push(self.transaction(async |tx| caught(tx.insert_submissions(one)).await).await);
+                results.push(self.transaction(async |tx| catch_panic(tx.insert_submissions(one)).await).await);
             }
-            fates.into_iter().zip(replies).for_each(|(result, reply)| tell(result, vec![reply]));
+            results.into_iter().zip(replies).for_each(|(result, reply)| send_outcomes(result, vec![reply]));
             return;
         }
-        tell(result, replies);
+        send_outcomes(result, replies);
     }
 }
 
 type SubmissionReply = oneshot::Sender<Result<SubmissionOutcome>>;
 
 /// Returns the submissions whose caller still waits. A caller that is gone was told, or believes, that it failed, and may have retried.
-fn wanted(batch: Vec<QueuedSubmission>) -> (Vec<IdentifiedSubmission>, Vec<SubmissionReply>) {
+fn still_awaited(batch: Vec<QueuedSubmission>) -> (Vec<IdentifiedSubmission>, Vec<SubmissionReply>) {
     batch.into_iter().filter(|s| !s.reply.is_closed()).map(|QueuedSubmission { submission, reply }| (submission, reply)).unzip()
 }
 
 /// Returns whether a batch failed for a reason that may concern a single submission. A database that is unavailable would refuse that one
 /// too.
-fn must_part(result: &Result<Vec<SubmissionOutcome>>, size: usize) -> bool {
+fn must_split(result: &Result<Vec<SubmissionOutcome>>, size: usize) -> bool {
     let Err(error) = result else { return false };
     let parts = size > 1 && !is_busy(error);
     if parts {
@@ -243,10 +244,10 @@ fn is_busy(error: &Error) -> bool {
 }
 
 /// Sends each submission its outcome. An error that concerns several is logged once, and each of them gets Busy.
-fn tell(result: Result<Vec<SubmissionOutcome>>, mut replies: Vec<SubmissionReply>) {
+fn send_outcomes(result: Result<Vec<SubmissionOutcome>>, mut replies: Vec<SubmissionReply>) {
     match result {
         // The caller may be gone; the submission stays stored nevertheless.
-        Ok(fates) => fates.into_iter().zip(replies).for_each(|(fate, reply)| drop(reply.send(Ok(fate)))),
+        Ok(outcomes) => outcomes.into_iter().zip(replies).for_each(|(outcome, reply)| drop(reply.send(Ok(outcome)))),
         Err(error) if replies.len() > 1 => {
             tracing::error!(db.error = %error, submissions = replies.len(), "submissions could not be stored");
             replies.into_iter().for_each(|reply| drop(reply.send(Err(domain::DomainError::Busy(5).into()))));
@@ -299,7 +300,7 @@ async fn write_groups(pool: AnyPool, mut queue: mpsc::Receiver<QueuedWork>, comm
         }
         for ran in waiting {
             if ran.keep && failed.is_none() {
-                committed.tell(ran.news);
+                committed.notify(ran.effects);
             }
             // A refusal is valid even if the commit failed: it changed nothing.
             let failure = if ran.keep { failed.as_ref().map(|_| Error::Domain(domain::DomainError::Busy(5))) } else { None };
@@ -377,7 +378,7 @@ async fn run_batch(
     batch: Vec<QueuedSubmission>,
     waiting: &mut Vec<PendingCommit>,
 ) -> Result<()> {
-    let (submissions, replies) = wanted(batch);
+    let (submissions, replies) = still_awaited(batch);
     if submissions.is_empty() {
         return Ok(());
     }
@@ -387,7 +388,7 @@ async fn run_batch(
         drop(sqlx::raw_sql("ROLLBACK").execute(&mut *conn).await);
         sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut *conn).await?;
     }
-    if !must_part(&stored.result, submissions.len()) {
+    if !must_split(&stored.result, submissions.len()) {
         waiting.push(stored.answered_to(replies));
         return Ok(());
     }
@@ -403,18 +404,18 @@ async fn run_batch(
 /// A batch that was stored or refused, but is not committed yet.
 struct BatchResult {
     result: Result<Vec<SubmissionOutcome>>,
-    news: CommitEffects,
+    effects: CommitEffects,
 }
 
 async fn insert(conn: &mut AnyConnection, env: &TxEnvironment, batch: &[IdentifiedSubmission]) -> BatchResult {
-    let mut tx = Tx { conn, dialect: Dialect::Sqlite, news: CommitEffects::default(), env };
-    let result = caught(tx.insert_submissions(batch)).await;
-    BatchResult { result, news: tx.news }
+    let mut tx = Tx { conn, dialect: Dialect::Sqlite, effects: CommitEffects::default(), env };
+    let result = catch_panic(tx.insert_submissions(batch)).await;
+    BatchResult { result, effects: tx.effects }
 }
 
 impl BatchResult {
     fn answered_to(self, replies: Vec<SubmissionReply>) -> PendingCommit {
-        let Self { result, news } = self;
-        PendingCommit { keep: result.is_ok(), news, reply: Box::new(move |failed| tell(failed.map_or(result, Err), replies)) }
+        let Self { result, effects } = self;
+        PendingCommit { keep: result.is_ok(), effects, reply: Box::new(move |failed| send_outcomes(failed.map_or(result, Err), replies)) }
     }
 }

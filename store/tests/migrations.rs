@@ -269,9 +269,9 @@ async fn keys_stop_being_staff_and_nothing_is_lost_sqlite() {
     assert_eq!(check("PRAGMA integrity_check").await, ["ok"]);
     assert_eq!(check("SELECT \"table\" FROM pragma_foreign_key_check").await, [""; 0]);
     assert_eq!(check("SELECT name FROM sqlite_schema WHERE name LIKE 'moving_%' OR sql LIKE '%REFERENCES staff%'").await, [""; 0]);
-    let kept = "SELECT name FROM sqlite_schema WHERE name IN ('memberships_staff', 'sessions_staff', 'sessions_expiry', 'password_resets_staff', \
+    let query = "SELECT name FROM sqlite_schema WHERE name IN ('memberships_staff', 'sessions_staff', 'sessions_expiry', 'password_resets_staff', \
                 'invitations_project', 'api_keys_project') OR name = 'history' AND sql LIKE '%WITHOUT ROWID' ORDER BY name";
-    assert_eq!(check(kept).await.len(), 7);
+    assert_eq!(check(query).await.len(), 7);
     check_actors(&store).await;
     go_on(&store).await;
 }

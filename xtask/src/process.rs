@@ -28,18 +28,18 @@ pub fn cargo(paths: &Paths) -> Command {
 
 /// Runs a command to completion with inherited output; a failure exit status is an error.
 pub fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().map_err(|e| format!("{}: {e}", shown(command)))?;
-    if status.success() { Ok(()) } else { Err(format!("`{}` failed ({status})", shown(command)).into()) }
+    let status = command.status().map_err(|e| format!("{}: {e}", command_line(command)))?;
+    if status.success() { Ok(()) } else { Err(format!("`{}` failed ({status})", command_line(command)).into()) }
 }
 
 /// Runs a command to completion, showing nothing unless it fails, and returns its output.
 pub fn capture(command: &mut Command) -> Result<String> {
-    let output = command.stdin(Stdio::null()).output().map_err(|e| format!("{}: {e}", shown(command)))?;
+    let output = command.stdin(Stdio::null()).output().map_err(|e| format!("{}: {e}", command_line(command)))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() {
         return Ok(text);
     }
-    Err(format!("`{}` failed ({})\n{text}{}", shown(command), output.status, String::from_utf8_lossy(&output.stderr)).into())
+    Err(format!("`{}` failed ({})\n{text}{}", command_line(command), output.status, String::from_utf8_lossy(&output.stderr)).into())
 }
 
 /// Runs a command to completion, shows and collects every line, and returns whether it succeeded.
@@ -49,20 +49,20 @@ pub fn tee(command: &mut Command) -> Result<(bool, String)> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|e| format!("{}: {e}", shown(command)))?;
+        .map_err(|e| format!("{}: {e}", command_line(command)))?;
     let follow = |pipe: Option<Box<dyn Read + Send>>| {
         thread::spawn(move || {
-            let mut kept = String::new();
-            let Some(pipe) = pipe else { return kept };
+            let mut output = String::new();
+            let Some(pipe) = pipe else { return output };
             let mut reader = BufReader::new(pipe);
             let mut line = Vec::new();
             while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
                 let mut out = std::io::stdout().lock();
                 drop(out.write_all(&line).and_then(|()| out.flush()));
-                kept.push_str(&String::from_utf8_lossy(&line));
+                output.push_str(&String::from_utf8_lossy(&line));
                 line.clear();
             }
-            kept
+            output
         })
     };
     let out = follow(child.stdout.take().map(|p| Box::new(p) as _));
@@ -137,7 +137,7 @@ pub fn clean_env(command: &mut Command) -> &mut Command {
     command
 }
 
-fn shown(command: &Command) -> String {
+fn command_line(command: &Command) -> String {
     let mut text = command.get_program().to_string_lossy().into_owned();
     for arg in command.get_args() {
         text.push(' ');

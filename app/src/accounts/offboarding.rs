@@ -75,7 +75,7 @@ fn summary(view: &OffboardingView) -> String {
     }
 }
 
-fn list(heading: &'static str, fate: &'static str, left: Vec<OffboardingItemView>) -> AnyView {
+fn list(heading: &'static str, default_outcome: &'static str, left: Vec<OffboardingItemView>) -> AnyView {
     if left.is_empty() {
         return ().into_any();
     }
@@ -83,7 +83,7 @@ fn list(heading: &'static str, fate: &'static str, left: Vec<OffboardingItemView
         let OffboardingItemView { id, name, detail, heirs, chosen } = one;
         let field = format!("hand:{id}");
         let choice = if heirs.is_empty() {
-            view! { <span>{fate}</span> }.into_any()
+            view! { <span>{default_outcome}</span> }.into_any()
         } else {
             let options = heirs.into_iter().map(|(value, label)| {
                 let selected = value == chosen;
@@ -92,7 +92,7 @@ fn list(heading: &'static str, fate: &'static str, left: Vec<OffboardingItemView
             let options = options.collect_view();
             view! {
                 <select name=field aria-label=format!("What happens to {name}")>
-                    <option value="">{fate}</option>
+                    <option value="">{default_outcome}</option>
                     {options}
                 </select>
             }

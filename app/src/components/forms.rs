@@ -109,8 +109,8 @@ pub fn TextField(
 #[must_use]
 pub fn textarea_text(text: &str) -> String {
     // HTML drops a newline directly after the tag.
-    let kept = if text.starts_with('\n') { "\n" } else { "" };
-    format!("{kept}{}", text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
+    let leading_newline = if text.starts_with('\n') { "\n" } else { "" };
+    format!("{leading_newline}{}", text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
 }
 
 /// A text area with label, hint and error.

@@ -36,8 +36,8 @@ pub fn AnswerForm(
     let error_at = |field: &str| typed.errors.message_for(field).map(ToOwned::to_owned);
     let (error, files_error) = (error_at("message"), error_at("files"));
     let (bad, bad_files) = (error.is_some(), files_error.is_some());
-    let kept = !typed.key.is_empty();
-    let key = if kept { typed.key } else { format!("{form_key}-answer") };
+    let is_redisplayed = !typed.key.is_empty();
+    let key = if is_redisplayed { typed.key } else { format!("{form_key}-answer") };
     let describedby = if bad { "answer-who answer-error" } else { "answer-who" };
     view! {
         <form method="post" action=format!("{base}/answer") enctype="multipart/form-data" class="answer-form stack-s" id="answer-form" data-draft=item_id(&base) data-enhance>
@@ -49,7 +49,7 @@ pub fn AnswerForm(
                 <label for="answer">"Reply to " {requester} " " <kbd>"R"</kbd></label>
                 <p class="hint" id="answer-who">"The requester sees this."</p>
                 {error.map(|message| view! { <p class="field-error" id="answer-error">{message}</p> })}
-                <textarea id="answer" name="message" rows="6" autofocus=kept maxlength=MAX_MESSAGE aria-describedby=describedby aria-invalid=bad.then_some("true")>{textarea_text(&typed.answer)}</textarea>
+                <textarea id="answer" name="message" rows="6" autofocus=is_redisplayed maxlength=MAX_MESSAGE aria-describedby=describedby aria-invalid=bad.then_some("true")>{textarea_text(&typed.answer)}</textarea>
             </div>
             <div class="answer-more">
                 <ReplyPicker options=replies error=error_at("reply") />

@@ -7,7 +7,7 @@ use domain::{
 };
 use leptos::prelude::*;
 
-use super::{ProblemList, counted, number, size};
+use super::{ProblemList, count_phrase, number, size};
 use crate::{
     components::{
         forms::{ErrorSummary, IdempotencyKey, SelectField, TextField},
@@ -150,7 +150,7 @@ pub fn MappingPage(
             {(brought > 0).then(|| view! {
                 <p class="notice notice-info">
                     {format!("Already imported from this file and left unchanged: {}. To import them with different columns, undo the import first.",
-                        counted(brought, "row", "rows"))}
+                        count_phrase(brought, "row", "rows"))}
                 </p>
             })}
             <ErrorSummary errors=errors.clone() />

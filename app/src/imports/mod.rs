@@ -77,7 +77,7 @@ fn number(n: i64) -> String {
 }
 
 /// `10,003 rows`, `1 row`.
-fn counted(n: i64, one: &str, many: &str) -> String {
+fn count_phrase(n: i64, one: &str, many: &str) -> String {
     format!("{} {}", number(n), if n == 1 { one } else { many })
 }
 
@@ -98,7 +98,7 @@ mod tests {
     fn numbers_read_well() {
         assert_eq!(number(10_003), "10,003");
         assert_eq!(number(-999), "-999");
-        assert_eq!(counted(1, "row", "rows"), "1 row");
+        assert_eq!(count_phrase(1, "row", "rows"), "1 row");
         assert_eq!(size(1_250_000), "1.2 MB");
     }
 }

@@ -3,7 +3,7 @@
 use domain::imports::{ImportStatus, ProblemGroup};
 use leptos::prelude::*;
 
-use super::{ProblemList, StatusBadge, counted, number, size};
+use super::{ProblemList, StatusBadge, count_phrase, number, size};
 use crate::{
     components::{forms::IdempotencyKey, layout::PageHead},
     islands::poll::Poll,
@@ -131,9 +131,12 @@ fn State(view: ProgressView, running: bool) -> impl IntoView {
         ImportStatus::Running if by_command => "A command is reading this file.".into(),
         ImportStatus::Running => "You can leave this page; the import continues.".into(),
         ImportStatus::Done if brought_nothing && can_change => {
-            format!("All {} in this file failed. Change the columns and start again; the file is still here.", counted(bad, "row", "rows"))
+            format!(
+                "All {} in this file failed. Change the columns and start again; the file is still here.",
+                count_phrase(bad, "row", "rows")
+            )
         }
-        ImportStatus::Done if brought_nothing => format!("All {} in this file failed.", counted(bad, "row", "rows")),
+        ImportStatus::Done if brought_nothing => format!("All {} in this file failed.", count_phrase(bad, "row", "rows")),
         ImportStatus::Done if bad == 0 && added == 0 => "No new rows: everything in this file was already here.".into(),
         ImportStatus::Done if bad == 0 && left_out.is_empty() => "All rows imported.".into(),
         ImportStatus::Done if bad == 0 => "All rows imported, some of them without a value.".into(),
@@ -144,7 +147,7 @@ fn State(view: ProgressView, running: bool) -> impl IntoView {
         ImportStatus::TakingBack if running => "You can leave this page; the undo continues.".into(),
         ImportStatus::TakingBack => error.unwrap_or_default(),
         ImportStatus::TakenBack => {
-            format!("Import undone: {} removed.{stay} You can import the file again.", counted(removed, "item", "items"))
+            format!("Import undone: {} removed.{stay} You can import the file again.", count_phrase(removed, "item", "items"))
         }
         ImportStatus::Ready | ImportStatus::Uploading => String::new(),
     };
@@ -247,7 +250,7 @@ fn TakeBack(view: ProgressView, running: bool) -> impl IntoView {
         let loses = format!(
             "This permanently removes {} that came from this file and that nobody has worked on.{stays} You can then import the same \
              file again, with different columns.",
-            counted(view.untouched, "item", "items")
+            count_phrase(view.untouched, "item", "items")
         );
         view! {
             <details class="card imports-take-back">
@@ -255,7 +258,7 @@ fn TakeBack(view: ProgressView, running: bool) -> impl IntoView {
                 <p>{loses}</p>
                 <form method="post" action=format!("{}/take-back", view.url) data-enhance>
                     <IdempotencyKey key=format!("{}-back", view.form_key) />
-                    <button id="take-back" type="submit" class="button button-danger">{format!("Remove {}", counted(view.untouched, "item", "items"))}</button>
+                    <button id="take-back" type="submit" class="button button-danger">{format!("Remove {}", count_phrase(view.untouched, "item", "items"))}</button>
                 </form>
             </details>
         }

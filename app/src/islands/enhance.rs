@@ -305,7 +305,7 @@ mod browser {
             if let (true, Some(form)) = (is_undo, &load.form) {
                 toasts::offer(form.clone());
             }
-            tell("earshot:refused");
+            dispatch("earshot:refused");
         };
         let Ok((to, status, html)) = dom::fetch(&load.url, load.body.as_ref()).await else {
             refuse("No connection. Nothing was lost; try again.");
@@ -366,7 +366,7 @@ mod browser {
                 drop(main.focus());
             }
         }
-        tell("earshot:loaded");
+        dispatch("earshot:loaded");
     }
 
     /// Whether a form that previews its choices waits to be sent again: the earlier response would undo the choices made since.
@@ -375,7 +375,7 @@ mod browser {
         form.has_attribute("data-autosubmit") && WAITING.with_borrow(|waiting| waiting.iter().any(again))
     }
 
-    fn tell(event: &str) {
+    fn dispatch(event: &str) {
         drop(CustomEvent::new(event).map(|event| dom::window().dispatch_event(&event)));
     }
 

@@ -263,7 +263,7 @@ pub fn ConversationPage(
     view: ConversationView,
 ) -> impl IntoView {
     let words = texts::of(look.texts.code);
-    let (state, told) = words.state(view.state);
+    let (state, explanation) = words.state(view.state);
     let closed = view.state == TicketState::Closed;
     let title = format!("{} · {}", words.ticket.replace("{n}", &view.number.to_string()), view.subject);
     let messages: Vec<_> = view.messages.clone().into_iter().map(|one| message(&view, words, one)).collect();
@@ -309,7 +309,7 @@ pub fn ConversationPage(
         <header>
             <p class="where">{words.ticket.replace("{n}", &view.number.to_string())}" · "{view.project.clone()}</p>
             <h1>{view.subject.clone()}</h1>
-            <p class="state" id="state"><strong>{state}</strong>{told}</p>
+            <p class="state" id="state"><strong>{state}</strong>{explanation}</p>
         </header>
         {preview}
         {sent}

@@ -301,9 +301,9 @@ mod tests {
     #[test]
     fn refusals_are_told_in_the_readers_language() {
         let errors = NewTicket { message: "x".repeat(MAX_MESSAGE + 1), ..NewTicket::default() }.checked().unwrap_err();
-        let told = DE.translate(&errors);
-        assert_eq!(told.message_for("subject"), Some(DE.error_subject));
-        assert_eq!(told.message_for("message"), Some("Höchstens 10000 Zeichen."));
-        assert_eq!(told.message_for("email"), Some(DE.error_email_missing));
+        let translated = DE.translate(&errors);
+        assert_eq!(translated.message_for("subject"), Some(DE.error_subject));
+        assert_eq!(translated.message_for("message"), Some("Höchstens 10000 Zeichen."));
+        assert_eq!(translated.message_for("email"), Some(DE.error_email_missing));
     }
 }

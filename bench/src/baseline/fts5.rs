@@ -12,10 +12,10 @@ use sqlx::{
 };
 
 use super::{BaselineQuery, EngineResult, PAGE};
-use crate::{Result, load::LatencySamples, texts::Texts};
+use crate::{Result, load::LatencySamples, texts::SampleTexts};
 
 /// Opens the database, after adding the items if they are missing.
-async fn open(texts: &Texts, size: usize, dir: &Path) -> Result<SqliteConnection> {
+async fn open(texts: &SampleTexts, size: usize, dir: &Path) -> Result<SqliteConnection> {
     let file = dir.join("fts5.db");
     let options = SqliteConnectOptions::from_str(&format!("sqlite://{}", file.display()))?.create_if_missing(true);
     let mut conn = SqliteConnection::connect_with(&options).await?;
@@ -54,10 +54,16 @@ async fn open(texts: &Texts, size: usize, dir: &Path) -> Result<SqliteConnection
 }
 
 /// The first page of each query, by rank, without counting.
-pub async fn run(texts: &Texts, size: usize, dir: &Path, mix: &[(String, Vec<BaselineQuery>)], budget: Duration) -> Result<EngineResult> {
-    let begun = Instant::now();
+pub async fn run(
+    texts: &SampleTexts,
+    size: usize,
+    dir: &Path,
+    mix: &[(String, Vec<BaselineQuery>)],
+    budget: Duration,
+) -> Result<EngineResult> {
+    let start = Instant::now();
     let mut conn = open(texts, size, dir).await?;
-    let built = begun.elapsed().as_secs_f64();
+    let built = start.elapsed().as_secs_f64();
     let mut out = Vec::new();
     for (class, asked) in mix {
         let mut times = LatencySamples::default();

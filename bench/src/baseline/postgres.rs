@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection as _, PgConnection};
 
 use super::{BaselineQuery, EngineResult, PAGE};
-use crate::{Result, load::LatencySamples, texts::Texts};
+use crate::{Result, load::LatencySamples, texts::SampleTexts};
 
 /// The URL of another database on the same server.
 fn beside(server: &str, database: &str) -> Result<String> {
@@ -39,8 +39,14 @@ pub async fn remove(server: &str, database: &'static str) -> Result<()> {
 }
 
 /// The first page of each query, by rank, without counting.
-pub async fn run(texts: &Texts, size: usize, server: &str, mix: &[(String, Vec<BaselineQuery>)], budget: Duration) -> Result<EngineResult> {
-    let begun = Instant::now();
+pub async fn run(
+    texts: &SampleTexts,
+    size: usize,
+    server: &str,
+    mix: &[(String, Vec<BaselineQuery>)],
+    budget: Duration,
+) -> Result<EngineResult> {
+    let start = Instant::now();
     let url = fresh(server, "earshot_bench_texts").await?;
     let mut conn = PgConnection::connect(&url).await?;
     // Settings for a fast build: the index is measured, not the writes.
@@ -69,7 +75,7 @@ pub async fn run(texts: &Texts, size: usize, server: &str, mix: &[(String, Vec<B
     ] {
         sqlx::raw_sql(sql).execute(&mut conn).await?;
     }
-    let built = begun.elapsed().as_secs_f64();
+    let built = start.elapsed().as_secs_f64();
     let mut out = Vec::new();
     for (class, asked) in mix {
         let mut times = LatencySamples::default();

@@ -236,8 +236,8 @@ impl Project {
         let address = address.split('#').next().unwrap_or_default();
         let (page, query) = address.split_once('?').unwrap_or((address, ""));
         let is_kept = |pair: &&str| self.kept_parameters.iter().any(|name| pair.split('=').next() == Some(name));
-        let kept: Vec<&str> = query.split('&').filter(is_kept).collect();
-        if kept.is_empty() { page.to_owned() } else { format!("{page}?{}", kept.join("&")) }
+        let pairs: Vec<&str> = query.split('&').filter(is_kept).collect();
+        if pairs.is_empty() { page.to_owned() } else { format!("{page}?{}", pairs.join("&")) }
     }
 }
 
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn what_is_no_origin_is_told_with_what_to_write() {
-        for (typed, told) in [
+        for (typed, message) in [
             ("https://a.example/path", "Enter only https://a.example."),
             ("https://a.example/?q=1", "Enter only https://a.example."),
             ("https://a.example#top", "Enter only https://a.example."),
@@ -316,13 +316,13 @@ mod tests {
             ("https://a b", "is not an origin"),
         ] {
             let errors = parse_origins(typed).unwrap_err();
-            assert!(errors.message_for("origins").is_some_and(|text| text.contains(told)), "{typed}: {errors:?}");
+            assert!(errors.message_for("origins").is_some_and(|text| text.contains(message)), "{typed}: {errors:?}");
         }
     }
 
     #[test]
     fn addresses_keep_the_parameters_that_are_listed() {
-        let kept = |address: &str| {
+        let sanitized = |address: &str| {
             let project = Project {
                 id: ProjectId(uuid::Uuid::nil()),
                 slug: String::new(),
@@ -351,7 +351,7 @@ mod tests {
             ("https://a.example/x?", "https://a.example/x"),
             ("", ""),
         ] {
-            assert_eq!(kept(address), stored, "{address}");
+            assert_eq!(sanitized(address), stored, "{address}");
         }
     }
 

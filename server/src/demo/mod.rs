@@ -257,8 +257,8 @@ async fn answer(past: &mut BackdatedApp, surveys: &BTreeMap<DemoSurvey, SurveyId
             },
         };
         let key = past.key();
-        let begun = responses::begin(past.at(said.at), target, &key, &submission).await?;
-        if let Some(feedback) = past.app.store.feedback_of(target.project.id, begun.id).await? {
+        let receipt = responses::begin(past.at(said.at), target, &key, &submission).await?;
+        if let Some(feedback) = past.app.store.feedback_of(target.project.id, receipt.id).await? {
             heard.push(DemoFeedback { said, feedback });
         }
     }

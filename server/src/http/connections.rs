@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 pub struct ConnectionLimiter {
     /// Maximum per address; `None` if all connections come through a proxy.
     each: Option<usize>,
-    inside: Mutex<ConnectionTable>,
+    table: Mutex<ConnectionTable>,
 }
 
 #[derive(Debug, Default)]
@@ -37,57 +37,57 @@ struct ConnectionEntry {
     was_heard: AtomicBool,
     /// Whether a signed-in person or an API key uses it.
     of_the_team: AtomicBool,
-    leave: Notify,
+    eviction: Notify,
 }
 
 /// An open connection; counted until dropped.
 #[derive(Debug)]
 pub struct ConnectionGuard {
-    door: Arc<ConnectionLimiter>,
-    guest: Arc<ConnectionEntry>,
+    limiter: Arc<ConnectionLimiter>,
+    entry: Arc<ConnectionEntry>,
 }
 
 impl ConnectionLimiter {
     /// With a maximum number of connections per address, or without a limit.
     #[must_use]
     pub fn new(each: Option<usize>) -> Arc<Self> {
-        Arc::new(Self { each, inside: Mutex::default() })
+        Arc::new(Self { each, table: Mutex::default() })
     }
 
     fn lock(&self) -> MutexGuard<'_, ConnectionTable> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Admits a connection; `None` if its address has too many. Closes one of its connections that never sent a request first, if there is
     /// one.
     pub fn accept_connection(self: &Arc<Self>, address: IpAddr) -> Option<ConnectionGuard> {
-        let mut inside = self.lock();
+        let mut table = self.lock();
         if let Some(each) = self.each {
             for network in ClientNetwork::of(address) {
-                let Some(own) = inside.by.get(&network).filter(|own| own.len() >= each * network.shares()) else { continue };
+                let Some(own) = table.by.get(&network).filter(|own| own.len() >= each * network.shares()) else { continue };
                 let silent = Arc::clone(silent(own)?);
-                inside.dismiss(&silent);
+                table.evict(&silent);
             }
         }
-        let number = inside.next;
-        inside.next += 1;
+        let number = table.next;
+        table.next += 1;
         let flags = || AtomicBool::new(false);
-        let guest = Arc::new(ConnectionEntry { number, address, was_heard: flags(), of_the_team: flags(), leave: Notify::new() });
-        inside.open.insert(number, Arc::clone(&guest));
+        let entry = Arc::new(ConnectionEntry { number, address, was_heard: flags(), of_the_team: flags(), eviction: Notify::new() });
+        table.open.insert(number, Arc::clone(&entry));
         if self.each.is_some() {
             for network in ClientNetwork::of(address) {
-                inside.by.entry(network).or_default().insert(number, Arc::clone(&guest));
+                table.by.entry(network).or_default().insert(number, Arc::clone(&entry));
             }
         }
-        drop(inside);
-        Some(ConnectionGuard { door: Arc::clone(self), guest })
+        drop(table);
+        Some(ConnectionGuard { limiter: Arc::clone(self), entry })
     }
 
     /// Closes the oldest connection that never sent a request, if there is one.
     pub fn evict_idle(&self) {
-        let mut inside = self.lock();
-        if let Some(silent) = silent(&inside.open).cloned() {
-            inside.dismiss(&silent);
+        let mut table = self.lock();
+        if let Some(silent) = silent(&table.open).cloned() {
+            table.evict(&silent);
         }
     }
 
@@ -98,25 +98,25 @@ impl ConnectionLimiter {
     }
 }
 
-fn silent(guests: &BTreeMap<u64, Arc<ConnectionEntry>>) -> Option<&Arc<ConnectionEntry>> {
-    guests.values().find(|guest| !guest.was_heard.load(Ordering::Relaxed))
+fn silent(entries: &BTreeMap<u64, Arc<ConnectionEntry>>) -> Option<&Arc<ConnectionEntry>> {
+    entries.values().find(|entry| !entry.was_heard.load(Ordering::Relaxed))
 }
 
 impl ConnectionTable {
-    fn dismiss(&mut self, guest: &ConnectionEntry) {
-        self.forget(guest);
-        guest.leave.notify_one();
+    fn evict(&mut self, entry: &ConnectionEntry) {
+        self.forget(entry);
+        entry.eviction.notify_one();
     }
 
-    fn forget(&mut self, guest: &ConnectionEntry) {
-        self.open.remove(&guest.number);
-        self.count_no_more(guest);
+    fn forget(&mut self, entry: &ConnectionEntry) {
+        self.open.remove(&entry.number);
+        self.count_no_more(entry);
     }
 
-    fn count_no_more(&mut self, guest: &ConnectionEntry) {
-        for network in ClientNetwork::of(guest.address) {
+    fn count_no_more(&mut self, entry: &ConnectionEntry) {
+        for network in ClientNetwork::of(entry.address) {
             if let Some(own) = self.by.get_mut(&network) {
-                own.remove(&guest.number);
+                own.remove(&entry.number);
                 if own.is_empty() {
                     self.by.remove(&network);
                 }
@@ -128,26 +128,26 @@ impl ConnectionTable {
 impl ConnectionGuard {
     /// Marks that the connection has sent the head of a request.
     pub fn mark_active(&self) {
-        self.guest.was_heard.store(true, Ordering::Relaxed);
+        self.entry.was_heard.store(true, Ordering::Relaxed);
     }
 
     /// Marks that the team uses the connection: it no longer counts toward its address's limit, since a whole office may share
     /// one.
     pub fn of_the_team(&self) {
-        if !self.guest.of_the_team.swap(true, Ordering::Relaxed) {
-            self.door.lock().count_no_more(&self.guest);
+        if !self.entry.of_the_team.swap(true, Ordering::Relaxed) {
+            self.limiter.lock().count_no_more(&self.entry);
         }
     }
 
     /// Resolves when the connection must close to make room.
     pub async fn evicted(&self) {
-        self.guest.leave.notified().await;
+        self.entry.eviction.notified().await;
     }
 }
 
 impl Drop for ConnectionGuard {
     fn drop(&mut self) {
-        self.door.lock().forget(&self.guest);
+        self.limiter.lock().forget(&self.entry);
     }
 }
 
@@ -166,44 +166,44 @@ mod tests {
 
     #[test]
     fn one_address_has_so_many_and_its_silent_ones_go_first() {
-        let door = ConnectionLimiter::new(Some(3));
-        let visits: Vec<ConnectionGuard> = (0..3).map(|_| door.accept_connection(ONE).unwrap()).collect();
+        let limiter = ConnectionLimiter::new(Some(3));
+        let visits: Vec<ConnectionGuard> = (0..3).map(|_| limiter.accept_connection(ONE).unwrap()).collect();
         visits[0].mark_active();
-        let fourth = door.accept_connection(ONE).unwrap();
+        let fourth = limiter.accept_connection(ONE).unwrap();
         assert_eq!(visits.iter().map(must_leave).collect::<Vec<_>>(), [false, true, false]);
         visits[2].mark_active();
         fourth.mark_active();
-        assert!(door.accept_connection(ONE).is_none(), "all that are left have said something");
-        let other = door.accept_connection(OTHER).unwrap();
+        assert!(limiter.accept_connection(ONE).is_none(), "all that are left have said something");
+        let other = limiter.accept_connection(OTHER).unwrap();
         // Connections of the team do not count.
         visits[0].of_the_team();
         visits[0].of_the_team();
-        let fifth = door.accept_connection(ONE).unwrap();
+        let fifth = limiter.accept_connection(ONE).unwrap();
         fifth.mark_active();
-        assert!(door.accept_connection(ONE).is_none());
-        assert_eq!(door.count(), 5);
+        assert!(limiter.accept_connection(ONE).is_none());
+        assert_eq!(limiter.count(), 5);
         drop((visits, fourth, fifth, other));
-        assert_eq!(door.count(), 0);
-        assert!(door.lock().by.is_empty());
+        assert_eq!(limiter.count(), 0);
+        assert!(limiter.lock().by.is_empty());
     }
 
     #[test]
     fn a_customer_with_many_networks_has_two_shares() {
-        let door = ConnectionLimiter::new(Some(3));
+        let limiter = ConnectionLimiter::new(Some(3));
         let address = |subnet: u16| IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 1, subnet, 0, 0, 0, 1));
         let visits: Vec<Option<ConnectionGuard>> =
-            (0..20).map(|subnet| door.accept_connection(address(subnet)).inspect(ConnectionGuard::mark_active)).collect();
+            (0..20).map(|subnet| limiter.accept_connection(address(subnet)).inspect(ConnectionGuard::mark_active)).collect();
         assert_eq!(visits.iter().flatten().count(), 6);
-        assert!(door.accept_connection(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 1))).is_some());
+        assert!(limiter.accept_connection(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 2, 0, 0, 0, 0, 1))).is_some());
     }
 
     #[test]
     fn behind_a_proxy_addresses_are_not_limited_and_the_silent_make_place() {
-        let door = ConnectionLimiter::new(None);
-        let visits: Vec<ConnectionGuard> = (0..100).map(|_| door.accept_connection(ONE).unwrap()).collect();
+        let limiter = ConnectionLimiter::new(None);
+        let visits: Vec<ConnectionGuard> = (0..100).map(|_| limiter.accept_connection(ONE).unwrap()).collect();
         visits[0].mark_active();
-        door.evict_idle();
+        limiter.evict_idle();
         assert_eq!(visits.iter().position(must_leave), Some(1));
-        assert_eq!(door.count(), 99);
+        assert_eq!(limiter.count(), 99);
     }
 }

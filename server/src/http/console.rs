@@ -82,7 +82,7 @@ impl FromRequestParts<WebState> for ConsoleRequest {
         };
         let Nonce(nonce) = Nonce::from_request_parts(parts, web).await.unwrap_or_else(|never| match never {});
         let flash = read_flash(app, staff, parts);
-        let last_project = cookies::sent(app, &parts.headers, LAST_PROJECT).map(ToOwned::to_owned);
+        let last_project = cookies::value(app, &parts.headers, LAST_PROJECT).map(ToOwned::to_owned);
         Ok(Self { app: app.clone(), member, staff: row, projects, session, project, nonce, flash, last_project })
     }
 }
@@ -292,7 +292,7 @@ fn flash_value(app: &AppState, staff: StaffId, flash: &Flash) -> Result<String> 
 }
 
 fn read_flash(app: &AppState, staff: StaffId, parts: &Parts) -> Option<Flash> {
-    let value = cookies::sent(app, &parts.headers, FLASH)?;
+    let value = cookies::value(app, &parts.headers, FLASH)?;
     let (body, rest) = value.split_once('.')?;
     let (until, signature) = rest.split_once('.')?;
     let until: i64 = until.parse().ok()?;

@@ -12,7 +12,7 @@ fn whole_name(app: &App, name: &str) -> String {
 }
 
 /// The value of a cookie in the request.
-pub(super) fn sent<'h>(app: &App, headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+pub(super) fn value<'h>(app: &App, headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let name = whole_name(app, name);
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|h| h.to_str().ok()).flat_map(|h| h.split(';'));
     cookies.filter_map(|c| c.trim().split_once('=')).find(|(n, _)| *n == name).map(|(_, value)| value)

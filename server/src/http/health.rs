@@ -39,7 +39,7 @@ async fn show_metrics(State(web): State<WebState>, headers: HeaderMap) -> PageRe
     if !allowed {
         return Err(domain::DomainError::NotFound.into());
     }
-    let open = ConnectionCounts { streams: web.streams.count(), all: web.door.count() };
+    let open = ConnectionCounts { streams: web.streams.count(), all: web.connections.count() };
     let text = monitoring::scrape(&web.app, &open).await?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")], text).into_response())

@@ -55,7 +55,7 @@ async fn page(console: &ConsoleRequest, made: Option<String>) -> Result<Response
     Ok(console.page_with(StatusCode::OK, "Identity", Nav::Settings, move || view! { <IdentityPage model=model idempotency_key=key /> }))
 }
 
-fn here(console: &ConsoleRequest) -> Result<String> {
+fn page_path(console: &ConsoleRequest) -> Result<String> {
     Ok(format!("/p/{}/identity", console.project()?.slug))
 }
 
@@ -71,7 +71,7 @@ async fn create(console: ConsoleRequest, form: Form) -> PageResult {
         Some((_, secret)) => Ok(page(&console, Some(secret)).await?),
         None => {
             let message = "This secret was already created and was shown once. If you lost it, retire it and create another one.".into();
-            Ok(console.redirect(&here(&console)?, &Flash { message, is_error: true, undo: None }))
+            Ok(console.redirect(&page_path(&console)?, &Flash { message, is_error: true, undo: None }))
         }
     }
 }
@@ -82,7 +82,7 @@ async fn retire(console: ConsoleRequest, form: Form) -> PageResult {
     form.idempotency_key()?;
     let secret: IdentitySecretId = form.get("secret").parse().map_err(|_| Refusal::NotFound)?;
     identity::retire(&console.app, &scope, secret).await?;
-    Ok(console.redirect_with_message(&here(&console)?, "Secret retired. Claims signed with it now count as unverified."))
+    Ok(console.redirect_with_message(&page_path(&console)?, "Secret retired. Claims signed with it now count as unverified."))
 }
 
 /// `POST /p/{slug}/identity/unsigned`.
@@ -92,5 +92,5 @@ async fn unsigned(console: ConsoleRequest, form: Form) -> PageResult {
     let to = UnsignedClaimPolicy::parse(form.get("unsigned"))
         .ok_or_else(|| Refusal::field("unsigned", "unknown", "Choose how to handle unsigned claims."))?;
     identity::set_unsigned(&console.app, &scope, to).await?;
-    Ok(console.redirect_with_message(&here(&console)?, "Saved."))
+    Ok(console.redirect_with_message(&page_path(&console)?, "Saved."))
 }

@@ -112,7 +112,7 @@ async fn page(console: &ConsoleRequest, status: StatusCode, extra: KeysPageState
     Ok(console.page_with(status, "API keys", Nav::Settings, move || view! { <KeysPage model=model idempotency_key=key /> }))
 }
 
-fn here(console: &ConsoleRequest) -> Result<String> {
+fn page_path(console: &ConsoleRequest) -> Result<String> {
     Ok(format!("/p/{}/keys", console.project()?.slug))
 }
 
@@ -123,7 +123,7 @@ async fn show(console: ConsoleRequest) -> PageResult {
 
 /// Redirects a reload of the page that shows a rejected form.
 async fn home(console: ConsoleRequest) -> PageResult {
-    Ok(Redirect::to(&here(&console)?).into_response())
+    Ok(Redirect::to(&page_path(&console)?).into_response())
 }
 
 /// `POST /p/{slug}/keys`: creates a key. The response is the page with the key, which is never shown again.
@@ -148,7 +148,7 @@ async fn create(console: ConsoleRequest, BaseUrl(base): BaseUrl, form: Form) -> 
         }
         Ok(None) => {
             let text = "This key was already created and was shown once. If you lost it, revoke it and create another one.";
-            Ok(console.redirect(&here(&console)?, &Flash { message: text.into(), is_error: true, undo: None }))
+            Ok(console.redirect(&page_path(&console)?, &Flash { message: text.into(), is_error: true, undo: None }))
         }
         Err(Error::Domain(Refusal::Invalid(errors))) => {
             let access = chosen.unwrap_or(Access::Read);
@@ -165,7 +165,7 @@ async fn revoke(console: ConsoleRequest, form: Form) -> PageResult {
     form.idempotency_key()?;
     let key: ApiKeyId = form.get("key").parse().map_err(|_| Refusal::NotFound)?;
     keys::revoke(&console.app, &scope, key).await?;
-    Ok(console.redirect_with_message(&here(&console)?, "Key revoked. Programs that use it no longer have access."))
+    Ok(console.redirect_with_message(&page_path(&console)?, "Key revoked. Programs that use it no longer have access."))
 }
 
 /// `POST /p/{slug}/keys/hand-over`: makes the key act for the project from now on.
@@ -174,5 +174,5 @@ async fn hand_over(console: ConsoleRequest, form: Form) -> PageResult {
     form.idempotency_key()?;
     let key: ApiKeyId = form.get("key").parse().map_err(|_| Refusal::NotFound)?;
     keys::hand_over(&console.app, &scope, key).await?;
-    Ok(console.redirect_with_message(&here(&console)?, "Handed over. The key keeps working even if members leave the project."))
+    Ok(console.redirect_with_message(&page_path(&console)?, "Handed over. The key keeps working even if members leave the project."))
 }

@@ -228,14 +228,14 @@ pub async fn bounded(mut request: Request, next: Next) -> Response {
         return response;
     }
     if progress.is_some_and(|progress| !progress.0.is_complete.load(Ordering::Relaxed)) {
-        return refused(is_for_programs, StatusCode::REQUEST_TIMEOUT, "too_slow", "The body of this request arrived too slowly.");
+        return refusal_response(is_for_programs, StatusCode::REQUEST_TIMEOUT, "too_slow", "The body of this request arrived too slowly.");
     }
     tracing::warn!("a request timed out: there was no response in time");
     let busy = Error::Domain(domain::DomainError::Busy(5));
     if is_for_programs { ApiError(busy).into_response() } else { watched.explained(PageError(busy).into_response()) }
 }
 
-fn refused(is_for_programs: bool, status: StatusCode, code: &str, text: &str) -> Response {
+fn refusal_response(is_for_programs: bool, status: StatusCode, code: &str, text: &str) -> Response {
     if is_for_programs { problem(status, code, text, Vec::new()) } else { body_refused(status) }
 }
 
@@ -245,12 +245,12 @@ pub async fn bodies(State(web): State<WebState>, request: Request, next: Next) -
     let size = request.body().size_hint();
     if size.lower() > LARGEST {
         let text = "The request body is too large for this address.";
-        return refused(is_for_programs(&request), StatusCode::PAYLOAD_TOO_LARGE, "too_large", text);
+        return refusal_response(is_for_programs(&request), StatusCode::PAYLOAD_TOO_LARGE, "too_large", text);
     }
     let plain = |value: &HeaderValue| value.as_bytes().trim_ascii().is_empty() || value.as_bytes().eq_ignore_ascii_case(b"identity");
     if !request.headers().get_all(header::CONTENT_ENCODING).iter().all(plain) {
         let text = "Send the body as it is, without Content-Encoding.";
-        let mut response = refused(is_for_programs(&request), StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded", text);
+        let mut response = refusal_response(is_for_programs(&request), StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded", text);
         response.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         return response;
     }

@@ -60,7 +60,7 @@ impl ResultsQuery {
     }
 
     /// The query string that selects the same days, with its `?`, or empty.
-    fn kept(&self, more: &[(&str, &str)]) -> String {
+    fn query_string(&self, more: &[(&str, &str)]) -> String {
         let mut pairs = url::form_urlencoded::Serializer::new(String::new());
         for (name, value) in [("from", self.from.as_str()), ("to", &self.to), ("days", &self.days)].iter().chain(more) {
             if !value.is_empty() {
@@ -92,7 +92,7 @@ async fn summary(console: ConsoleRequest, Path((_, id)): Path<(String, String)>,
     let name = found.survey.name.clone();
     let view = ResultsView {
         survey: SurveyRef { slug: console.project()?.slug.clone(), id: id.to_string(), name: name.clone(), status: found.survey.status },
-        query: query.kept(&[]),
+        query: query.query_string(&[]),
         range: RangeView { presets, from: days.from.clone(), to: days.to.clone(), zone: present.zone.to_string(), errors },
         started: found.counts.started,
         finished: found.counts.finished,
@@ -145,11 +145,11 @@ async fn responses(console: ConsoleRequest, Path((_, id)): Path<(String, String)
     let spam = if is_spam { "1" } else { "" };
     let name = page.survey.name;
     let view = ResponsesView {
-        results: format!("{base}/results{}", query.kept(&[])),
+        results: format!("{base}/results{}", query.query_string(&[])),
         name: name.clone(),
         is_spam,
-        next: page.next.map(|(at, id)| format!("{list}{}", query.kept(&[("spam", spam), ("after", &format!("{}_{id}", at.0))]))),
-        first: after.map(|_| format!("{list}{}", query.kept(&[("spam", spam)]))),
+        next: page.next.map(|(at, id)| format!("{list}{}", query.query_string(&[("spam", spam), ("after", &format!("{}_{id}", at.0))]))),
+        first: after.map(|_| format!("{list}{}", query.query_string(&[("spam", spam)]))),
         responses: page.responses.into_iter().map(|r| shown(&base, r, &present)).collect(),
     };
     Ok(console.page(&format!("Responses to {name}"), Nav::Surveys, move || view! { <ResponsesPage view=view /> }))

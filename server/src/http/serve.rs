@@ -75,7 +75,7 @@ pub async fn serve(listener: TcpListener, web: WebState, shutdown: impl Future<O
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         if slots.available_permits() == 0 {
-            web.door.evict_idle();
+            web.connections.evict_idle();
         }
         let slot = tokio::select! {
             slot = Arc::clone(&slots).acquire_owned() => slot,
@@ -93,7 +93,7 @@ pub async fn serve(listener: TcpListener, web: WebState, shutdown: impl Future<O
             },
             () = &mut shutdown => break,
         };
-        let Some(visit) = web.door.accept_connection(peer.ip().to_canonical()).map(Arc::new) else {
+        let Some(visit) = web.connections.accept_connection(peer.ip().to_canonical()).map(Arc::new) else {
             web.app.budget.refusals.count("connections");
             continue;
         };

@@ -17,7 +17,7 @@ pub struct WebState {
     /// Settings of HTTP.
     pub http: Arc<HttpConfig>,
     /// Open connections.
-    pub door: Arc<ConnectionLimiter>,
+    pub connections: Arc<ConnectionLimiter>,
     /// Open streams of live events.
     pub streams: Arc<EventStreams>,
     /// Becomes true at shutdown, and ends the requests that never end by themselves.
@@ -28,8 +28,8 @@ impl WebState {
     /// Combines the application with the settings of HTTP.
     #[must_use]
     pub fn new(app: AppState, http: HttpConfig) -> Self {
-        let door = ConnectionLimiter::new(http.trusted_proxies.is_none().then_some(http.connections_per_address));
-        Self { app, http: Arc::new(http), door, streams: Arc::default(), closing: watch::Sender::new(false) }
+        let connections = ConnectionLimiter::new(http.trusted_proxies.is_none().then_some(http.connections_per_address));
+        Self { app, http: Arc::new(http), connections, streams: Arc::default(), closing: watch::Sender::new(false) }
     }
 }
 

@@ -27,7 +27,7 @@ use service::{
     error::{Error, Result},
     surveys::{self, CompetingButton, EditorSubmission},
 };
-use store::surveys::Survey;
+use store::surveys::{Survey, SurveySummary};
 
 use super::{
     address::BaseUrl,
@@ -54,25 +54,22 @@ pub fn routes() -> Router<WebState> {
 async fn list(console: ConsoleRequest) -> PageResult {
     let scope = console.scope(Role::Viewer)?;
     let present = console.present();
-    let mut rows = Vec::new();
-    for summary in console.app.store.surveys(&scope).await? {
-        let survey = summary.survey;
-        let live = match survey.live_version {
-            Some(version) => console.app.store.survey_version(&scope, version).await?,
-            None => None,
-        };
-        rows.push(SurveyRow {
+    let surveys = console.app.store.surveys(&scope).await?;
+    let live_versions = console.app.store.live_versions(&scope).await?;
+    let rows: Vec<SurveyRow> = surveys
+        .into_iter()
+        .map(|SurveySummary { survey, responses, last_response }| SurveyRow {
             id: survey.id.to_string(),
+            has_changes: survey.live_version.and_then(|id| live_versions.get(&id)).is_some_and(|live| live.body != survey.draft),
             name: survey.name,
             status: survey.status,
-            has_changes: live.is_some_and(|v| v.body != survey.draft),
             launch: launch_words(&survey.draft.launch),
             questions: survey.draft.questions.len(),
-            responses: summary.responses,
-            last: summary.last_response.map(|at| present.moment(at)),
+            responses,
+            last: last_response.map(|at| present.moment(at)),
             key: console.form_key(),
-        });
-    }
+        })
+        .collect();
     let slug = console.project()?.slug.clone();
     let can_edit = scope.role() >= Role::Admin;
     Ok(console.page("Surveys", Nav::Surveys, move || view! { <SurveyListPage slug=slug rows=rows can_edit=can_edit /> }))
@@ -201,7 +198,7 @@ async fn save(Path((slug, id)): Path<(String, String)>, console: ConsoleRequest,
         Ok(edited) => edited,
         Err(Error::Domain(refusal @ (Refusal::Conflict(_) | Refusal::Invalid(_)))) => {
             let row = load(&console, &scope, &id).await?;
-            let shown = refused(refusal, &pairs, &row, revision);
+            let shown = refused_state(refusal, &pairs, &row, revision);
             return Ok(editor(&console, &scope, &origin, row, shown).await?);
         }
         Err(other) => return Err(other.into()),
@@ -240,7 +237,7 @@ async fn save(Path((slug, id)): Path<(String, String)>, console: ConsoleRequest,
 }
 
 /// The page for a rejected post: the form keeps the submitted text.
-fn refused(refusal: Refusal, pairs: &[(String, String)], row: &Survey, revision: i64) -> EditorPageState {
+fn refused_state(refusal: Refusal, pairs: &[(String, String)], row: &Survey, revision: i64) -> EditorPageState {
     let whole = pairs.iter().any(|(name, _)| name == "whole");
     let typed = whole.then(|| (SurveyBody::read_form(pairs, &row.draft, row.last_number), revision));
     match refusal {

@@ -23,7 +23,7 @@ const BOUND: Duration = Duration::from_secs(28);
 
 /// The results of a crowd: acknowledged keys, rejected keys, and the number of 503 responses.
 #[derive(Default)]
-struct Met {
+struct CrowdResult {
     acknowledged: Acknowledged,
     open: Vec<String>,
     busy: usize,
@@ -32,10 +32,10 @@ struct Met {
 
 /// Clients that submit in sequence until told to stop. Any response other than 201 or a 503 with `Retry-After` is a failure.
 /// `refused` counts the 503 responses.
-fn people(server: &Server, place: &Arc<Place>, name: &'static str, refused: &Arc<AtomicUsize>) -> Crowd<Met> {
+fn people(server: &Server, place: &Arc<Place>, name: &'static str, refused: &Arc<AtomicUsize>) -> Crowd<CrowdResult> {
     let (address, place, refused) = (server.address, Arc::clone(place), Arc::clone(refused));
     Crowd::start(8, move |person, should_stop| {
-        let mut met = Met::default();
+        let mut result = CrowdResult::default();
         for n in 0.. {
             if should_stop() {
                 break;
@@ -43,19 +43,19 @@ fn people(server: &Server, place: &Arc<Place>, name: &'static str, refused: &Arc
             let key = format!("key-{name}-{person}-{n}");
             let began = now();
             let answer = submit(address, &place, &key, &format!("said in {key}")).expect("an answer, always");
-            met.slowest = met.slowest.max(began.elapsed());
+            result.slowest = result.slowest.max(began.elapsed());
             match answer.status {
-                201 => drop(met.acknowledged.insert(key, id(&answer.body))),
+                201 => drop(result.acknowledged.insert(key, id(&answer.body))),
                 _ => {
                     assert!(answer.is_busy(), "{answer:?}");
-                    met.busy += 1;
+                    result.busy += 1;
                     refused.fetch_add(1, Ordering::SeqCst);
-                    met.open.push(key);
+                    result.open.push(key);
                 }
             }
             pause(50);
         }
-        met
+        result
     })
 }
 
@@ -85,7 +85,7 @@ fn survives_with(
     let crowd = people(&server, &place, "calm", &refused);
     pause(700);
     let mut all = crowd.stop();
-    assert!(all.iter().all(|met| met.busy == 0) && all.iter().any(|met| !met.acknowledged.is_empty()));
+    assert!(all.iter().all(|result| result.busy == 0) && all.iter().any(|result| !result.acknowledged.is_empty()));
 
     let crowd = people(&server, &place, "trouble", &refused);
     trouble(&|| {
@@ -99,19 +99,19 @@ fn survives_with(
     within(60, "submissions are taken again", || {
         let answer = server.submit(&place, "key-healed", "well again").expect("an answer, always");
         (answer.status == 201)
-            .then(|| all.push(Met { acknowledged: [("key-healed".to_owned(), id(&answer.body))].into(), ..Met::default() }))
+            .then(|| all.push(CrowdResult { acknowledged: [("key-healed".to_owned(), id(&answer.body))].into(), ..CrowdResult::default() }))
     });
     let healed = healed.elapsed();
     all.extend(crowd.stop());
-    let busy: usize = all.iter().map(|met| met.busy).sum();
-    let slowest = all.iter().map(|met| met.slowest).max().unwrap();
+    let busy: usize = all.iter().map(|result| result.busy).sum();
+    let slowest = all.iter().map(|result| result.slowest).max().unwrap();
     note(&format!("{busy} were told to come back, the slowest after {slowest:?}; well again after {healed:?}"));
     assert!(slowest < BOUND, "{slowest:?}");
 
     let mut acknowledged = Acknowledged::new();
-    for met in all {
-        acknowledged.extend(met.acknowledged);
-        for key in met.open {
+    for result in all {
+        acknowledged.extend(result.acknowledged);
+        for key in result.open {
             let answer =
                 within(30, "asked again", || server.submit(&place, &key, &format!("said in {key}")).filter(|answer| !answer.is_busy()));
             assert_eq!(answer.status, 201, "{answer:?}");

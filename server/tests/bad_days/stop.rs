@@ -20,9 +20,9 @@ fn half_sent(server: &Server, place: &Place, key: &str) -> (TcpStream, String) {
         format!("POST {} HTTP/1.1\r\nHost: {}\r\nContent-Length: {}\r\n{expect}\r\n\r\n", place.submit_path(), server.address, body.len());
     write!(stream, "{head}{first}").unwrap();
     // The program responds with this when it begins to read the body.
-    let mut begun = [0; 25];
-    stream.read_exact(&mut begun).unwrap();
-    assert_eq!(std::str::from_utf8(&begun), Ok("HTTP/1.1 100 Continue\r\n\r\n"));
+    let mut interim_response = [0; 25];
+    stream.read_exact(&mut interim_response).unwrap();
+    assert_eq!(std::str::from_utf8(&interim_response), Ok("HTTP/1.1 100 Continue\r\n\r\n"));
     (stream, rest.to_owned())
 }
 

@@ -82,8 +82,8 @@ fn every_acknowledged_commit_reached_the_disk() {
 #[ignore = "run under the counter by the test above"]
 fn plain_commits() {
     #[expect(clippy::disallowed_methods, reason = "how the test above tells what to do")]
-    let told = std::env::var("EARSHOT_TEST_SYNC").unwrap();
-    let (mode, file) = told.split_once(' ').unwrap();
+    let setting = std::env::var("EARSHOT_TEST_SYNC").unwrap();
+    let (mode, file) = setting.split_once(' ').unwrap();
     crate::harness::block(async {
         sqlx::any::install_default_drivers();
         let url = format!("sqlite://{file}?mode=rwc");

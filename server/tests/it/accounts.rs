@@ -421,8 +421,8 @@ on_both!(projects_are_made_by_those_who_run_one, |t: TestApp| async move {
         async |client: &Client, key: &str| client.post("/projects/new", &[("name", "Another"), ("idempotency_key", key)]).await.status;
     assert_eq!(make(&admin, "key-00001").await, StatusCode::SEE_OTHER);
     assert_eq!(make(&low, "key-00002").await, StatusCode::FORBIDDEN);
-    let told = low.get("/projects/new").await;
-    assert!(told.status == StatusCode::FORBIDDEN && told.body.contains("ask one of its admins"));
+    let page = low.get("/projects/new").await;
+    assert!(page.status == StatusCode::FORBIDDEN && page.body.contains("ask one of its admins"));
     assert!(!low.get("/p/my-app/inbox").await.body.contains("/projects/new"));
     assert!(owner.get("/p/my-app/inbox").await.body.contains("/projects/new"));
     // Nor can an account without any project.

@@ -126,7 +126,7 @@ on_both!(removal_shows_what_is_left_behind_and_revokes_it, |t: TestApp| async mo
     let (project, owner) = t.owner().await;
     let (staff, admin) = t.member(&project, "adm@example.com", Role::Admin).await;
     let program = Program::with(&t, &make_key(&admin, "Nightly", "admin").await);
-    let kept = Program::with(&t, &make_key(&owner, "The owner’s", "read").await);
+    let owners_program = Program::with(&t, &make_key(&owner, "The owner’s", "read").await);
     let hook_id = make_hook(&t, &admin, "https://hooks.example.com/a").await;
     let secret = hook(&t, &project, hook_id).await.secret.0;
     let invited = admin.post("/p/my-app/members", &[("role", "viewer"), ("email", "")]).await;
@@ -153,7 +153,7 @@ on_both!(removal_shows_what_is_left_behind_and_revokes_it, |t: TestApp| async mo
     let stopped = hook(&t, &project, hook_id).await;
     assert!(!stopped.enabled && stopped.secret.0 != secret && stopped.old_secret.is_none());
     assert!(stopped.disabled_reason.unwrap().contains("adm"));
-    assert_eq!(kept.get("/api/v1/me").await.status, StatusCode::OK);
+    assert_eq!(owners_program.get("/api/v1/me").await.status, StatusCode::OK);
     // The person who enables it becomes responsible for it.
     owner.post(&format!("/p/my-app/webhooks/{hook_id}/enabled"), &[("on", "yes")]).await;
     let on = hook(&t, &project, hook_id).await;
@@ -292,19 +292,19 @@ on_both!(an_export_breaks_off_when_its_authority_ends, |t: TestApp| async move {
     let whole = drain(triager.open(file, &[]).await.into_body().into_data_stream()).await;
     assert!(whole.1, "with its authority it comes whole");
     // The end of a role, of a session, and of a key: each aborts a running export.
-    let begun = async |response: axum::response::Response| {
+    let first_part = async |response: axum::response::Response| {
         assert_eq!(response.status(), StatusCode::OK);
         let mut body = response.into_body().into_data_stream();
         let first = body.next().await.unwrap().unwrap().len();
         (first, body)
     };
-    let (first, rest) = begun(triager.open(file, &[]).await).await;
+    let (first, rest) = first_part(triager.open(file, &[]).await).await;
     set_role(&t, &project, staff, Some(Role::Viewer)).await;
     let (more, ended_well) = drain(rest).await;
     assert!(!ended_well && first + more < whole.0 / 2 + 1000, "{first} + {more} of {}", whole.0);
 
     set_role(&t, &project, staff, Some(Role::Triager)).await;
-    let (_, rest) = begun(triager.open(file, &[]).await).await;
+    let (_, rest) = first_part(triager.open(file, &[]).await).await;
     triager.post("/sign-out", &[]).await;
     assert!(!drain(rest).await.1, "the session ended");
 
@@ -313,7 +313,7 @@ on_both!(an_export_breaks_off_when_its_authority_ends, |t: TestApp| async move {
     let bearer = format!("Bearer {}", program.secret);
     let open = async || t.anonymous().open("/api/v1/export/feedback", &[("authorization", bearer.as_str())]).await;
     assert!(drain(open().await.into_body().into_data_stream()).await.1);
-    let (_, rest) = begun(open().await).await;
+    let (_, rest) = first_part(open().await).await;
     owner.post("/p/my-app/keys/revoke", &[("key", &key)]).await;
     assert!(!drain(rest).await.1, "the key was revoked");
 });
@@ -416,7 +416,7 @@ on_both!(messages_through_the_link_say_so, |t: TestApp| async move {
 on_both!(links_that_the_team_saw_are_renewed_with_a_removal, |t: TestApp| async move {
     let (project, owner) = t.owner().await;
     let (staff, _) = t.member(&project, "tri@example.com", Role::Triager).await;
-    let (made, kept) = (ticket(&t, &project, "ticket-key-1").await, ticket(&t, &project, "ticket-key-2").await);
+    let (made, other_ticket) = (ticket(&t, &project, "ticket-key-1").await, ticket(&t, &project, "ticket-key-2").await);
     // As a ticket of an older installation, which showed the link.
     let id = made.ticket.to_string();
     let work = t.app.store.write(move |tx| {
@@ -440,7 +440,7 @@ on_both!(links_that_the_team_saw_are_renewed_with_a_removal, |t: TestApp| async 
     owner.post("/p/my-app/members/remove", &fields).await;
     assert!(owner.get("/p/my-app/members").await.body.contains("1 ticket link renewed."));
     assert_eq!(t.anonymous().get(&link(&made)).await.status, StatusCode::NOT_FOUND);
-    assert_eq!(t.anonymous().get(&link(&kept)).await.status, StatusCode::OK, "nobody saw this one");
+    assert_eq!(t.anonymous().get(&link(&other_ticket)).await.status, StatusCode::OK, "nobody saw this one");
 });
 
 on_both!(a_new_secret_signs_and_the_old_ones_end_when_they_are_retired, |t: TestApp| async move {
@@ -461,8 +461,8 @@ on_both!(a_new_secret_signs_and_the_old_ones_end_when_they_are_retired, |t: Test
     for link in [&older, &before] {
         assert_eq!(t.anonymous().get(link).await.status, StatusCode::NOT_FOUND, "{link}");
     }
-    let kept: String = sqlx::query_scalar("SELECT secret FROM installation").fetch_one(t.app.store.reader()).await.unwrap();
-    assert_eq!(kept, "", "no copy of it stays");
+    let secret: String = sqlx::query_scalar("SELECT secret FROM installation").fetch_one(t.app.store.reader()).await.unwrap();
+    assert_eq!(secret, "", "no copy of it stays");
 });
 
 on_one!(another_process_takes_a_new_secret_over, Postgres, |t: TestApp| async move {

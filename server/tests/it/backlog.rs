@@ -101,10 +101,11 @@ on_both!(linking_is_idempotent_and_unlinking_restores, |t: TestApp| async move {
     backlog::unlink(&t.app, &scope, fresh, one, UnlinkOptions { restore: Some(done.before), with_item: false }).await.unwrap();
     assert_eq!(get(&t, &project, fresh).await.status, FeedbackStatus::New);
 
-    let told: Vec<String> = t.app.store.history_entries(&scope, said).await.unwrap().into_iter().map(|e| e.change.sentence()).collect();
-    assert!(told.iter().any(|s| s == "changed the status from New to Linked"), "{told:?}");
-    assert!(told.iter().any(|s| s == "linked feedback to #1 Export"), "{told:?}");
-    assert!(told.iter().any(|s| s == "changed the status from Linked to Triaged"), "{told:?}");
+    let sentences: Vec<String> =
+        t.app.store.history_entries(&scope, said).await.unwrap().into_iter().map(|e| e.change.sentence()).collect();
+    assert!(sentences.iter().any(|s| s == "changed the status from New to Linked"), "{sentences:?}");
+    assert!(sentences.iter().any(|s| s == "linked feedback to #1 Export"), "{sentences:?}");
+    assert!(sentences.iter().any(|s| s == "changed the status from Linked to Triaged"), "{sentences:?}");
 });
 
 on_both!(taking_back_a_creation_takes_the_item_only_while_it_is_untouched, |t: TestApp| async move {
@@ -313,7 +314,7 @@ on_both!(another_persons_quote_is_changed_with_history_and_undo, |t: TestApp| as
         let links = t.app.store.linked_items(&scope, said).await.unwrap();
         links.into_iter().map(|l| (l.quote.unwrap_or_default(), l.importance)).next()
     };
-    let told = async || {
+    let sentences = async || {
         let history = t.app.store.history_entries(&scope, said).await.unwrap();
         history.into_iter().map(|e| format!("{} {}", e.by.unwrap_or_default(), e.change.sentence())).collect::<Vec<_>>()
     };
@@ -322,7 +323,7 @@ on_both!(another_persons_quote_is_changed_with_history_and_undo, |t: TestApp| as
     let page = other.get(done.location()).await;
     assert!(page.body.contains("Changed the quote of #1 Export."), "{}", page.body);
     assert_eq!(says().await, Some(("And the import too".into(), Importance::Critical)));
-    assert!(told().await.contains(&"other changed the quote of #1 Export".to_owned()), "{:?}", told().await);
+    assert!(sentences().await.contains(&"other changed the quote of #1 Export".to_owned()), "{:?}", sentences().await);
     let item = owner.get(&format!("{base}/backlog/1")).await;
     assert!(item.body.contains("changed the quote of feedback"), "{}", item.body);
     let token = undo_token(&page.body);

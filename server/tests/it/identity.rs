@@ -54,11 +54,11 @@ impl<'a> Place<'a> {
     }
 
     /// Starts a response, or continues the one with this id and token.
-    async fn put(&self, key: &str, begun: Option<(&str, &str)>, contact: &Value) -> Page {
-        let mut body = json!({ "survey": self.survey, "answers": [["q1", "9"]], "finished": begun.is_some(),
+    async fn put(&self, key: &str, receipt: Option<(&str, &str)>, contact: &Value) -> Page {
+        let mut body = json!({ "survey": self.survey, "answers": [["q1", "9"]], "finished": receipt.is_some(),
             "idempotency_key": format!("answer-{key}"), "elapsed_ms": 60_000, "context": { "contact": contact } });
         let url = format!("/embed/v1/{}/responses", self.project.key);
-        match begun {
+        match receipt {
             None => self.t.anonymous().json(Method::POST, &url, &[], &body).await,
             Some((id, token)) => {
                 body["token"] = token.into();
@@ -198,7 +198,7 @@ on_both!(only_what_is_signed_fills_or_replaces_what_is_known, |t: TestApp| async
     };
     service::webhooks::create(&t.app, &p.scope(), "hook-key-1", &input).await.unwrap();
     p.said("told", &evil).await;
-    let told = async || {
+    let delivered_event = async || {
         while service::webhooks::feed::publish_next_batch(&t.app).await.unwrap() {}
         let bodies = p.rows("SELECT body FROM webhook_events WHERE kind = 'feedback.created'").await;
         bodies
@@ -206,7 +206,7 @@ on_both!(only_what_is_signed_fills_or_replaces_what_is_known, |t: TestApp| async
             .map(|body| serde_json::from_str::<Value>(body).unwrap())
             .find(|e| e["data"]["text"].as_str().unwrap().contains("told"))
     };
-    let event = told().await.unwrap();
+    let event = delivered_event().await.unwrap();
     let contact = &event["data"]["contact"];
     assert_eq!((&contact["identity"], &contact["claimed"]["email"]), (&json!("unsigned"), &json!("attacker@evil.test")), "{event}");
 });
@@ -280,12 +280,12 @@ on_both!(what_was_known_before_stays_and_a_proven_response_keeps_its_owner, |t: 
             "context": { "contact": contact } })
     };
     let claim = signed(&secret, json!({ "id": "7", "expires": EXPIRES }));
-    let begun = t.anonymous().json(Method::POST, &url, &[], &body("begin-0001", false, &claim)).await;
-    assert_eq!(begun.status, StatusCode::CREATED, "{}", begun.body);
-    let begun = begun.json();
+    let receipt = t.anonymous().json(Method::POST, &url, &[], &body("begin-0001", false, &claim)).await;
+    assert_eq!(receipt.status, StatusCode::CREATED, "{}", receipt.body);
+    let receipt = receipt.json();
     let mut more = body("more-00001", true, &json!({ "id": "8", "name": "Somebody else" }));
-    more["token"] = begun["token"].clone();
-    let put = format!("{url}/{}", begun["id"].as_str().unwrap());
+    more["token"] = receipt["token"].clone();
+    let put = format!("{url}/{}", receipt["id"].as_str().unwrap());
     let page = t.anonymous().json(Method::PUT, &put, &[], &more).await;
     assert!(page.status.is_success(), "{}", page.body);
     let owners = p
@@ -312,11 +312,11 @@ on_both!(a_claim_proves_nothing_of_whom_an_unsigned_one_named, |t: TestApp| asyn
     .enumerate()
     {
         let key = format!("mallory-{n}");
-        let begun = p.put(&key, None, &json!({ "id": "ceo" })).await;
-        assert_eq!(begun.status, StatusCode::CREATED, "{}", begun.body);
-        let begun = begun.json();
-        let id = begun["id"].as_str().unwrap().to_owned();
-        let went_on = p.put(&key, Some((&id, begun["token"].as_str().unwrap())), &signed(&secret, claim)).await;
+        let receipt = p.put(&key, None, &json!({ "id": "ceo" })).await;
+        assert_eq!(receipt.status, StatusCode::CREATED, "{}", receipt.body);
+        let receipt = receipt.json();
+        let id = receipt["id"].as_str().unwrap().to_owned();
+        let went_on = p.put(&key, Some((&id, receipt["token"].as_str().unwrap())), &signed(&secret, claim)).await;
         assert_eq!(went_on.status, StatusCode::OK, "{}", went_on.body);
         assert_eq!(p.contacts().await[0], known, "{n}");
         let (identity, email): (Option<String>, Option<String>) =
@@ -363,8 +363,8 @@ on_both!(one_person_is_one_contact_however_their_address_is_written, |t: TestApp
             backlog::link(&t.app, &p.scope(), item, number, quoting).await.unwrap();
         }
     }
-    let kept = p.rows("SELECT email FROM contacts WHERE email IS NOT NULL ORDER BY email").await;
-    assert_eq!(kept, ["jos\u{e9}@a.example", "user@bücher.example"]);
+    let emails = p.rows("SELECT email FROM contacts WHERE email IS NOT NULL ORDER BY email").await;
+    assert_eq!(emails, ["jos\u{e9}@a.example", "user@bücher.example"]);
     let item = t.app.store.backlog_item(&p.scope(), number).await.unwrap().unwrap();
     let evidence = t.app.store.backlog_evidence(&p.scope(), &item).await.unwrap();
     assert_eq!((evidence.people, evidence.said), (2, 6));
@@ -402,8 +402,8 @@ on_both!(one_person_is_one_contact_however_their_address_is_written, |t: TestApp
         .await
         .unwrap();
     assert_eq!(jobs::normalize_addresses(&t.app, &|| false).await.unwrap(), job_handler::JobOutcome::Done);
-    let kept = p.rows("SELECT email FROM contacts WHERE email IS NOT NULL ORDER BY email").await;
-    assert_eq!(kept, ["jos\u{e9}@a.example", "user@bücher.example", "zo\u{eb}@b.example"]);
+    let emails = p.rows("SELECT email FROM contacts WHERE email IS NOT NULL ORDER BY email").await;
+    assert_eq!(emails, ["jos\u{e9}@a.example", "user@bücher.example", "zo\u{eb}@b.example"]);
     let whose: Vec<String> = sqlx::query_scalar("SELECT c.email FROM feedback f JOIN contacts c ON c.id = f.contact_id WHERE f.id = $1")
         .bind(said)
         .fetch_all(t.app.store.reader())

@@ -637,8 +637,8 @@ on_both!(an_import_is_taken_back_except_what_was_worked_on, |t: TestApp| async m
     let page = owner.get(&url).await;
     assert!(page.body.contains("Undo this import") && page.body.contains("This permanently removes 1,197 items"), "{}", page.body);
     assert!(page.body.contains("3 items that someone triaged, tagged, commented on or linked are kept."), "{}", page.body);
-    let begun = owner.post(&format!("{url}/take-back"), &[]).await;
-    assert_eq!((begun.status, begun.location()), (StatusCode::SEE_OTHER, url.as_str()), "{}", begun.body);
+    let response = owner.post(&format!("{url}/take-back"), &[]).await;
+    assert_eq!((response.status, response.location()), (StatusCode::SEE_OTHER, url.as_str()), "{}", response.body);
     let page = owner.get(&url).await;
     assert!(page.body.contains("data-poll") && page.body.contains("0% undone"), "{}", page.body);
     // A second click starts nothing more.

@@ -28,6 +28,7 @@ mod guessing;
 mod identity;
 mod imports;
 mod inbox;
+mod key_scopes;
 mod keys;
 mod mail;
 mod matrix;

@@ -870,9 +870,9 @@ on_both!(a_retried_answer_that_is_only_a_file_is_an_answer, |t: TestApp| async m
     assert_eq!(said().await.iter().map(files).collect::<Vec<_>>(), [vec![], vec!["log.txt".to_owned()]]);
     // Other text with the same file: the file is no longer available, and the page says so and keeps the text.
     let fields = [("message", "As I said."), ("keep", keep.as_str()), ("idempotency_key", "answer-00001")];
-    let told = send(&client, &path, &fields, &[]).await;
-    assert_eq!(told.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(told.body.contains("As I said.") && told.body.contains("Choose your files again"), "{}", told.body);
+    let page = send(&client, &path, &fields, &[]).await;
+    assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.body.contains("As I said.") && page.body.contains("Choose your files again"), "{}", page.body);
     assert_eq!(said().await.len(), 2);
 });
 

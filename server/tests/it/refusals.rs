@@ -216,10 +216,10 @@ async fn every_error_has_its_status_code_and_words() {
         let is_invalid = matches!(refusal, Refusal::Invalid(_));
         let error = || service::error::Error::Domain(refusal.clone());
         let problem = page_of(ApiError(error()).into_response()).await;
-        let told = problem.json();
-        assert_eq!((problem.status.as_u16(), &told["status"], &told["code"]), (status, &status.into(), &code.into()), "{}", problem.body);
-        assert_eq!((told["detail"].as_str(), told["type"].as_str()), (Some(words), Some(format!("urn:earshot:problem:{code}").as_str())));
-        assert_eq!(told["errors"].as_array().unwrap().len(), if is_invalid { 2 } else { 0 });
+        let body = problem.json();
+        assert_eq!((problem.status.as_u16(), &body["status"], &body["code"]), (status, &status.into(), &code.into()), "{}", problem.body);
+        assert_eq!((body["detail"].as_str(), body["type"].as_str()), (Some(words), Some(format!("urn:earshot:problem:{code}").as_str())));
+        assert_eq!(body["errors"].as_array().unwrap().len(), if is_invalid { 2 } else { 0 });
         assert_eq!(problem.headers[header::CONTENT_TYPE], "application/problem+json");
         let page = page_of(PageError(error()).into_response()).await;
         if is_signed_out {

@@ -59,8 +59,9 @@ on_both!(a_reply_is_written_changed_deleted_and_taken_back, |t: TestApp| async m
     undo(&owner, &gone).await;
     let again = t.app.store.replies(&scope).await.unwrap();
     assert_eq!((again.len(), again[0].id, again[0].name.as_str()), (1, listed[0].id, "On the way"));
-    let told: Vec<String> = t.app.store.history_entries(&scope, again[0].id).await.unwrap().iter().map(|h| h.change.sentence()).collect();
-    assert_eq!(told, ["restored this", "deleted this", "changed the description", "changed the description", "created this"]);
+    let sentences: Vec<String> =
+        t.app.store.history_entries(&scope, again[0].id).await.unwrap().iter().map(|h| h.change.sentence()).collect();
+    assert_eq!(sentences, ["restored this", "deleted this", "changed the description", "changed the description", "created this"]);
 });
 
 on_both!(replies_belong_to_their_project_and_viewers_only_read, |t: TestApp| async move {

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use server::http::respond::SUBMISSION_LIMIT;
 
 use service::triage::list::list;
+use store::responses::ResponseUpdate;
 
 use crate::{
     identity::{EXPIRES, signed},
@@ -172,10 +173,10 @@ impl Setup {
         self.t.anonymous().json(Method::POST, &self.url("responses"), &[("origin", SITE)], input).await
     }
 
-    pub async fn put(&self, begun: &Value, input: &Value) -> Page {
+    pub async fn put(&self, receipt: &Value, input: &Value) -> Page {
         let mut input = input.clone();
-        input["token"] = begun["token"].clone();
-        let url = self.url(&format!("responses/{}", begun["id"].as_str().unwrap()));
+        input["token"] = receipt["token"].clone();
+        let url = self.url(&format!("responses/{}", receipt["id"].as_str().unwrap()));
         self.t.anonymous().json(Method::PUT, &url, &[("origin", SITE)], &input).await
     }
 }
@@ -228,22 +229,22 @@ on_both!(a_plain_form_becomes_feedback, |t: TestApp| async move {
 
 on_both!(a_response_grows_and_is_finished, |t: TestApp| async move {
     let s = setup(t, &[SITE]).await;
-    let begun = s.post(&s.input("key-000001", &json!([["q1", "2"]]), false)).await;
-    assert_eq!(begun.status, StatusCode::CREATED, "{}", begun.body);
-    let begun = begun.json();
+    let receipt = s.post(&s.input("key-000001", &json!([["q1", "2"]]), false)).await;
+    assert_eq!(receipt.status, StatusCode::CREATED, "{}", receipt.body);
+    let receipt = receipt.json();
     let first = s.feedback().await;
     assert_eq!((first[0].text.as_str(), first[0].version), ("", 1));
     assert_eq!(first[0].page_url.as_deref(), Some("https://site.example/cart"));
     assert_eq!(first[0].release.as_deref(), Some("1.2.3"));
 
     let more = s.input("", &json!([["q1", 2], ["q2", "Die Karte lädt seit dem letzten Update viel zu langsam."]]), false);
-    assert_eq!(s.put(&begun, &more).await.status, StatusCode::OK);
+    assert_eq!(s.put(&receipt, &more).await.status, StatusCode::OK);
     let second = s.feedback().await;
     assert_eq!((second.len(), second[0].version, second[0].language.as_str()), (1, 2, "de"));
     assert_eq!(s.history().await, ["The respondent added answers", "Earshot created this"]);
     // Consecutive updates by the respondent are one history entry.
     s.t.clock.advance_ms(5_000);
-    assert_eq!(s.put(&begun, &more).await.status, StatusCode::OK);
+    assert_eq!(s.put(&receipt, &more).await.status, StatusCode::OK);
     assert_eq!(s.history().await.len(), 2);
     assert_eq!(s.count("SELECT MAX(version) FROM history").await, 3);
 
@@ -251,7 +252,7 @@ on_both!(a_response_grows_and_is_finished, |t: TestApp| async move {
     s.status("paused").await;
     assert_eq!(s.post(&s.input("key-000002", &json!([["q1", "2"]]), false)).await.status, StatusCode::CONFLICT);
     let last = s.input("", &json!([["q1", "2"], ["q2", "Slow"], ["q4", "Ann@Site.example"]]), true);
-    let done = s.put(&begun, &last).await;
+    let done = s.put(&receipt, &last).await;
     assert_eq!((done.status, done.json()["finished"].clone()), (StatusCode::OK, json!(true)));
     let third = s.feedback().await;
     assert_eq!((third[0].text.as_str(), third[0].version), ("Slow", 4));
@@ -259,22 +260,22 @@ on_both!(a_response_grows_and_is_finished, |t: TestApp| async move {
     assert_eq!(s.count("SELECT COUNT(*) FROM answers").await, 3);
     assert_eq!(s.count("SELECT COUNT(*) FROM contacts WHERE email = 'ann@site.example'").await, 1);
     // A late update changes nothing any more.
-    assert_eq!(s.put(&begun, &more).await.json()["finished"], json!(true));
+    assert_eq!(s.put(&receipt, &more).await.json()["finished"], json!(true));
     assert_eq!(s.feedback().await[0].version, 4);
 });
 
 on_both!(suspicion_that_comes_later_is_told_in_the_history, |t: TestApp| async move {
     let s = setup(t, &[]).await;
-    let begun = s.post(&s.input("key-000001", &json!([["q1", "2"]]), false)).await.json();
+    let receipt = s.post(&s.input("key-000001", &json!([["q1", "2"]]), false)).await.json();
     let scope = Scope::system(s.project.id);
     let id = s.feedback().await[0].id;
     assert_eq!(s.t.app.store.feedback_heads(&scope, &[id]).await.unwrap()[0].by, None, "it only came");
     s.t.clock.advance_ms(1_000);
-    s.put(&begun, &s.input("", &json!([["q1", "2"], ["q2", "fine"]]), false)).await;
+    s.put(&receipt, &s.input("", &json!([["q1", "2"], ["q2", "fine"]]), false)).await;
     let head = s.t.app.store.feedback_heads(&scope, &[id]).await.unwrap().remove(0);
     assert_eq!((head.version, head.by.as_deref()), (2, Some("The respondent")));
     s.t.clock.advance_ms(1_000);
-    s.put(&begun, &s.input("", &json!([["q1", "2"], ["q2", "http://a http://b http://c http://d"]]), false)).await;
+    s.put(&receipt, &s.input("", &json!([["q1", "2"], ["q2", "http://a http://b http://c http://d"]]), false)).await;
     assert_eq!(s.feedback().await[0].status, FeedbackStatus::Spam);
     assert_eq!(s.history().await[0], "Earshot changed the status from New to Spam");
     // A person who last saw it as new gets a conflict that names the change.
@@ -290,8 +291,8 @@ on_both!(suspicion_that_comes_later_is_told_in_the_history, |t: TestApp| async m
 
 on_both!(nothing_is_written_to_another_projects_response, |t: TestApp| async move {
     let s = setup(t, &[]).await;
-    let begun = s.post(&s.input("key-000001", &json!([["q1", "2"], ["q2", "Mine"]]), false)).await.json();
-    let response: ResponseId = begun["id"].as_str().unwrap().parse().unwrap();
+    let receipt = s.post(&s.input("key-000001", &json!([["q1", "2"], ["q2", "Mine"]]), false)).await.json();
+    let response: ResponseId = receipt["id"].as_str().unwrap().parse().unwrap();
     let other = Scope::system(service::projects::create(&s.t.app, "Other", vec![], None).await.unwrap().id);
     let (survey, feedback, now) = (s.survey, s.feedback().await.remove(0), s.t.app.now());
     let contact = feedback.contact.unwrap();
@@ -302,9 +303,10 @@ on_both!(nothing_is_written_to_another_projects_response, |t: TestApp| async mov
             Box::pin(async move {
                 assert!(tx.lock_response(&other, response).await?.is_none());
                 assert!(tx.feedback_of_response(&other, response).await?.is_none());
-                tx.update_response(&other, response, contact, "xx", &[], Some(now), now).await?;
+                let update = ResponseUpdate { contact, language: "xx", spam_reasons: &[], now };
+                tx.update_response(&other, response, update, Some(now)).await?;
                 tx.replace_answers(&other, survey, response, &[], now).await?;
-                tx.update_feedback_of_response(&other, feedback.id, &digest, contact, "xx", FeedbackStatus::Spam, &[], now).await
+                tx.update_feedback_of_response(&other, feedback.id, update, &digest, FeedbackStatus::Spam).await
             })
         })
         .await
@@ -316,14 +318,14 @@ on_both!(nothing_is_written_to_another_projects_response, |t: TestApp| async mov
 
 on_both!(only_who_began_a_response_adds_to_it, |t: TestApp| async move {
     let s = setup(t, &[]).await;
-    let begun = s.post(&s.input("key-000001", &json!([["q1", "2"]]), false)).await.json();
-    let mut forged = begun.clone();
+    let receipt = s.post(&s.input("key-000001", &json!([["q1", "2"]]), false)).await.json();
+    let mut forged = receipt.clone();
     forged["token"] = json!("x");
     let other = service::projects::create(&s.t.app, "Other", vec![], None).await.unwrap();
     assert_eq!(s.put(&forged, &s.input("", &json!([]), true)).await.status, StatusCode::NOT_FOUND);
     let mut input = s.input("", &json!([]), true);
-    input["token"] = begun["token"].clone();
-    let url = format!("/embed/v1/{}/responses/{}", other.key, begun["id"].as_str().unwrap());
+    input["token"] = receipt["token"].clone();
+    let url = format!("/embed/v1/{}/responses/{}", other.key, receipt["id"].as_str().unwrap());
     assert_eq!(s.t.anonymous().json(Method::PUT, &url, &[], &input).await.status, StatusCode::NOT_FOUND);
     let elsewhere = format!("/embed/v1/{}/responses", other.key);
     assert_eq!(
@@ -427,12 +429,12 @@ on_both!(what_does_not_fit_is_named, |t: TestApp| async move {
 
 on_both!(answers_point_to_the_version_they_were_given_to, |t: TestApp| async move {
     let s = setup(t, &[]).await;
-    let begun = s.post(&s.input("key-000001", &json!([["q1", "9"]]), false)).await.json();
+    let receipt = s.post(&s.input("key-000001", &json!([["q1", "9"]]), false)).await.json();
     let mut changed = body();
     changed.questions.remove(0);
     let second = publish(&s.t, s.project.id, s.survey, 2, &changed).await;
     // A response started before, and a page loaded before, are validated against the first version.
-    assert_eq!(s.put(&begun, &s.input("", &json!([["q1", "8"]]), true)).await.status, StatusCode::OK);
+    assert_eq!(s.put(&receipt, &s.input("", &json!([["q1", "8"]]), true)).await.status, StatusCode::OK);
     assert_eq!(s.post(&s.input("key-000002", &json!([["q1", "7"]]), true)).await.status, StatusCode::CREATED);
     let mut input = s.input("key-000003", &json!([["q2", "new"]]), true);
     input["version"] = json!(second);
@@ -491,9 +493,9 @@ on_both!(a_person_is_one_contact, |t: TestApp| async move {
     let expected = ("42".into(), "bo@site.example".into(), "Bo".into(), r#"{"plan":"pro"}"#.into());
     assert_eq!(row, vec![expected]);
     // Anonymous at first, then identified as Bo: the anonymous contact is removed.
-    let begun = s.post(&s.input("key-000004", &json!([["q1", "5"]]), false)).await.json();
+    let receipt = s.post(&s.input("key-000004", &json!([["q1", "5"]]), false)).await.json();
     assert_eq!(s.count("SELECT COUNT(*) FROM contacts").await, 2);
-    s.put(&begun, &s.input("", &json!([["q1", "5"], ["q4", "bo@site.example"]]), true)).await;
+    s.put(&receipt, &s.input("", &json!([["q1", "5"], ["q4", "bo@site.example"]]), true)).await;
     assert_eq!(s.count("SELECT COUNT(*) FROM contacts").await, 1);
     assert_eq!(s.count("SELECT COUNT(DISTINCT contact_id) FROM feedback").await, 1);
 });
@@ -504,22 +506,22 @@ on_both!(what_a_person_said_before_is_found_by_their_new_name, |t: TestApp| asyn
     input["context"]["contact"] = json!({ "id": "42" });
     s.post(&input).await;
     let first = s.feedback().await[0].id.to_string();
-    let told = async || {
+    let count_changes = async || {
         let sql = "SELECT COUNT(*) FROM feedback_changes WHERE feedback_id = $1";
         sqlx::query_scalar::<_, i64>(sql).bind(first.clone()).fetch_one(s.t.app.store.reader()).await.unwrap()
     };
-    assert_eq!(told().await, 1);
+    assert_eq!(count_changes().await, 1);
     s.t.clock.advance_ms(1_000);
     input["idempotency_key"] = json!("key-000002");
     let (_, secret) = service::identity::create(&s.t.app, &Scope::system(s.project.id), "secret-key-1").await.unwrap().unwrap();
     let claim = json!({ "id": "42", "name": "Bo", "email": "bo@site.example", "expires": EXPIRES });
     input["context"]["contact"] = signed(&secret, claim);
     s.post(&input).await;
-    assert_eq!(told().await, 2, "its search document holds the name");
+    assert_eq!(count_changes().await, 2, "its search document holds the name");
     // The same data again changes nothing.
     input["idempotency_key"] = json!("key-000003");
     s.post(&input).await;
-    assert_eq!(told().await, 2);
+    assert_eq!(count_changes().await, 2);
     assert_eq!(s.feedback().await.len(), 3);
 });
 

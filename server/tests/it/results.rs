@@ -1,5 +1,7 @@
 //! Survey results, compared with numbers counted by hand.
 
+use std::collections::BTreeSet;
+
 use axum::http::StatusCode;
 use domain::{
     Timestamp, Zone,
@@ -88,8 +90,10 @@ impl<'a> Fixture<'a> {
                     .execute(tx.conn())
                     .await?;
                     for (question, value) in answers {
+                        let number = serde_json::from_str::<Answer>(&value).ok().and_then(|answer| answer.number());
                         sqlx::query(
-                            "INSERT INTO answers (response_id, project_id, survey_id, question_id, value, answered_at) VALUES ($1, $2, $3, $4, $5, $6)",
+                            "INSERT INTO answers (response_id, project_id, survey_id, question_id, value, answered_at, number) \
+                             VALUES ($1, $2, $3, $4, $5, $6, CAST(CAST($7 AS TEXT) AS DOUBLE PRECISION))",
                         )
                         .bind(id.to_string())
                         .bind(project.clone())
@@ -97,6 +101,7 @@ impl<'a> Fixture<'a> {
                         .bind(question)
                         .bind(value)
                         .bind(at)
+                        .bind(number.map(|number| number.to_string()))
                         .execute(tx.conn())
                         .await?;
                     }
@@ -227,6 +232,23 @@ on_both!(only_the_chosen_days_count, |t: TestApp| async move {
     let day = |ago: i64| UTC.day(Timestamp(NOW - ago * DAY_MS)).to_string();
     let found = f.results(DayRange { from: day(7), to: day(6), last: None }).await;
     assert_eq!(found.counts.started, 2, "both days are meant");
+});
+
+on_both!(texts_count_as_one_value_however_they_are_stored, |t: TestApp| async move {
+    let f = Fixture::new(&t, quiet(&t).await).await;
+    let spaced = || "{ \"text\" : \"Spaced out\" }".to_owned();
+    f.respond(2, true, "[]", &[("q1", spaced()), ("q4", text("Compact"))]).await;
+    f.respond(1, true, "[]", &[("q1", text("ten")), ("q4", spaced())]).await;
+    f.respond(0, true, "[]", &[("q1", number(10)), ("q4", number(3))]).await;
+    let (range, _) = DayRange::default().range(t.app.now(), &UTC);
+    let counts = t.app.store.answer_counts(&f.scope, f.survey, range, &["q4"]).await.unwrap();
+    let of = |id: &str| counts.iter().filter(|(q, ..)| q == id).map(|(_, value, n)| (value.clone(), *n)).collect::<BTreeSet<_>>();
+    assert_eq!(of("q1"), [(Some(number(10)), 1), (Some(spaced()), 1), (Some(text("ten")), 1)].into());
+    assert_eq!(of("q4"), [(None, 2), (Some(number(3)), 1)].into());
+    let found = f.results(DayRange::default()).await;
+    let texts: Vec<_> = found.questions[3].texts.iter().map(|answer| answer.text.as_str()).collect();
+    assert_eq!((found.questions[3].tally.n, found.questions[3].tally.unfit, texts), (2, 1, vec!["Spaced out", "Compact"]));
+    assert_eq!((found.questions[0].tally.n, found.questions[0].tally.unfit), (1, 2), "a number's question takes no text");
 });
 
 on_both!(spoilt_answers_break_nothing, |t: TestApp| async move {

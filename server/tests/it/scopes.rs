@@ -23,7 +23,7 @@ use crate::{
     support::{Client, Page, TestApp},
 };
 
-type Ids = BTreeMap<&'static str, String>;
+pub type Ids = BTreeMap<&'static str, String>;
 
 /// Forms whose response is not "not found"; they must not change anything either.
 const ANSWERED_OTHERWISE: [(&str, &str); 2] = [
@@ -75,7 +75,7 @@ fn mixes(names: &[&'static str], own: &Ids, other: &Ids) -> Vec<(String, Ids)> {
 }
 
 /// Puts an object into a state in which the request can succeed.
-async fn prepare(t: &TestApp, pattern: &str, of: &Filled, actor: &str) {
+pub async fn prepare(t: &TestApp, pattern: &str, of: &Filled, actor: &str) {
     let import = |status: &str| format!("UPDATE imports SET status = '{status}', mapping = '{{}}' WHERE id = '{}'", of.ids["imports"]);
     let staff = &of.ids["staff"];
     let sql = match pattern.strip_prefix("/p/{slug}/").or_else(|| pattern.strip_prefix("/api/v1/")).unwrap_or_default() {
@@ -195,8 +195,8 @@ async fn control(t: &TestApp, n: usize, pattern: &str, need: Role, (actor, clien
         return Some(format!("{pattern} cannot fail: it is answered {} in its own project, too: {}", page.status, page.body));
     }
     if !WRITES_NOTHING.contains(&pattern) && before.effects(&Contents::of(t).await).is_empty() {
-        let told = page.headers.get("set-cookie");
-        return Some(format!("{pattern} cannot fail: it changes nothing in its own project, too: {told:?} {}", page.body));
+        let flash = page.headers.get("set-cookie");
+        return Some(format!("{pattern} cannot fail: it changes nothing in its own project, too: {flash:?} {}", page.body));
     }
     None
 }
@@ -294,8 +294,8 @@ on_both!(another_projects_things_are_not_found_by_asking, |t: TestApp| async mov
     for query in ["walrus", "tag:walrus", "kind:api", "", "-pelican", "contact:walrus", "survey:walrus"] {
         let escaped: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
         let page = owner.get(&format!("/p/{}/inbox?q={escaped}", own.project.slug)).await;
-        let told = page.body.to_lowercase().replace(&query.to_lowercase(), "").replace(&escaped.to_lowercase(), "");
-        assert!(!told.contains("walrus"), "a search for {query}");
+        let shown = page.body.to_lowercase().replace(&query.to_lowercase(), "").replace(&escaped.to_lowercase(), "");
+        assert!(!shown.contains("walrus"), "a search for {query}");
     }
     // A canned reply is inserted into the text of a reply.
     for (of, name) in [(&own, "pelican"), (&other, "walrus")] {
@@ -316,7 +316,7 @@ on_both!(another_projects_things_are_not_found_by_asking, |t: TestApp| async mov
 });
 
 /// Request bodies for an operation, about the objects of `ids`; several if the body can contain ids.
-fn bodies(method: &str, pattern: &str, ids: &Ids) -> Vec<(&'static str, String)> {
+pub fn bodies(method: &str, pattern: &str, ids: &Ids) -> Vec<(&'static str, String)> {
     let assign = || ("staff", format!(r#"{{"assignee_id":"{}"}}"#, ids["staff"]));
     match (method, pattern.strip_prefix("/api/v1/").unwrap_or_default()) {
         ("GET" | "DELETE", _) => vec![("", String::new())],
@@ -336,9 +336,19 @@ fn bodies(method: &str, pattern: &str, ids: &Ids) -> Vec<(&'static str, String)>
         ("POST", "tickets/{ticket_id}/renew-link") => vec![("", r#"{"show":true}"#.into())],
         ("POST", "imports/{import_id}/start") => vec![("", r#"{"mapping":{"columns":{"text":"text"}}}"#.into())],
         ("PATCH", "webhooks/{webhook_id}") => vec![("", r#"{"enabled":false}"#.into())],
+        ("POST", "backlog") => vec![("", r#"{"title":"An item"}"#.into())],
+        ("POST", "feedback") => vec![("", r#"{"text":"A text"}"#.into())],
+        ("POST", "feedback/bulk") => vec![("", r#"{"selection":{"query":"status:new"},"change":{"add_tags":["fresh"]}}"#.into())],
+        ("POST", "imports") => vec![("", "text\nFrom a file\n".into())],
+        ("POST", "invitations") => vec![("", r#"{"role":"viewer"}"#.into())],
+        ("POST", "replies") => vec![("", r#"{"name":"A name","body":"Some words"}"#.into())],
+        ("POST", "surveys") => vec![("", r#"{"name":"A survey","template":"nps"}"#.into())],
+        ("POST", "tickets") => vec![("", r#"{"subject":"A subject","message":"A message","email":"someone@example.com"}"#.into())],
+        ("POST", "webhooks") => vec![("", r#"{"url":"https://hooks.example.com/new","events":["feedback.created"]}"#.into())],
         (
             "POST",
-            "surveys/{survey_id}/duplicate"
+            "identity-secrets"
+            | "surveys/{survey_id}/duplicate"
             | "webhooks/{webhook_id}/rotate-secret"
             | "webhooks/{webhook_id}/test"
             | "webhooks/{webhook_id}/retry"

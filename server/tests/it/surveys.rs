@@ -1,5 +1,7 @@
 //! Surveys: templates, the editor as a plain form, undo, conflicts, versions, roles.
 
+use std::collections::BTreeSet;
+
 use axum::http::StatusCode;
 use domain::{
     accounts::{Role, Scope},
@@ -412,8 +414,8 @@ on_both!(a_published_version_never_changes, |t: TestApp| async move {
     let pairs = go(&owner, &url, &pairs, "publish").await;
     let second = t.app.store.public_survey(id).await.unwrap().unwrap();
     assert_eq!((second.number, second.body.title.as_str()), (2, "Second edition"));
-    let kept = t.app.store.survey_version(&scope, first.version).await.unwrap().unwrap();
-    assert_eq!((kept.number, &kept.body), (1, &first.body));
+    let first_version = t.app.store.survey_version(&scope, first.version).await.unwrap().unwrap();
+    assert_eq!((first_version.number, &first_version.body), (1, &first.body));
 
     // Publishing the same draft again creates no version.
     press(&owner, &url, &pairs, "publish").await;
@@ -422,6 +424,34 @@ on_both!(a_published_version_never_changes, |t: TestApp| async move {
     assert!(page.body.contains("Nothing has changed since version 2") && page.body.contains("Olga Owner"), "{}", page.body);
     let old = owner.get(&url.replace("edit", &format!("preview?version={}", first.version))).await;
     assert!(old.status == StatusCode::OK && old.body.contains("How are we doing?"));
+});
+
+on_both!(the_list_marks_only_surveys_whose_draft_differs_from_what_is_live, |t: TestApp| async move {
+    let (project, owner) = t.owner().await;
+    let scope = Scope::system(project.id);
+    let mut made = Vec::new();
+    for (name, publishes, edits) in [("Draft", false, false), ("Same", true, false), ("Edited", true, true), ("Other", true, false)] {
+        let id = surveys::create(&t.app, &scope, "nps", name, &format!("create-{name}")).await.unwrap();
+        if publishes {
+            surveys::publish(&t.app, &scope, id, 1, &format!("publish-{name}")).await.unwrap();
+        }
+        if edits {
+            let url = format!("/p/my-app/surveys/{id}/edit");
+            let pairs = open(&owner, &url).await;
+            go(&owner, &url, &pairs, "delete:q2").await;
+        }
+        made.push(id);
+    }
+    // Another project's live versions are not among them.
+    let elsewhere = Scope::system(service::projects::create(&t.app, "Other", vec![], None).await.unwrap().id);
+    let foreign = surveys::create(&t.app, &elsewhere, "nps", "Foreign", "create-foreign").await.unwrap();
+    surveys::publish(&t.app, &elsewhere, foreign, 1, "publish-foreign").await.unwrap();
+    let live: BTreeSet<_> = t.app.store.live_versions(&scope).await.unwrap().values().map(|version| version.survey).collect();
+    assert_eq!(live, made[1..].iter().copied().collect());
+
+    let page = owner.get("/p/my-app/surveys").await.body;
+    let marked: Vec<_> = page.split("<tr").filter(|row| row.contains("Unpublished changes")).collect();
+    assert!(marked.len() == 1 && marked[0].contains(&made[2].to_string()), "{page}");
 });
 
 on_both!(a_save_beside_a_publication_does_not_undo_it, |t: TestApp| async move {

@@ -46,10 +46,10 @@ fn certified(name: &str) -> (Vec<u8>, TlsAcceptor) {
 async fn receiver(tls: TlsAcceptor) -> (u16, mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (told, heard) = mpsc::unbounded_channel();
+    let (sender, heard) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let (tls, told) = (tls.clone(), told.clone());
+            let (tls, sender) = (tls.clone(), sender.clone());
             tokio::spawn(async move {
                 let mut stream = tls.accept(stream).await?;
                 let (mut request, mut piece) = (Vec::new(), [0; 4096]);
@@ -60,7 +60,7 @@ async fn receiver(tls: TlsAcceptor) -> (u16, mpsc::UnboundedReceiver<String>) {
                     }
                     request.extend_from_slice(&piece[..n]);
                 }
-                told.send(String::from_utf8(request).unwrap()).ok();
+                sender.send(String::from_utf8(request).unwrap()).ok();
                 stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await?;
                 stream.shutdown().await
             });

@@ -153,7 +153,7 @@ mod schema;
 const SETTLED: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// As [`deliver_due`], once all changes can be published.
-async fn told(app: &service::state::AppState, sender: &WebhookClient) -> service::error::Result<usize> {
+async fn deliver_settled(app: &service::state::AppState, sender: &WebhookClient) -> service::error::Result<usize> {
     assert!(app.search.wait_until_caught_up(SETTLED).await);
     deliver_due(app, sender).await
 }
@@ -164,10 +164,10 @@ on_both_local!(feedback_is_told_once_signed_and_as_it_is, |t: TestApp| async mov
     feedback(&t, &project, "Before anybody listened", FeedbackStatus::New).await;
     let id = endpoint(&t, &scope, port, &[EventKind::FeedbackCreated, EventKind::FeedbackUpdated]).await;
     let sender = sender(&["127.0.0.1"]);
-    assert_eq!(told(&t.app, &sender).await.unwrap(), 0);
+    assert_eq!(deliver_settled(&t.app, &sender).await.unwrap(), 0);
     let said = feedback(&t, &project, "The export fails “always” \u{1f600}", FeedbackStatus::New).await;
     feedback(&t, &project, "Buy pills", FeedbackStatus::Spam).await;
-    assert_eq!(told(&t.app, &sender).await.unwrap(), 1);
+    assert_eq!(deliver_settled(&t.app, &sender).await.unwrap(), 1);
     let got = receiver.take();
     assert_eq!(got.len(), 1);
     let event = json(&got[0]);
@@ -184,9 +184,9 @@ on_both_local!(feedback_is_told_once_signed_and_as_it_is, |t: TestApp| async mov
         let (project, id) = (project.id, said.id);
         t.app.store.write(move |tx| Box::pin(async move { tx.record_feedback_change(project, id).await })).await.unwrap();
     }
-    assert_eq!(told(&t.app, &sender).await.unwrap(), 1);
+    assert_eq!(deliver_settled(&t.app, &sender).await.unwrap(), 1);
     assert_eq!(json(&receiver.take()[0])["type"], "feedback.updated");
-    assert_eq!(told(&t.app, &sender).await.unwrap(), 0);
+    assert_eq!(deliver_settled(&t.app, &sender).await.unwrap(), 0);
     // Two nodes that publish concurrently send each event once.
     for n in 0..20 {
         feedback(&t, &project, &format!("Number {n}"), FeedbackStatus::New).await;
@@ -194,7 +194,7 @@ on_both_local!(feedback_is_told_once_signed_and_as_it_is, |t: TestApp| async mov
     assert!(t.app.search.wait_until_caught_up(SETTLED).await);
     let (one, two) = tokio::join!(feed::publish_next_batch(&t.app), feed::publish_next_batch(&t.app));
     assert!(one.is_ok() && two.is_ok());
-    assert_eq!(told(&t.app, &sender).await.unwrap(), 20);
+    assert_eq!(deliver_settled(&t.app, &sender).await.unwrap(), 20);
 });
 
 on_both_local!(a_submission_is_told_as_created_and_then_as_updated, |t: TestApp| async move {
@@ -203,14 +203,14 @@ on_both_local!(a_submission_is_told_as_created_and_then_as_updated, |t: TestApp|
     let kinds = [EventKind::FeedbackCreated, EventKind::FeedbackUpdated];
     endpoint(&s.t, &Scope::system(s.project.id), port, &kinds).await;
     let sender = sender(&["127.0.0.1"]);
-    let begun = s.post(&s.input("submission-1", &serde_json::json!([["q1", "9"]]), false)).await;
-    assert!(begun.status.is_success(), "{}", begun.body);
-    assert_eq!(told(&s.t.app, &sender).await.unwrap(), 1);
+    let receipt = s.post(&s.input("submission-1", &serde_json::json!([["q1", "9"]]), false)).await;
+    assert!(receipt.status.is_success(), "{}", receipt.body);
+    assert_eq!(deliver_settled(&s.t.app, &sender).await.unwrap(), 1);
     let event = json(&receiver.take()[0]);
     assert_eq!((event["type"].as_str(), event["data"]["score"]["value"].as_f64()), (Some("feedback.created"), Some(9.0)), "{event}");
-    let more = s.put(&begun.json(), &s.input("submission-2", &serde_json::json!([["q1", "9"], ["q2", "Slow"]]), true)).await;
+    let more = s.put(&receipt.json(), &s.input("submission-2", &serde_json::json!([["q1", "9"], ["q2", "Slow"]]), true)).await;
     assert!(more.status.is_success(), "{}", more.body);
-    assert_eq!(told(&s.t.app, &sender).await.unwrap(), 1);
+    assert_eq!(deliver_settled(&s.t.app, &sender).await.unwrap(), 1);
     let event = json(&receiver.take()[0]);
     assert_eq!((event["type"].as_str(), event["data"]["text"].as_str()), (Some("feedback.updated"), Some("Slow")), "{event}");
 });
@@ -278,12 +278,12 @@ on_both_local!(a_ticket_that_triage_closes_or_opens_is_told_as_from_the_desk, |t
         };
         tickets.push(service::tickets::submit(&t.app, &project, &format!("ticket-key-{n}"), submission).await.unwrap());
     }
-    let told = async || -> Vec<(String, i64, String)> {
+    let ticket_events = async || -> Vec<(String, i64, String)> {
         deliver_due(&t.app, &sender).await.unwrap();
-        let mut told: Vec<_> = receiver.take().iter().map(json).collect();
-        told.sort_by_key(|event| event["data"]["number"].as_i64());
+        let mut ticket_events: Vec<_> = receiver.take().iter().map(json).collect();
+        ticket_events.sort_by_key(|event| event["data"]["number"].as_i64());
         let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-        told.iter().map(|e| (text(&e["type"]), e["data"]["number"].as_i64().unwrap(), text(&e["data"]["state"]))).collect()
+        ticket_events.iter().map(|e| (text(&e["type"]), e["data"]["number"].as_i64().unwrap(), text(&e["data"]["state"]))).collect()
     };
     let version = async |n: usize| {
         let id = tickets[n].feedback;
@@ -295,27 +295,27 @@ on_both_local!(a_ticket_that_triage_closes_or_opens_is_told_as_from_the_desk, |t
             owner.post(&format!("/p/my-app/feedback/{}/status", tickets[n].feedback), &[("status", status), ("version", &seen)]).await;
         assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
     };
-    assert!(told().await.is_empty());
+    assert!(ticket_events().await.is_empty());
     // One by its status, …
     set(0, "triaged").await;
-    assert!(told().await.is_empty(), "triaged is not closed");
+    assert!(ticket_events().await.is_empty(), "triaged is not closed");
     set(0, "resolved").await;
-    assert_eq!(told().await, [("ticket.closed".into(), 1, "closed".into())]);
+    assert_eq!(ticket_events().await, [("ticket.closed".into(), 1, "closed".into())]);
     set(0, "new").await;
-    assert_eq!(told().await, [("ticket.reopened".into(), 1, "open".into())]);
+    assert_eq!(ticket_events().await, [("ticket.reopened".into(), 1, "open".into())]);
     // … several at once, …
     let items = [format!("{}:{}", tickets[1].feedback, version(1).await), format!("{}:{}", tickets[2].feedback, version(2).await)];
     let done = owner.post("/p/my-app/feedback/bulk", &[("item", &items[0]), ("item", &items[1]), ("do", "status:resolved")]).await;
     assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
-    assert_eq!(told().await, [("ticket.closed".into(), 2, "closed".into()), ("ticket.closed".into(), 3, "closed".into())]);
+    assert_eq!(ticket_events().await, [("ticket.closed".into(), 2, "closed".into()), ("ticket.closed".into(), 3, "closed".into())]);
     // … and the desk, which sends a single event, as before.
     service::tickets::close(&t.app, &scope, tickets[0].ticket).await.unwrap();
-    assert_eq!(told().await, [("ticket.closed".into(), 1, "closed".into())]);
+    assert_eq!(ticket_events().await, [("ticket.closed".into(), 1, "closed".into())]);
     service::tickets::reopen(&t.app, &scope, tickets[0].ticket).await.unwrap();
-    assert_eq!(told().await, [("ticket.reopened".into(), 1, "open".into())]);
+    assert_eq!(ticket_events().await, [("ticket.reopened".into(), 1, "open".into())]);
     let close = service::tickets::patch::TicketUpdate { closed: Some(true), ..Default::default() };
     service::tickets::patch::patch(&t.app, &scope, tickets[0].ticket, version(0).await, close).await.unwrap();
-    assert_eq!(told().await, [("ticket.closed".into(), 1, "closed".into())]);
+    assert_eq!(ticket_events().await, [("ticket.closed".into(), 1, "closed".into())]);
 });
 
 on_both_local!(failures_are_tried_again_and_then_given_up, |t: TestApp| async move {
@@ -436,10 +436,10 @@ async fn admins_hear_of_it(database: crate::support::Database) {
     receiver.answer(StatusCode::GONE);
     deliver_due(&t.app, &sender).await.unwrap();
     assert!(!stored(&t, &scope, id).await.enabled);
-    let told = letters(&t).await;
-    assert_eq!(told.iter().map(|l| l.0.as_str()).collect::<Vec<_>>(), ["ada@example.com", "owner@example.com"]);
-    assert!(told.iter().all(|l| l.1.contains("410 Gone") && l.1.contains("127.0.0.1") && !l.1.contains("/hook")), "{told:?}");
-    assert!(told.iter().all(|l| l.2.ends_with(&format!("/p/my-app/webhooks/{id}"))), "{told:?}");
+    let mails = letters(&t).await;
+    assert_eq!(mails.iter().map(|l| l.0.as_str()).collect::<Vec<_>>(), ["ada@example.com", "owner@example.com"]);
+    assert!(mails.iter().all(|l| l.1.contains("410 Gone") && l.1.contains("127.0.0.1") && !l.1.contains("/hook")), "{mails:?}");
+    assert!(mails.iter().all(|l| l.2.ends_with(&format!("/p/my-app/webhooks/{id}"))), "{mails:?}");
 
     // Another endpoint, which fails for days.
     let id = endpoint(&t, &scope, port, &[EventKind::FeedbackCreated]).await;
@@ -454,9 +454,9 @@ async fn admins_hear_of_it(database: crate::support::Database) {
         }
     }
     assert!(!stored(&t, &scope, id).await.enabled);
-    let told = letters(&t).await;
-    assert_eq!(told.len(), 4);
-    assert_eq!(told.iter().filter(|l| l.1.contains("attempts since")).count(), 2, "{told:?}");
+    let mails = letters(&t).await;
+    assert_eq!(mails.len(), 4);
+    assert_eq!(mails.iter().filter(|l| l.1.contains("attempts since")).count(), 2, "{mails:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -687,7 +687,7 @@ on_both_local!(spam_that_is_set_free_is_told_once_and_nothing_before, |t: TestAp
     endpoint(&t, &scope, port, &kinds).await;
     let sender = sender(&["127.0.0.1"]);
     let heard = async || -> Vec<(String, String)> {
-        told(&t.app, &sender).await.unwrap();
+        deliver_settled(&t.app, &sender).await.unwrap();
         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
         let what = |event: &serde_json::Value| match &event["data"]["message"] {
             serde_json::Value::Null => text(&event["data"]["state"]),
@@ -766,14 +766,14 @@ on_both_local!(a_response_taken_for_spam_is_told_when_it_is_set_free, |t: TestAp
     endpoint(&s.t, &scope, port, &[EventKind::FeedbackCreated, EventKind::FeedbackUpdated]).await;
     let sender = sender(&["127.0.0.1"]);
     let links = serde_json::json!([["q1", "9"], ["q2", "http://a http://b http://c http://d"]]);
-    let begun = s.post(&s.input("submission-1", &links, false)).await;
-    assert!(begun.status.is_success(), "{}", begun.body);
-    let more = s.put(&begun.json(), &s.input("submission-2", &links, true)).await;
+    let receipt = s.post(&s.input("submission-1", &links, false)).await;
+    assert!(receipt.status.is_success(), "{}", receipt.body);
+    let more = s.put(&receipt.json(), &s.input("submission-2", &links, true)).await;
     assert!(more.status.is_success(), "{}", more.body);
-    assert_eq!(told(&s.t.app, &sender).await.unwrap(), 0);
+    assert_eq!(deliver_settled(&s.t.app, &sender).await.unwrap(), 0);
     let id = s.feedback().await[0].id;
     let seen = service::triage::ItemVersion { id, version: s.feedback().await[0].version };
     service::triage::edit(&s.t.app, &scope, &[seen], service::triage::FeedbackEdit::Status(FeedbackStatus::New)).await.unwrap();
-    assert_eq!(told(&s.t.app, &sender).await.unwrap(), 1);
+    assert_eq!(deliver_settled(&s.t.app, &sender).await.unwrap(), 1);
     assert_eq!(json(&receiver.take()[0])["type"], "feedback.created");
 });

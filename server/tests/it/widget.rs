@@ -34,12 +34,12 @@ on_both!(half_an_emoji_costs_no_answer, |t: TestApp| async move {
     // The first request loads everything, the second uses the cache.
     for key in ["key-000001", "key-000002"] {
         input["idempotency_key"] = json!(key);
-        let begun = post_cut(&s, Method::POST, "responses", &input).await;
-        assert_eq!(begun.status, StatusCode::CREATED, "{}", begun.body);
+        let receipt = post_cut(&s, Method::POST, "responses", &input).await;
+        assert_eq!(receipt.status, StatusCode::CREATED, "{}", receipt.body);
         let mut more = input.clone();
-        more["token"] = begun.json()["token"].clone();
+        more["token"] = receipt.json()["token"].clone();
         more["answers"][1][1] = json!("a ✂ b, and more");
-        let id = begun.json()["id"].as_str().unwrap().to_owned();
+        let id = receipt.json()["id"].as_str().unwrap().to_owned();
         let updated = post_cut(&s, Method::PUT, &format!("responses/{id}"), &more).await;
         assert_eq!(updated.status, StatusCode::OK, "{}", updated.body);
     }
@@ -86,14 +86,14 @@ on_both!(half_an_emoji_is_taken_wherever_texts_come_in, |t: TestApp| async move 
 
 const SECRET: &str = "https://ann:pw@site.example/reset?token=SECRET&plan=pro&utm_source=mail#SECRET";
 
-async fn settings(s: &Setup, kept: &str) -> ProjectSettings {
+async fn settings(s: &Setup, parameters: &str) -> ProjectSettings {
     let now = s.t.app.store.project_by_id(s.project.id).await.unwrap().unwrap();
     ProjectSettings {
         seen: projects::settings_fingerprint(&now),
         name: "My app".into(),
         language: "en".into(),
         accent: s.project.accent.clone(),
-        kept_parameters: kept.into(),
+        kept_parameters: parameters.into(),
         ..ProjectSettings::default()
     }
 }
@@ -108,16 +108,16 @@ on_both!(addresses_are_stored_without_what_may_be_secret, |t: TestApp| async mov
         ("plan", "https://site.example/reset?plan=pro"),
         ("", "https://site.example/reset"),
     ];
-    for (kept, stored) in steps {
+    for (parameters, stored) in steps {
         // The survey is cached with the previous project settings.
-        projects::change(&s.t.app, &Scope::system(s.project.id), settings(&s, kept).await).await.unwrap();
+        projects::change(&s.t.app, &Scope::system(s.project.id), settings(&s, parameters).await).await.unwrap();
         n += 1;
         let mut input = s.input(&format!("key-00000{n}"), &json!([["q1", "2"]]), true);
         input["context"] = json!({ "page_url": SECRET, "referrer": SECRET });
         assert_eq!(s.post(&input).await.status, StatusCode::CREATED);
         assert_eq!(s.feedback().await.last().unwrap().page_url.as_deref(), Some(stored));
         let config = s.t.anonymous().get(&s.url("config")).await.json();
-        assert_eq!(config["keep"].as_array().unwrap().len(), kept.split(',').filter(|name| !name.is_empty()).count());
+        assert_eq!(config["keep"].as_array().unwrap().len(), parameters.split(',').filter(|name| !name.is_empty()).count());
 
         for (path, body) in [
             ("/api/v1/feedback".to_owned(), json!({ "text": "by a program", "page_url": SECRET })),
@@ -148,12 +148,12 @@ on_both!(the_parameters_to_keep_are_a_setting, |t: TestApp| async move {
         page.body[from..].split('"').nth(3).unwrap().to_owned()
     };
     let seen = hidden(&owner.get("/p/my-app/settings").await);
-    let fields = |kept: &'static str, seen: &str| {
-        [("name", "My app"), ("language", "de"), ("accent", "#3868d8"), ("kept_parameters", kept), ("seen", seen)]
+    let fields = |parameters: &'static str, seen: &str| {
+        [("name", "My app"), ("language", "de"), ("accent", "#3868d8"), ("kept_parameters", parameters), ("seen", seen)]
             .map(|(name, value)| (name, value.to_owned()))
     };
-    let post = async |kept: &'static str, seen: &str| {
-        let fields = fields(kept, seen);
+    let post = async |parameters: &'static str, seen: &str| {
+        let fields = fields(parameters, seen);
         owner.post("/p/my-app/settings", &fields.each_ref().map(|(name, value)| (*name, value.as_str()))).await
     };
     let refused = post("plan a=b", &seen).await;

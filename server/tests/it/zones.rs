@@ -90,10 +90,10 @@ on_both!(h20_files_come_and_go_in_the_zone_of_the_project, |t: TestApp| async mo
     upload.push(&t.app, &scope, file.as_bytes()).await.unwrap();
     let import = service::imports::find(&t.app, &scope, upload.finish(&t.app, &scope).await.unwrap()).await.unwrap();
     let page = client.get(&format!("/p/{}/imports/{}", project.slug, import.id)).await.body;
-    for told in
+    for phrase in
         ["23 Nov 2026, 00:30 UTC+9", "23 Nov 2026, 12:00 UTC+9", "23 Nov 2026, 08:30 UTC+9", "in the project’s time zone, Asia/Tokyo"]
     {
-        assert!(page.contains(told), "{told}: {page}");
+        assert!(page.contains(phrase), "{phrase}: {page}");
     }
     let mapping = domain::imports::ColumnMapping::parse("text=text,created_at=created_at").unwrap();
     service::imports::start(&t.app, &scope, &import, mapping).await.unwrap();

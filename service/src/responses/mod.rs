@@ -23,6 +23,7 @@ use search::language;
 use store::{
     Tx,
     idempotency::{Fingerprint, IdempotencyScope, ScopedKey},
+    responses::ResponseUpdate,
     submissions::{ResponseSubmission as NewResponse, SubmissionOutcome, SurveySnapshot},
 };
 
@@ -249,8 +250,8 @@ pub async fn begin(app: &App, target: &SurveyTarget, key: &str, submission: &Res
         match outcome {
             SubmissionOutcome::Stored(begun) => return Ok(begun),
             SubmissionOutcome::Closed | SubmissionOutcome::StaleSnapshot => return Err(closed().into()),
-            SubmissionOutcome::KeyConflict { begun, same_page: true } => {
-                return change(app, target, begun.id, place, fingerprint, submission).await;
+            SubmissionOutcome::KeyConflict { receipt, same_page: true } => {
+                return change(app, target, receipt.id, place, fingerprint, submission).await;
             }
             SubmissionOutcome::KeyConflict { .. } if is_from_our_page => place.key = fingerprint.derived_key(&place.key),
             SubmissionOutcome::KeyConflict { .. } => return Err(Refusal::KeyReused.into()),
@@ -449,7 +450,8 @@ impl ResponseWrite {
         let mut reasons = before.spam_reasons.clone();
         reasons.extend(self.reasons.iter().filter(|r| !before.spam_reasons.contains(r)).cloned());
         let language = language::detect(&self.digest.text, &self.survey_language);
-        tx.update_response(&self.scope, id, contact, &language, &reasons, finished_at, self.now).await?;
+        let update = ResponseUpdate { contact, language: &language, spam_reasons: &reasons, now: self.now };
+        tx.update_response(&self.scope, id, update, finished_at).await?;
         // A claim without a name proves nothing about the person named by another claim.
         let names_nobody = self.person.is_anonymous() && self.person.claim.is_trusted() && !was_proven;
         if let Some(identity) = self.person.identity().filter(|_| !is_settled && !names_nobody) {
@@ -468,8 +470,7 @@ impl ResponseWrite {
                 // Suspicion only changes the status of untriaged feedback.
                 let suspected = gained && status == FeedbackStatus::New;
                 let now_status = if suspected { FeedbackStatus::Spam } else { status };
-                tx.update_feedback_of_response(&self.scope, feedback, &self.digest, contact, &language, now_status, &reasons, self.now)
-                    .await?;
+                tx.update_feedback_of_response(&self.scope, feedback, update, &self.digest, now_status).await?;
                 let project = self.scope.project();
                 if before.finished_at.is_some() {
                     tx.insert_history(project, feedback, None, &HistoryChange::Reanswered, self.now).await?;

@@ -134,24 +134,29 @@ pub async fn results(app: &App, scope: &Scope, id: SurveyId, range: TimeRange, z
     let store = &app.store;
     let counts = store.response_counts(scope, id, range).await?;
     let versions = store.survey_versions(scope, id).await?;
-    let mut answers: HashMap<String, Vec<(String, u64)>> = HashMap::new();
-    for (question, value, n) in store.answer_counts(scope, id, range).await? {
+    let all = all_questions(versions.iter().map(|v| v.body.questions.as_slice()));
+    let takes_text = |question: &Question| question.kind.max_chars().is_some();
+    let text_questions: Vec<&str> = all.iter().map(|(question, _)| question).filter(|q| takes_text(q)).map(|q| q.id.as_str()).collect();
+    let mut answers: HashMap<String, Vec<(Option<String>, u64)>> = HashMap::new();
+    for (question, value, n) in store.answer_counts(scope, id, range, &text_questions).await? {
         answers.entry(question).or_default().push((value, u64::try_from(n).unwrap_or(0)));
     }
     let mut questions = Vec::new();
-    for (question, is_asked) in all_questions(versions.iter().map(|v| v.body.questions.as_slice())) {
+    for (question, is_asked) in all {
         if !question.kind.takes_answer() {
             continue;
         }
         let mut tally = QuestionTally::new(&question);
         for (value, times) in answers.remove(&question.id).unwrap_or_default() {
-            match read(&value) {
+            // All texts together have no value.
+            let answer = value.map_or_else(|| Some(Answer::Text(String::new())), |value| read(&value));
+            match answer {
                 Some(answer) => tally.add(&question, &answer, times),
                 None => tally.unfit += times,
             }
         }
         let mut texts = Vec::new();
-        if question.kind.max_chars().is_some() && tally.n > 0 {
+        if takes_text(&question) && tally.n > 0 {
             for (response, value, at) in store.answer_texts(scope, id, range, &question.id, TEXTS).await? {
                 if let Some(Answer::Text(text)) = read(&value) {
                     texts.push(TextAnswer { response, text, at });
@@ -175,9 +180,9 @@ pub async fn results(app: &App, scope: &Scope, id: SurveyId, range: TimeRange, z
     Ok(SurveyResults { survey, counts, columns, by_week, questions })
 }
 
-/// Parses a stored answer; all text answers are counted together as the word `text`.
+/// Parses a stored answer.
 fn read(value: &str) -> Option<Answer> {
-    if value == "text" { Some(Answer::Text(String::new())) } else { serde_json::from_str(value).ok() }
+    serde_json::from_str(value).ok()
 }
 
 /// Returns every day (or week, starting on Monday) of the range, including those without responses.

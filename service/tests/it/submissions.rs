@@ -210,7 +210,7 @@ on_both!(a_key_with_other_content_is_told_apart, |t: TestApp| async move {
     assert!(fates[..2].iter().all(|fate| matches!(fate, Ok(SubmissionOutcome::Stored(begun)) if begun.id == first)), "{fates:?}");
     for (fate, same) in fates[2..].iter().zip([true, false, false]) {
         assert!(
-            matches!(fate, Ok(SubmissionOutcome::KeyConflict { begun, same_page }) if begun.id == first && *same_page == same),
+            matches!(fate, Ok(SubmissionOutcome::KeyConflict { receipt, same_page }) if receipt.id == first && *same_page == same),
             "{fate:?}"
         );
     }

@@ -60,14 +60,14 @@ impl BatchContact {
 
     /// Merges a claim about the person, as far as it is trusted: an unsigned claim adds nothing, unless the contact has neither id nor
     /// address; the team's claim fills gaps; a signed claim also replaces unverified or older values.
-    fn learn(&mut self, person: &ClaimedContact, at: Timestamp) {
+    fn merge(&mut self, person: &ClaimedContact, at: Timestamp) {
         let (is_trusted, is_signed) = (person.claim.is_trusted(), person.claim == Claim::Verified);
         let is_nobody = self.external_id.is_none() && self.email.is_none();
         let is_newer = self.seen_at <= at.0;
         let mut verified = self.verified;
         let mut is_more = false;
-        let mut take = |known: &mut Option<String>, said: &Option<String>, bit: i64| {
-            let Some(value) = said else { return false };
+        let mut take = |known: &mut Option<String>, claimed: &Option<String>, bit: i64| {
+            let Some(value) = claimed else { return false };
             let is_other = known.as_ref() != Some(value);
             let may = match known {
                 None => is_trusted || is_nobody,
@@ -82,7 +82,7 @@ impl BatchContact {
                 is_more = true;
             }
             if is_other {
-                known.clone_from(said);
+                known.clone_from(claimed);
                 is_more = true;
             }
             is_other
@@ -112,7 +112,7 @@ impl BatchContact {
 }
 
 /// Bits of the fields that a claim sets.
-fn said(person: &ClaimedContact) -> i64 {
+fn claimed_fields(person: &ClaimedContact) -> i64 {
     let fields = [(&person.external_id, ID), (&person.email, EMAIL), (&person.name, NAME), (&person.attributes, ATTRIBUTES)];
     fields.into_iter().filter(|(value, _)| value.is_some()).map(|(_, bit)| bit).sum()
 }
@@ -128,9 +128,9 @@ pub(super) struct ContactBatch {
 
 impl ContactBatch {
     pub(super) fn of(rows: Vec<ContactRow>) -> Result<Self> {
-        let mut book = Self::default();
+        let mut batch = Self::default();
         for row in rows {
-            book.add(BatchContact {
+            batch.add(BatchContact {
                 id: id(&row.id)?,
                 project: id(&row.project_id)?,
                 external_id: row.external_id,
@@ -145,18 +145,18 @@ impl ContactBatch {
                 is_renamed: false,
             });
         }
-        Ok(book)
+        Ok(batch)
     }
 
     fn add(&mut self, contact: BatchContact) -> usize {
         self.contacts.push(contact);
         let at = self.contacts.len() - 1;
-        self.enter(at);
+        self.add_to_lookups(at);
         at
     }
 
     /// Adds a contact to the lookup tables.
-    fn enter(&mut self, at: usize) {
+    fn add_to_lookups(&mut self, at: usize) {
         let contact = &self.contacts[at];
         if let Some(external) = &contact.external_id {
             self.by_external_id.entry((contact.project, external.clone())).or_insert(at);
@@ -170,39 +170,39 @@ impl ContactBatch {
         }
     }
 
-    fn find(&self, met: &ContactSighting<'_>) -> Option<usize> {
-        if let Some(known) = met.known {
+    fn find(&self, sighting: &ContactSighting<'_>) -> Option<usize> {
+        if let Some(known) = sighting.known {
             return self.contacts.iter().position(|c| c.id == known);
         }
-        match (&met.person.external_id, &met.person.email) {
-            (Some(external), _) => self.by_external_id.get(&(met.project, external.clone())).copied(),
-            (None, Some(email)) => self.by_email.get(&(met.project, email.clone())).copied().filter(|at| {
+        match (&sighting.person.external_id, &sighting.person.email) {
+            (Some(external), _) => self.by_external_id.get(&(sighting.project, external.clone())).copied(),
+            (None, Some(email)) => self.by_email.get(&(sighting.project, email.clone())).copied().filter(|at| {
                 // The address may have been claimed beside an arbitrary id: the signature is not about that contact.
                 let contact = &self.contacts[*at];
-                met.person.claim != Claim::Verified || contact.external_id.is_none() || contact.verified & EMAIL != 0
+                sighting.person.claim != Claim::Verified || contact.external_id.is_none() || contact.verified & EMAIL != 0
             }),
             (None, None) => None,
         }
     }
 
     /// Returns the index of the person's contact; `id` makes the id of a new one.
-    pub(super) fn meet(&mut self, met: &ContactSighting<'_>, id: impl FnOnce() -> ContactId) -> usize {
-        let person = met.person;
-        if let Some(at) = self.find(met) {
-            self.contacts[at].learn(person, met.at);
-            self.enter(at);
+    pub(super) fn resolve(&mut self, sighting: &ContactSighting<'_>, id: impl FnOnce() -> ContactId) -> usize {
+        let person = sighting.person;
+        if let Some(at) = self.find(sighting) {
+            self.contacts[at].merge(person, sighting.at);
+            self.add_to_lookups(at);
             return at;
         }
         self.add(BatchContact {
             id: id(),
-            project: met.project,
+            project: sighting.project,
             external_id: person.external_id.clone(),
             email: person.email.clone(),
             name: person.name.clone(),
             attributes: person.attributes.clone().unwrap_or_else(|| "{}".into()),
-            verified: if person.claim.is_trusted() { said(person) } else { 0 },
-            created_at: met.at.0,
-            seen_at: met.at.0,
+            verified: if person.claim.is_trusted() { claimed_fields(person) } else { 0 },
+            created_at: sighting.at.0,
+            seen_at: sighting.at.0,
             is_new: true,
             is_changed: false,
             is_renamed: false,
@@ -225,53 +225,54 @@ mod tests {
         ClaimedContact { claim, ..person }
     }
 
-    fn meet(book: &mut ContactBatch, n: u128, person: &ClaimedContact) -> u128 {
-        let met = ContactSighting { project: ProjectId(Uuid::from_u128(1)), person, known: None, at: Timestamp(i64::try_from(n).unwrap()) };
-        let at = book.meet(&met, || ContactId(Uuid::from_u128(n)));
-        book.contacts[at].id.0.as_u128()
+    fn resolve(batch: &mut ContactBatch, n: u128, person: &ClaimedContact) -> u128 {
+        let sighting =
+            ContactSighting { project: ProjectId(Uuid::from_u128(1)), person, known: None, at: Timestamp(i64::try_from(n).unwrap()) };
+        let at = batch.resolve(&sighting, || ContactId(Uuid::from_u128(n)));
+        batch.contacts[at].id.0.as_u128()
     }
 
     #[test]
     fn a_batch_meets_each_person_once_and_unsigned_claims_add_nothing() {
-        let mut book = ContactBatch::default();
+        let mut batch = ContactBatch::default();
         let (ann, bob) = (person(Some("a"), Some("ann@a.example"), None), person(None, Some("bob@a.example"), None));
-        assert_eq!(meet(&mut book, 1, &ann), 1);
-        assert_eq!(meet(&mut book, 2, &bob), 2);
-        assert_eq!(meet(&mut book, 3, &person(Some("a"), Some("evil@a.example"), Some("Ann"))), 1);
-        assert_eq!(meet(&mut book, 4, &person(Some("a"), None, Some("Not Ann"))), 1);
-        assert_eq!(meet(&mut book, 5, &person(None, Some("ann@a.example"), None)), 1, "by the address that came with the id");
-        assert_eq!(meet(&mut book, 6, &bob), 2);
+        assert_eq!(resolve(&mut batch, 1, &ann), 1);
+        assert_eq!(resolve(&mut batch, 2, &bob), 2);
+        assert_eq!(resolve(&mut batch, 3, &person(Some("a"), Some("evil@a.example"), Some("Ann"))), 1);
+        assert_eq!(resolve(&mut batch, 4, &person(Some("a"), None, Some("Not Ann"))), 1);
+        assert_eq!(resolve(&mut batch, 5, &person(None, Some("ann@a.example"), None)), 1, "by the address that came with the id");
+        assert_eq!(resolve(&mut batch, 6, &bob), 2);
         let anonymous = person(None, None, Some("Bob"));
-        assert_eq!([meet(&mut book, 7, &anonymous), meet(&mut book, 8, &anonymous)], [7, 8], "a name alone is nobody");
-        let ann = &book.contacts[0];
+        assert_eq!([resolve(&mut batch, 7, &anonymous), resolve(&mut batch, 8, &anonymous)], [7, 8], "a name alone is nobody");
+        let ann = &batch.contacts[0];
         assert_eq!((ann.email.as_deref(), ann.name.as_deref(), ann.verified), (Some("ann@a.example"), None, 0));
         assert_eq!(ann.seen_at, 5);
-        assert_eq!(book.contacts.len(), 4);
+        assert_eq!(batch.contacts.len(), 4);
     }
 
     #[test]
     fn the_team_fills_gaps_and_a_signature_also_replaces() {
-        let mut book = ContactBatch::default();
-        meet(&mut book, 1, &person(Some("a"), Some("evil@a.example"), None));
-        meet(&mut book, 2, &by(Claim::Team, person(Some("a"), Some("ann@a.example"), Some("Ann"))));
-        let known = |book: &ContactBatch| {
-            (book.contacts[0].email.clone().unwrap(), book.contacts[0].name.clone().unwrap(), book.contacts[0].verified)
+        let mut batch = ContactBatch::default();
+        resolve(&mut batch, 1, &person(Some("a"), Some("evil@a.example"), None));
+        resolve(&mut batch, 2, &by(Claim::Team, person(Some("a"), Some("ann@a.example"), Some("Ann"))));
+        let known = |batch: &ContactBatch| {
+            (batch.contacts[0].email.clone().unwrap(), batch.contacts[0].name.clone().unwrap(), batch.contacts[0].verified)
         };
-        assert_eq!(known(&book), ("evil@a.example".into(), "Ann".into(), ID | NAME), "the address is still what nobody proved");
-        meet(&mut book, 3, &by(Claim::Verified, person(Some("a"), Some("ann@a.example"), None)));
-        assert_eq!(known(&book), ("ann@a.example".into(), "Ann".into(), ID | EMAIL | NAME));
+        assert_eq!(known(&batch), ("evil@a.example".into(), "Ann".into(), ID | NAME), "the address is still what nobody proved");
+        resolve(&mut batch, 3, &by(Claim::Verified, person(Some("a"), Some("ann@a.example"), None)));
+        assert_eq!(known(&batch), ("ann@a.example".into(), "Ann".into(), ID | EMAIL | NAME));
         for claim in [Claim::Unsigned, Claim::Expired, Claim::Wrong, Claim::Team] {
-            meet(&mut book, 4, &by(claim, person(Some("a"), Some("evil@a.example"), Some("Evil"))));
-            assert_eq!(known(&book), ("ann@a.example".into(), "Ann".into(), ID | EMAIL | NAME), "{claim:?}");
+            resolve(&mut batch, 4, &by(claim, person(Some("a"), Some("evil@a.example"), Some("Evil"))));
+            assert_eq!(known(&batch), ("ann@a.example".into(), "Ann".into(), ID | EMAIL | NAME), "{claim:?}");
         }
         // An older signed claim that arrives late does not overwrite a newer one.
         let mut late = by(Claim::Verified, person(Some("a"), Some("old@a.example"), None));
-        book.contacts[0].seen_at = 100;
-        book.contacts[0].learn(&late, Timestamp(50));
-        assert_eq!(known(&book).0, "ann@a.example");
+        batch.contacts[0].seen_at = 100;
+        batch.contacts[0].merge(&late, Timestamp(50));
+        assert_eq!(known(&batch).0, "ann@a.example");
         late.email = Some("new@a.example".into());
-        book.contacts[0].learn(&late, Timestamp(101));
-        assert_eq!(known(&book).0, "new@a.example");
+        batch.contacts[0].merge(&late, Timestamp(101));
+        assert_eq!(known(&batch).0, "new@a.example");
     }
 
     #[test]
@@ -280,52 +281,52 @@ mod tests {
             attributes: Some(attributes.into()),
             ..by(claim, person(Some("a"), None, None))
         };
-        let mut book = ContactBatch::default();
-        meet(&mut book, 1, &with(Claim::Unsigned, r#"{"plan":"free"}"#));
-        meet(&mut book, 2, &with(Claim::Verified, r#"{"plan":"enterprise"}"#));
-        assert_eq!((book.contacts[0].attributes.as_str(), book.contacts[0].verified), (r#"{"plan":"enterprise"}"#, ID | ATTRIBUTES));
+        let mut batch = ContactBatch::default();
+        resolve(&mut batch, 1, &with(Claim::Unsigned, r#"{"plan":"free"}"#));
+        resolve(&mut batch, 2, &with(Claim::Verified, r#"{"plan":"enterprise"}"#));
+        assert_eq!((batch.contacts[0].attributes.as_str(), batch.contacts[0].verified), (r#"{"plan":"enterprise"}"#, ID | ATTRIBUTES));
         for claim in [Claim::Unsigned, Claim::Expired, Claim::Wrong] {
-            meet(&mut book, 3, &with(claim, r#"{"plan":"fraudster"}"#));
-            assert_eq!(book.contacts[0].attributes, r#"{"plan":"enterprise"}"#, "{claim:?}");
+            resolve(&mut batch, 3, &with(claim, r#"{"plan":"fraudster"}"#));
+            assert_eq!(batch.contacts[0].attributes, r#"{"plan":"enterprise"}"#, "{claim:?}");
         }
-        let said = book.contacts[0].known().conflicting_claims(&with(Claim::Wrong, r#"{"plan":"fraudster"}"#));
-        assert_eq!(said.as_deref(), Some(r#"{"attributes":{"plan":"fraudster"}}"#), "what it said is kept apart");
-        assert_eq!(book.contacts[0].known().conflicting_claims(&with(Claim::Unsigned, r#"{"plan":"enterprise"}"#)), None);
+        let claimed = batch.contacts[0].known().conflicting_claims(&with(Claim::Wrong, r#"{"plan":"fraudster"}"#));
+        assert_eq!(claimed.as_deref(), Some(r#"{"attributes":{"plan":"fraudster"}}"#), "what it said is kept apart");
+        assert_eq!(batch.contacts[0].known().conflicting_claims(&with(Claim::Unsigned, r#"{"plan":"enterprise"}"#)), None);
     }
 
     #[test]
     fn a_signed_address_is_not_whoever_claimed_it_first() {
-        let mut book = ContactBatch::default();
-        meet(&mut book, 1, &person(Some("planted"), Some("ann@a.example"), None));
-        assert_eq!(meet(&mut book, 2, &by(Claim::Verified, person(None, Some("ann@a.example"), Some("Ann")))), 2);
-        assert_eq!(book.contacts[0].name, None);
+        let mut batch = ContactBatch::default();
+        resolve(&mut batch, 1, &person(Some("planted"), Some("ann@a.example"), None));
+        assert_eq!(resolve(&mut batch, 2, &by(Claim::Verified, person(None, Some("ann@a.example"), Some("Ann")))), 2);
+        assert_eq!(batch.contacts[0].name, None);
     }
 
     #[test]
     fn only_what_is_found_by_makes_a_contact_renamed() {
         let mut contact = ContactBatch::default();
-        meet(&mut contact, 1, &person(Some("a"), None, Some("Ann")));
+        resolve(&mut contact, 1, &person(Some("a"), None, Some("Ann")));
         let known = &mut contact.contacts[0];
-        known.learn(&person(Some("a"), None, Some("Other")), Timestamp(9));
-        known.learn(&by(Claim::Team, person(Some("a"), None, Some("Other"))), Timestamp(9));
+        known.merge(&person(Some("a"), None, Some("Other")), Timestamp(9));
+        known.merge(&by(Claim::Team, person(Some("a"), None, Some("Other"))), Timestamp(9));
         assert!(!known.is_renamed);
-        known.learn(&by(Claim::Team, person(Some("a"), Some("ann@a.example"), None)), Timestamp(9));
+        known.merge(&by(Claim::Team, person(Some("a"), Some("ann@a.example"), None)), Timestamp(9));
         assert!(known.is_renamed);
     }
 
     #[test]
     fn who_is_seen_again_soon_with_nothing_new_to_tell_is_not_written() {
-        let mut book = ContactBatch::default();
-        meet(&mut book, 1, &person(Some("a"), None, Some("Ann")));
-        let known = &mut book.contacts[0];
+        let mut batch = ContactBatch::default();
+        resolve(&mut batch, 1, &person(Some("a"), None, Some("Ann")));
+        let known = &mut batch.contacts[0];
         let hour = 1 + SEEN_MS;
-        known.learn(&person(Some("a"), Some("ann@a.example"), Some("Ann")), Timestamp(hour - 1));
+        known.merge(&person(Some("a"), Some("ann@a.example"), Some("Ann")), Timestamp(hour - 1));
         assert!(!known.is_changed, "what nobody proves is nothing new");
         known.seen_at = 1;
-        known.learn(&person(Some("a"), None, None), Timestamp(hour));
+        known.merge(&person(Some("a"), None, None), Timestamp(hour));
         assert!(known.is_changed);
         known.is_changed = false;
-        known.learn(&by(Claim::Team, person(Some("a"), Some("ann@a.example"), None)), Timestamp(hour));
+        known.merge(&by(Claim::Team, person(Some("a"), Some("ann@a.example"), None)), Timestamp(hour));
         assert!(known.is_changed, "an address is something new");
     }
 }

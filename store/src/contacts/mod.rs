@@ -62,18 +62,18 @@ impl KnownContact {
             return None;
         }
         let person = person.canonical();
-        let mut said = serde_json::Map::new();
+        let mut claims = serde_json::Map::new();
         for (name, known, value) in
             [("id", &self.external_id, &person.external_id), ("email", &self.email, &person.email), ("name", &self.name, &person.name)]
         {
             if let Some(value) = value.as_ref().filter(|_| known != value) {
-                said.insert(name.into(), value.clone().into());
+                claims.insert(name.into(), value.clone().into());
             }
         }
-        if let Some(attributes) = person.attributes.as_deref().filter(|said| *said != self.attributes) {
-            said.insert("attributes".into(), serde_json::from_str(attributes).unwrap_or_default());
+        if let Some(attributes) = person.attributes.as_deref().filter(|claims| *claims != self.attributes) {
+            claims.insert("attributes".into(), serde_json::from_str(attributes).unwrap_or_default());
         }
-        (!said.is_empty()).then(|| serde_json::Value::Object(said).to_string())
+        (!claims.is_empty()).then(|| serde_json::Value::Object(claims).to_string())
     }
 }
 
@@ -86,7 +86,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn resolve_contact(&mut self, scope: &Scope, person: &ClaimedContact, at: Timestamp) -> Result<ContactId> {
-        Ok(self.meet_one(ContactSighting { project: scope.project(), person, known: None, at }).await?.id)
+        Ok(self.resolve_sighting(ContactSighting { project: scope.project(), person, known: None, at }).await?.id)
     }
 
     /// Same as [`Tx::resolve_contact`], for a response that already has a contact: an anonymous contact becomes the person identified
@@ -115,55 +115,56 @@ impl Tx<'_> {
                 .await?;
         let same = external.is_some() && (external == person.external_id || (person.external_id.is_none() && !may_be_somebody_else));
         let anonymous = external.is_none() && email.is_none();
-        let met = ContactSighting { project: scope.project(), person, known: None, at };
-        let stays = same || (anonymous && self.known_contacts(&[met]).await?.is_empty());
-        let known = self.meet_one(ContactSighting { known: stays.then_some(current), ..met }).await?;
+        let sighting = ContactSighting { project: scope.project(), person, known: None, at };
+        let stays = same || (anonymous && self.known_contacts(&[sighting]).await?.is_empty());
+        let known = self.resolve_sighting(ContactSighting { known: stays.then_some(current), ..sighting }).await?;
         Ok((known.id, Some(known)))
     }
 
-    async fn meet_one(&mut self, met: ContactSighting<'_>) -> Result<KnownContact> {
-        let known = self.resolve_contacts(&[met]).await?.pop();
-        known.ok_or_else(|| Error::internal("contact", "met nobody"))
+    async fn resolve_sighting(&mut self, sighting: ContactSighting<'_>) -> Result<KnownContact> {
+        let known = self.resolve_contacts(&[sighting]).await?.pop();
+        known.ok_or_else(|| Error::internal("contact", "no contact for a sighting"))
     }
 
     /// Returns the contacts of several persons, as if processed one after the other.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn resolve_contacts(&mut self, met: &[ContactSighting<'_>]) -> Result<Vec<KnownContact>> {
+    pub async fn resolve_contacts(&mut self, sightings: &[ContactSighting<'_>]) -> Result<Vec<KnownContact>> {
         // Addresses from all sources are compared in canonical form.
-        let people: Vec<Cow<'_, ClaimedContact>> = met.iter().map(|met| met.person.canonical()).collect();
-        let met: Vec<ContactSighting<'_>> = met.iter().zip(&people).map(|(met, person)| ContactSighting { person, ..*met }).collect();
-        let met = met.as_slice();
+        let people: Vec<Cow<'_, ClaimedContact>> = sightings.iter().map(|sighting| sighting.person.canonical()).collect();
+        let sightings: Vec<ContactSighting<'_>> =
+            sightings.iter().zip(&people).map(|(sighting, person)| ContactSighting { person, ..*sighting }).collect();
+        let sightings = sightings.as_slice();
         for _ in 0..LOOKS {
-            let mut book = ContactBatch::of(self.known_contacts(met).await?)?;
-            let places: Vec<usize> = met.iter().map(|met| book.meet(met, || self.id())).collect();
+            let mut batch = ContactBatch::of(self.known_contacts(sightings).await?)?;
+            let places: Vec<usize> = sightings.iter().map(|sighting| batch.resolve(sighting, || self.id())).collect();
             // A fixed order, so that two transactions that insert the same people cannot deadlock.
-            let mut named: Vec<&BatchContact> = book.contacts.iter().filter(|c| c.is_new && c.external_id.is_some()).collect();
+            let mut named: Vec<&BatchContact> = batch.contacts.iter().filter(|c| c.is_new && c.external_id.is_some()).collect();
             named.sort_by_key(|c| (c.project, &c.external_id));
             if self.insert_contacts(&named).await? < named.len() {
                 // On PostgreSQL a concurrent transaction inserted one of them; the next attempt finds it.
                 continue;
             }
-            let unnamed: Vec<&BatchContact> = book.contacts.iter().filter(|c| c.is_new && c.external_id.is_none()).collect();
+            let unnamed: Vec<&BatchContact> = batch.contacts.iter().filter(|c| c.is_new && c.external_id.is_none()).collect();
             self.insert_contacts(&unnamed).await?;
-            let changed: Vec<&BatchContact> = book.contacts.iter().filter(|c| c.is_changed && !c.is_new).collect();
+            let changed: Vec<&BatchContact> = batch.contacts.iter().filter(|c| c.is_changed && !c.is_new).collect();
             self.update_contacts(&changed).await?;
             let renamed: Vec<ContactId> = changed.iter().filter(|c| c.is_renamed).map(|c| c.id).collect();
             self.record_contact_changes(&renamed).await?;
-            return Ok(places.into_iter().map(|at| book.contacts[at].known()).collect());
+            return Ok(places.into_iter().map(|at| batch.contacts[at].known()).collect());
         }
         Err(domain::DomainError::Busy(1).into())
     }
 
     /// Returns the existing contacts of these persons, locked until this transaction ends.
-    async fn known_contacts(&mut self, met: &[ContactSighting<'_>]) -> Result<Vec<ContactRow>> {
+    async fn known_contacts(&mut self, sightings: &[ContactSighting<'_>]) -> Result<Vec<ContactRow>> {
         let (mut external, mut email, mut known) = (Vec::new(), Vec::new(), Vec::new());
-        for met in met {
-            match (met.known, &met.person.external_id, &met.person.email) {
+        for sighting in sightings {
+            match (sighting.known, &sighting.person.external_id, &sighting.person.email) {
                 (Some(id), ..) => known.push(id),
-                (_, Some(value), _) => external.push(ContactKey { project: met.project, value }),
-                (_, _, Some(value)) => email.push(ContactKey { project: met.project, value }),
+                (_, Some(value), _) => external.push(ContactKey { project: sighting.project, value }),
+                (_, _, Some(value)) => email.push(ContactKey { project: sighting.project, value }),
                 (None, None, None) => {}
             }
         }

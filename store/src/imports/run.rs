@@ -15,7 +15,7 @@ use crate::{Dialect, Store, Tx, error::Result};
 /// Number of a project's files kept for a week after their import, so that it can be repeated with other columns.
 const FILES_KEPT: i64 = 5;
 
-fn known(dialect: Dialect) -> &'static str {
+fn existing_keys_sql(dialect: Dialect) -> &'static str {
     match dialect {
         // CROSS JOIN fixes the join order, from the list to the rows; the reverse scans all rows of the project for each key.
         Dialect::Sqlite => {
@@ -33,7 +33,7 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn existing_source_keys(&self, scope: &Scope, source_keys: &[&str]) -> Result<HashSet<String>> {
-        let sql = known(self.dialect());
+        let sql = existing_keys_sql(self.dialect());
         let keys: Vec<String> = sqlx::query_scalar(sql)
             .bind(scope.project().to_string())
             .bind(serde_json::to_string(source_keys)?)
@@ -145,7 +145,7 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn known_feedback(&mut self, project: ProjectId, source_keys: &[&str]) -> Result<HashSet<String>> {
-        let sql = known(self.dialect());
+        let sql = existing_keys_sql(self.dialect());
         let keys: Vec<String> =
             sqlx::query_scalar(sql).bind(project.to_string()).bind(serde_json::to_string(source_keys)?).fetch_all(self.conn()).await?;
         Ok(keys.into_iter().collect())

@@ -161,8 +161,8 @@ fn RangeForm(range: RangeView, action: String) -> impl IntoView {
 
 #[component]
 fn Sums(started: i64, finished: i64) -> impl IntoView {
-    let (begun, done) = (count(started), count(finished));
-    let completion = share(done, begun).filter(|_| begun >= MIN_ANSWERS_FOR_SCORE);
+    let (total, completed) = (count(started), count(finished));
+    let completion = share(completed, total).filter(|_| total >= MIN_ANSWERS_FOR_SCORE);
     view! {
         <dl class="facts results-sums">
             <div><dt>"Responses"</dt><dd>{started}</dd></div>

@@ -73,7 +73,7 @@ pub(super) fn QuestionCard(number: usize, view: QuestionView, started: u64) -> i
         QuestionType::Rating => average("Mean", question.kind.scale().unwrap_or((1, 5)), &id, tally).into_any(),
         QuestionType::SingleChoice => view! { <Choices tally=tally several=false /> }.into_any(),
         QuestionType::MultipleChoice => view! { <Choices tally=tally several=true /> }.into_any(),
-        QuestionType::ShortText | QuestionType::LongText | QuestionType::Email => view! { <Texts texts=texts n=n /> }.into_any(),
+        QuestionType::ShortText | QuestionType::LongText | QuestionType::Email => view! { <TextAnswers texts=texts n=n /> }.into_any(),
         QuestionType::Statement => ().into_any(),
     };
     view! {
@@ -226,7 +226,7 @@ fn BarTable(head: &'static str, rows: Vec<(String, u64)>, n: u64) -> impl IntoVi
 }
 
 #[component]
-fn Texts(texts: Vec<TextView>, n: u64) -> impl IntoView {
+fn TextAnswers(texts: Vec<TextView>, n: u64) -> impl IntoView {
     let shown = texts.len() as u64;
     view! {
         <ul class="rows result-texts">

@@ -104,7 +104,7 @@ fn how_it_fares(message: Option<MailMessageRow>) -> Option<(String, bool)> {
     }
 }
 
-fn here(console: &ConsoleRequest) -> Result<String> {
+fn page_path(console: &ConsoleRequest) -> Result<String> {
     Ok(format!("/p/{}/members", console.project()?.slug))
 }
 
@@ -132,7 +132,7 @@ pub(super) struct MembershipQuery {
 pub(super) async fn remove_page(console: ConsoleRequest, Query(about): Query<MembershipQuery>) -> PageResult {
     match id::<StaffId>(&about.staff) {
         Ok(staff) => leaving_page(&console, staff, None, StatusCode::OK, &Form::default(), FieldErrors::default()).await,
-        Err(_) => Ok(Redirect::to(&here(&console)?).into_response()),
+        Err(_) => Ok(Redirect::to(&page_path(&console)?).into_response()),
     }
 }
 
@@ -140,7 +140,7 @@ pub(super) async fn remove_page(console: ConsoleRequest, Query(about): Query<Mem
 pub(super) async fn role_page(console: ConsoleRequest, Query(about): Query<MembershipQuery>) -> PageResult {
     match (id::<StaffId>(&about.staff), about.role.parse::<Role>()) {
         (Ok(staff), Ok(role)) => leaving_page(&console, staff, Some(role), StatusCode::OK, &Form::default(), FieldErrors::default()).await,
-        _ => Ok(Redirect::to(&here(&console)?).into_response()),
+        _ => Ok(Redirect::to(&page_path(&console)?).into_response()),
     }
 }
 
@@ -220,8 +220,8 @@ async fn asks_first(console: &ConsoleRequest, scope: &Scope, form: &Form, staff:
         return Ok(None);
     }
     let page = match to {
-        None => format!("{}/remove?staff={staff}", here(console)?),
-        Some(role) => format!("{}/role?staff={staff}&role={role}", here(console)?),
+        None => format!("{}/remove?staff={staff}", page_path(console)?),
+        Some(role) => format!("{}/role?staff={staff}&role={role}", page_path(console)?),
     };
     Ok(Some(Redirect::to(&page).into_response()))
 }
@@ -243,7 +243,7 @@ pub(super) async fn invite(console: ConsoleRequest, BaseUrl(base): BaseUrl, form
         }
         Ok(CreatedInvitation { token: None, .. }) => {
             let text = "This invitation was already created, and its link was shown once. If you lost it, revoke the invitation and create another one.";
-            Ok(console.redirect(&here(&console)?, &Flash { message: text.into(), is_error: true, undo: None }))
+            Ok(console.redirect(&page_path(&console)?, &Flash { message: text.into(), is_error: true, undo: None }))
         }
         Err(Error::Domain(domain::DomainError::Invalid(errors))) => {
             let extra = MembersPageState {
@@ -280,7 +280,7 @@ pub(super) async fn change_role(console: ConsoleRequest, form: Form) -> PageResu
         return Ok(page);
     }
     match members::change_role(&console.app, &scope, staff, role, decisions(&form)?).await {
-        Ok(settled) => Ok(console.redirect_with_message(&here(&console)?, &format!("Role changed.{}", settled.sentence()))),
+        Ok(settled) => Ok(console.redirect_with_message(&page_path(&console)?, &format!("Role changed.{}", settled.sentence()))),
         Err(error) => refused(&console, &scope, (staff, Some(role), &form), error).await,
     }
 }
@@ -301,9 +301,11 @@ pub(super) async fn remove(console: ConsoleRequest, form: Form) -> PageResult {
             let ended = settled.sentence();
             let limits = if ended.is_empty() { "" } else { " Undo restores only the membership." };
             let message = format!("Member removed.{ended}{limits}");
-            let undo =
-                Undo { url: format!("{}/restore", here(&console)?), fields: members::restore_fields(&console.app, &scope, staff, role)? };
-            Ok(console.redirect(&here(&console)?, &Flash { message, is_error: false, undo: Some(undo) }))
+            let undo = Undo {
+                url: format!("{}/restore", page_path(&console)?),
+                fields: members::restore_fields(&console.app, &scope, staff, role)?,
+            };
+            Ok(console.redirect(&page_path(&console)?, &Flash { message, is_error: false, undo: Some(undo) }))
         }
         Err(error) => refused(&console, &scope, (staff, None, &form), error).await,
     }
@@ -315,7 +317,7 @@ pub(super) async fn restore(console: ConsoleRequest, form: Form) -> PageResult {
     form.idempotency_key()?;
     let (staff, role) = (id::<StaffId>(form.get("staff"))?, form.get("role").parse::<Role>()?);
     members::restore(&console.app, &scope, staff, role, id(form.get("until"))?, form.get("proof")).await?;
-    Ok(console.redirect_with_message(&here(&console)?, "Member restored. What was revoked stays revoked."))
+    Ok(console.redirect_with_message(&page_path(&console)?, "Member restored. What was revoked stays revoked."))
 }
 
 /// `POST /p/{slug}/members/revoke`.
@@ -323,5 +325,5 @@ pub(super) async fn revoke(console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(Role::Admin)?;
     form.idempotency_key()?;
     invitations::revoke(&console.app, &scope, id::<InvitationId>(form.get("invitation"))?).await?;
-    Ok(console.redirect_with_message(&here(&console)?, "Invitation revoked."))
+    Ok(console.redirect_with_message(&page_path(&console)?, "Invitation revoked."))
 }

@@ -73,7 +73,7 @@ pub(super) async fn sign_in(
     form: Form,
 ) -> PageResult {
     form.idempotency_key()?;
-    let known = cookies::sent(&app, &headers, DEVICE);
+    let known = cookies::value(&app, &headers, DEVICE);
     let (email, next) = (form.get("email"), safe_redirect_path(form.get("next")));
     let refused = match use_case::sign_in(&app, email, form.get("password"), address.bucket(), known).await {
         Ok(staff) => {

@@ -261,7 +261,8 @@ pub struct NewLink {
 
 /// The linked item and feedback.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Linked {
+#[schema(as = Linked)]
+pub struct LinkedPair {
     item_id: Uuid,
     feedback_id: Uuid,
     /// Whether the link is new.
@@ -274,7 +275,7 @@ pub struct Linked {
 #[utoipa::path(put, path = "/api/v1/backlog/{item_id}/links/{feedback_id}", operation_id = "link_feedback", tag = "Backlog",
     request_body = Option<NewLink>,
     params(("item_id" = Uuid, Path, description = "The item."), ("feedback_id" = Uuid, Path, description = "The feedback.")),
-    responses((status = 200, description = "The link exists.", body = Linked)))]
+    responses((status = 200, description = "The link exists.", body = LinkedPair)))]
 pub async fn link_feedback(
     State(app): State<AppState>,
     PathIds([id, feedback]): PathIds<2>,
@@ -286,7 +287,7 @@ pub async fn link_feedback(
         let item = find(&app, &scope, id).await?;
         let quoting = LinkInput { quote: body.quote.unwrap_or_default(), importance: body.importance.into() };
         let linked = service::backlog::link(&app, &scope, FeedbackId(feedback), item.number, quoting).await?;
-        Ok(WriteOutcome::changed(&Linked { item_id: id, feedback_id: feedback, is_new: linked.is_new })?)
+        Ok(WriteOutcome::changed(&LinkedPair { item_id: id, feedback_id: feedback, is_new: linked.is_new })?)
     })
     .await
 }

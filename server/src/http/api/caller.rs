@@ -110,9 +110,9 @@ pub async fn identify(State(app): State<AppState>, address: ClientAddress, mut r
     };
     tell_limits(response.headers_mut(), standing);
     // Personal data: cached only by this program, and revalidated each time, unless the handler is stricter.
-    let kept = reads && matches!(response.status(), StatusCode::OK | StatusCode::NOT_MODIFIED);
-    let keeping = if kept { "private, no-cache" } else { "no-store" };
-    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(keeping));
+    let is_cacheable = reads && matches!(response.status(), StatusCode::OK | StatusCode::NOT_MODIFIED);
+    let cache_control = if is_cacheable { "private, no-cache" } else { "no-store" };
+    response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(cache_control));
     response
 }
 

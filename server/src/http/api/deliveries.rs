@@ -243,7 +243,8 @@ pub async fn retry_delivery(
 
 /// How many deliveries are sent again.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Retried {
+#[schema(as = Retried)]
+pub struct RetriedDeliveries {
     #[schema(minimum = 0)]
     deliveries: u64,
 }
@@ -253,7 +254,7 @@ pub struct Retried {
 /// Refused with 409 while the webhook is off.
 #[utoipa::path(post, path = "/api/v1/webhooks/{webhook_id}/retry", operation_id = "retry_deliveries", tag = "Webhooks",
     params(("webhook_id" = Uuid, Path, description = "The webhook.")),
-    responses((status = 200, description = "They are pending now.", body = Retried)))]
+    responses((status = 200, description = "They are pending now.", body = RetriedDeliveries)))]
 pub async fn retry_deliveries(
     State(app): State<AppState>,
     PathIds([id]): PathIds<1>,
@@ -263,7 +264,7 @@ pub async fn retry_deliveries(
     let (scope, key) = (sent.caller.scope(Role::Admin)?, use_case_key(&sent)?);
     write_outcome::idempotent(&app, &sent, async {
         let deliveries = service::webhooks::send_again(&app, &scope, &key, EndpointId(id), None).await?;
-        Ok(WriteOutcome::changed(&Retried { deliveries })?)
+        Ok(WriteOutcome::changed(&RetriedDeliveries { deliveries })?)
     })
     .await
 }

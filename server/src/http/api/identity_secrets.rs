@@ -125,9 +125,9 @@ pub async fn create_identity_secret(State(app): State<AppState>, sent: WriteRequ
                 "This secret was already created, and its value is lost. Retire it and create another one with a new Idempotency-Key.";
             return Err(Refusal::Conflict(why.into()).into());
         };
-        let kept = IdentitySecretWithValue { secret: one(&app, &scope, id.0).await?, value: None };
-        let first = IdentitySecretWithValue { secret: kept.secret.clone(), value: Some(value) };
-        Ok(WriteOutcome::created(format!("/api/v1/identity-secrets/{}", kept.secret.id), &kept)?.shown_once(&first)?)
+        let stored = IdentitySecretWithValue { secret: one(&app, &scope, id.0).await?, value: None };
+        let first = IdentitySecretWithValue { secret: stored.secret.clone(), value: Some(value) };
+        Ok(WriteOutcome::created(format!("/api/v1/identity-secrets/{}", stored.secret.id), &stored)?.shown_once(&first)?)
     })
     .await
 }

@@ -135,10 +135,10 @@ pub async fn create_invitation(
     write_outcome::idempotent(&app, &sent, async {
         let email = body.email.as_deref().unwrap_or_default();
         let CreatedInvitation { id, token, .. } = invitations::create(&app, &scope, body.role.into(), email, &key).await?;
-        let kept = InvitationWithLink { invitation: one(&app, &scope, id).await?, link: None };
+        let stored = InvitationWithLink { invitation: one(&app, &scope, id).await?, link: None };
         let link = token.map(|token| format!("{base}/invite/{token}"));
-        let first = InvitationWithLink { invitation: kept.invitation.clone(), link };
-        Ok(WriteOutcome::created(format!("/api/v1/invitations/{id}"), &kept)?.shown_once(&first)?)
+        let first = InvitationWithLink { invitation: stored.invitation.clone(), link };
+        Ok(WriteOutcome::created(format!("/api/v1/invitations/{id}"), &stored)?.shown_once(&first)?)
     })
     .await
 }

@@ -333,14 +333,14 @@ pub async fn create_response(
         };
         all_fits(errors)?;
         let submission = ResponseInput { pairs, finished, context, ..ResponseInput::default() };
-        let begun = responses::begin(&app, &target, &key, &submission).await.map_err(|error: Error| {
+        let receipt = responses::begin(&app, &target, &key, &submission).await.map_err(|error: Error| {
             // An error of a question belongs to its answer; a missing answer belongs to the list.
             ApiRejection::from(error).at(|question| match answers.iter().position(|answer| answer.question_id == question) {
                 Some(at) => format!("/answers/{at}"),
                 None => "/answers".to_owned(),
             })
         })?;
-        Ok(WriteOutcome::created(format!("/api/v1/responses/{}", begun.id), &one(&app, &scope, begun.id).await?)?)
+        Ok(WriteOutcome::created(format!("/api/v1/responses/{}", receipt.id), &one(&app, &scope, receipt.id).await?)?)
     })
     .await
 }

@@ -142,14 +142,14 @@ pub async fn renew_ticket_link(
     let (scope, key, ticket) = (sent.caller.scope(Role::Triager)?, use_case_key(&sent)?, TicketId(id));
     write_outcome::idempotent(&app, &sent, async {
         let generation = tickets::renew_link(&app, &scope, ticket, &key, body.show).await?;
-        let kept = TicketLink { ticket_id: id, link: None };
-        let done = WriteOutcome::changed(&kept)?;
+        let stored = TicketLink { ticket_id: id, link: None };
+        let done = WriteOutcome::changed(&stored)?;
         if !body.show {
             return Ok(done);
         }
         let project = app.store.project_by_id(scope.project()).await?.ok_or(Refusal::NotFound)?;
         let link = format!("{base}/p/{}/t/{}", project.slug, tickets::link_token(&app, ticket, generation)?);
-        Ok(done.shown_once(&TicketLink { link: Some(link), ..kept })?)
+        Ok(done.shown_once(&TicketLink { link: Some(link), ..stored })?)
     })
     .await
 }

@@ -182,9 +182,9 @@ pub fn reused() -> ApiRejection {
 }
 
 /// What is known about an idempotency key.
-enum Earlier {
+enum KeyState {
     /// This request is the first with the key, which is claimed now.
-    None,
+    First,
     /// An earlier request has no stored response: it was refused, was interrupted, or is still running.
     Unknown,
     /// The response to an earlier request.
@@ -192,31 +192,31 @@ enum Earlier {
 }
 
 /// Claims a key, together with the request's fingerprint.
-async fn earlier<T>(app: &App, sent: &WriteRequest<T>, key: &str) -> ApiHandlerResult<Earlier> {
+async fn claim_key<T>(app: &App, sent: &WriteRequest<T>, key: &str) -> ApiHandlerResult<KeyState> {
     let scope = IdempotencyScope::ApiRequest(sent.caller.key.id);
     let claim = FirstOutcome::of(StoredOutcome { fingerprint: sent.fingerprint.clone(), written: None });
     let once = IdempotentWrite::program(&scope, key, Fingerprint::of([&sent.fingerprint]));
     let claimed: Result<FirstOutcome<StoredOutcome>> =
         app.store.write_idempotent(once, app.now(), move |_| Box::pin(async move { Ok(claim) })).await;
-    let kept = match claimed {
+    let stored = match claimed {
         Err(Error::Domain(Refusal::KeyReused)) => return Err(reused()),
         claimed => claimed?,
     };
     // A key stored before fingerprints had their own column.
-    if kept.value.fingerprint != sent.fingerprint {
+    if stored.value.fingerprint != sent.fingerprint {
         return Err(reused());
     }
-    Ok(match kept.value.written {
-        Some(written) => Earlier::Written(written),
-        None if kept.is_first => Earlier::None,
-        None => Earlier::Unknown,
+    Ok(match stored.value.written {
+        Some(written) => KeyState::Written(written),
+        None if stored.is_first => KeyState::First,
+        None => KeyState::Unknown,
     })
 }
 
 /// Stores the response to a claimed key.
-async fn keep<T>(app: &App, sent: &WriteRequest<T>, key: &str, written: &WriteOutcome) -> ApiHandlerResult<()> {
-    let kept = StoredOutcome { fingerprint: sent.fingerprint.clone(), written: Some(written.clone()) };
-    let outcome = serde_json::to_string(&kept).map_err(service::error::Error::from)?;
+async fn store_response<T>(app: &App, sent: &WriteRequest<T>, key: &str, written: &WriteOutcome) -> ApiHandlerResult<()> {
+    let stored = StoredOutcome { fingerprint: sent.fingerprint.clone(), written: Some(written.clone()) };
+    let outcome = serde_json::to_string(&stored).map_err(service::error::Error::from)?;
     let place = ScopedKey::new(&IdempotencyScope::ApiRequest(sent.caller.key.id), key);
     let keeping = app.store.write(move |tx| Box::pin(async move { tx.replace_outcome(&place, &outcome).await })).await;
     if let Err(error) = keeping {
@@ -245,11 +245,11 @@ pub async fn idempotent<T>(
     work: impl Future<Output = ApiHandlerResult<WriteOutcome>> + Send,
 ) -> ApiHandlerResult {
     let Some(key) = sent.once.as_deref() else { return Ok(work.await?.into_response()) };
-    if let Earlier::Written(written) = earlier(app, sent, key).await? {
+    if let KeyState::Written(written) = claim_key(app, sent, key).await? {
         return Ok(replayed(written));
     }
     let written = work.await?;
-    keep(app, sent, key, &written).await?;
+    store_response(app, sent, key, &written).await?;
     Ok(written.into_response())
 }
 
@@ -268,14 +268,14 @@ pub async fn to_completion(
     let app = app.clone();
     let done = tokio::spawn(async move {
         let key = sent.once()?;
-        match earlier(&app, &sent, key).await? {
-            Earlier::None => {}
-            Earlier::Unknown => return Err(unanswered()),
-            Earlier::Written(written) => return Ok(replayed(written)),
+        match claim_key(&app, &sent, key).await? {
+            KeyState::First => {}
+            KeyState::Unknown => return Err(unanswered()),
+            KeyState::Written(written) => return Ok(replayed(written)),
         }
         match work.await {
             Ok(written) => {
-                keep(&app, &sent, key, &written).await?;
+                store_response(&app, &sent, key, &written).await?;
                 Ok(written.into_response())
             }
             Err(refusal) => {

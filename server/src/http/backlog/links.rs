@@ -129,8 +129,8 @@ async fn link_page(console: ConsoleRequest, Path((_, id)): Path<(String, String)
 
 async fn standalone_panel(console: &ConsoleRequest, scope: &Scope, feedback: &Feedback, back: &str, query: &str) -> Result<LinkPanelView> {
     let slug = &console.project()?.slug;
-    let kept = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", back).finish();
-    let here = format!("/p/{slug}/feedback/{}/link?{kept}", feedback.id);
+    let return_query = url::form_urlencoded::Serializer::new(String::new()).append_pair("return_to", back).finish();
+    let here = format!("/p/{slug}/feedback/{}/link?{return_query}", feedback.id);
     link_panel(console, scope, &LinkPanelRequest { feedback, here: &here, return_to: back, query }).await
 }
 

@@ -134,16 +134,16 @@ pub async fn bulk(console: ConsoleRequest, form: Form) -> PageResult {
     };
     let outcome = match result {
         Ok(outcome) => outcome,
-        Err(Error::Domain(Refusal::Invalid(errors))) => return Ok(sorry(&console, &form, None, &sentences(&errors))?),
-        Err(Error::Domain(Refusal::Conflict(why))) => return Ok(sorry(&console, &form, None, &why)?),
+        Err(Error::Domain(Refusal::Invalid(errors))) => return Ok(redirect_with_error(&console, &form, None, &sentences(&errors))?),
+        Err(Error::Domain(Refusal::Conflict(why))) => return Ok(redirect_with_error(&console, &form, None, &why)?),
         Err(Error::Domain(Refusal::SearchUnavailable)) => {
             let why = "The search index is not up to date, so nothing was changed. Select the items of one page, or try again in a moment.";
-            return Ok(sorry(&console, &form, None, why)?);
+            return Ok(redirect_with_error(&console, &form, None, why)?);
         }
         Err(error) => return Err(error.into()),
     };
     if outcome.changed + outcome.same + outcome.conflicts.len() == 0 {
-        return Ok(sorry(&console, &form, None, "Nothing matches this search anymore.")?);
+        return Ok(redirect_with_error(&console, &form, None, "Nothing matches this search anymore.")?);
     }
     let left = match outcome.conflicts.as_slice() {
         [] => String::new(),
@@ -174,14 +174,14 @@ pub async fn undo(console: ConsoleRequest, form: Form) -> PageResult {
         Ok(outcome) if outcome.conflicts.is_empty() => Ok(back(&console, &form, None, "Undone.", None).await?),
         Ok(outcome) => {
             // The message goes into a cookie of limited size, so only a few conflicts are listed.
-            let (kept, more) = outcome.conflicts.split_at(outcome.conflicts.len().min(3));
+            let (listed, more) = outcome.conflicts.split_at(outcome.conflicts.len().min(3));
             let more = if more.is_empty() { String::new() } else { format!(" And {} more.", thousands(more.len())) };
             let message =
-                format!("Undone for {}. Skipped because they changed since: {}{more}", thousands(outcome.changed), kept.join(" "));
+                format!("Undone for {}. Skipped because they changed since: {}{more}", thousands(outcome.changed), listed.join(" "));
             Ok(back(&console, &form, None, &message, None).await?)
         }
-        Err(Error::Domain(Refusal::Conflict(why))) => Ok(sorry(&console, &form, None, &why)?),
-        Err(Error::Domain(Refusal::NotFound)) => Ok(sorry(&console, &form, None, "There is nothing left to undo.")?),
+        Err(Error::Domain(Refusal::Conflict(why))) => Ok(redirect_with_error(&console, &form, None, &why)?),
+        Err(Error::Domain(Refusal::NotFound)) => Ok(redirect_with_error(&console, &form, None, "There is nothing left to undo.")?),
         Err(error) => Err(error.into()),
     }
 }
@@ -194,7 +194,7 @@ async fn one(console: &ConsoleRequest, id: &str, form: &Form, edit: FeedbackEdit
     match triage::edit(&console.app, &scope, &[ItemVersion { id, version }], edit).await {
         Ok(outcome) if outcome.changed == 0 => Ok(back(console, form, Some(id), "No change: it already had this value.", None).await?),
         Ok(outcome) => Ok(back(console, form, Some(id), message, Some(&outcome)).await?),
-        Err(Error::Domain(Refusal::Conflict(why))) => Ok(sorry(console, form, Some(id), &why)?),
+        Err(Error::Domain(Refusal::Conflict(why))) => Ok(redirect_with_error(console, form, Some(id), &why)?),
         Err(Error::Domain(Refusal::Invalid(errors))) if is_tags => {
             let refused =
                 RejectedItemForm { errors, tag: form.get("add"), status: StatusCode::UNPROCESSABLE_ENTITY, ..RejectedItemForm::default() };

@@ -96,7 +96,7 @@ impl EventListener {
                             return None;
                         }
                         let id = format!("{}.{}", arrived.at.tx, arrived.at.seq);
-                        return Some(self.tell(&arrived).await.id(id));
+                        return Some(self.event_for(&arrived).await.id(id));
                     }
                     Ok(_) => {}
                     Err(RecvError::Lagged(_)) => return Some(Event::default().event("resync").data("behind")),
@@ -113,7 +113,7 @@ impl EventListener {
         }
     }
 
-    async fn tell(&self, arrived: &NewlySearchable) -> Event {
+    async fn event_for(&self, arrived: &NewlySearchable) -> Event {
         if arrived.feedback.len() > MOST {
             return Event::default().event("resync").data("many");
         }

@@ -47,7 +47,6 @@ pub async fn show(console: ConsoleRequest, Query(params): Query<InboxParams>) ->
 /// The inbox; `refused` is a rejected form of the open item.
 pub(super) async fn answer(console: &ConsoleRequest, params: InboxParams, refused: Option<RejectedItemForm<'_>>) -> Result<Response> {
     let scope = console.scope(Role::Viewer)?;
-    let can_triage = scope.require(Role::Triager).is_ok();
     let slug = console.project()?.slug.clone();
     let mut params = params;
     params.q = params.q.trim().to_owned();
@@ -81,7 +80,7 @@ pub(super) async fn answer(console: &ConsoleRequest, params: InboxParams, refuse
     if let (Some(refused), Some(detail)) = (refused, &mut detail) {
         refused.put_on(detail);
     }
-    let list = ListView { bulk, ..list_view(console, &scope, &slug, &params, &query, page, &names, can_triage).await? };
+    let list = ListView { bulk, ..list_view(console, &scope, &params, &query, page, &names).await? };
     let status = was_refused.unwrap_or(if parsed.is_err() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK });
     let view = InboxView { slug, search, list, detail };
     Ok(console.page_with(status, "Inbox", Nav::Inbox, move || view! { <InboxPage view=view /> }))
@@ -179,17 +178,16 @@ fn facet_view(
     (!values.is_empty()).then(|| FacetView { label: facet.field.label(), values })
 }
 
-#[expect(clippy::too_many_arguments, reason = "the pieces of one page")]
 async fn list_view(
     console: &ConsoleRequest,
     scope: &Scope,
-    slug: &str,
     params: &InboxParams,
     query: &TriageQuery,
     page: Option<FeedbackPage>,
     names: &DisplayNames,
-    can_triage: bool,
 ) -> Result<ListView> {
+    let slug = console.project()?.slug.as_str();
+    let can_triage = scope.require(Role::Triager).is_ok();
     let present = console.present();
     let understood = page.is_some();
     let page = page.unwrap_or_default();

@@ -29,7 +29,7 @@ pub(super) async fn back(
 }
 
 /// Redirects back with the reason why nothing was changed.
-pub(super) fn sorry(console: &ConsoleRequest, form: &Form, on: Option<FeedbackId>, why: &str) -> Result<Response> {
+pub(super) fn redirect_with_error(console: &ConsoleRequest, form: &Form, on: Option<FeedbackId>, why: &str) -> Result<Response> {
     let flash = Flash { message: why.to_owned(), is_error: true, undo: None };
     Ok(console.redirect(&target(console, form, on)?, &flash))
 }

@@ -22,7 +22,7 @@ use service::{
 use super::{
     detail::RejectedItemForm,
     item,
-    redirects::{INDEX_WAIT, back, sorry, target},
+    redirects::{INDEX_WAIT, back, redirect_with_error, target},
 };
 use crate::http::{
     address::BaseUrl,
@@ -69,7 +69,7 @@ pub async fn priority(console: ConsoleRequest, Path((slug, id)): Path<(String, S
         .ok_or_else(|| Refusal::field("priority", "unknown", "Choose low, normal, high or urgent."))?;
     let done = match tickets::change_priority(&console.app, &scope, ticket.id, to, Some(form.version()?)).await {
         Ok(done) => done,
-        Err(Error::Domain(Refusal::Conflict(why))) => return Ok(sorry(&console, &form, Some(id), &why)?),
+        Err(Error::Domain(Refusal::Conflict(why))) => return Ok(redirect_with_error(&console, &form, Some(id), &why)?),
         Err(error) => return Err(error.into()),
     };
     let Some(done) = done else { return Ok(back(&console, &form, Some(id), "No change: it already had this value.", None).await?) };
@@ -122,7 +122,7 @@ pub async fn new_link(console: ConsoleRequest, BaseUrl(base): BaseUrl, Path((slu
     let (key, shown) = (form.idempotency_key()?, form.get("do") == "show");
     let generation = match tickets::renew_link(&console.app, &scope, ticket.id, key, shown).await {
         Ok(generation) => generation,
-        Err(Error::Domain(Refusal::Conflict(why))) => return Ok(sorry(&console, &form, Some(id), &why)?),
+        Err(Error::Domain(Refusal::Conflict(why))) => return Ok(redirect_with_error(&console, &form, Some(id), &why)?),
         Err(error) => return Err(error.into()),
     };
     if !shown {

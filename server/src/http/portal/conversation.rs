@@ -21,8 +21,8 @@ use service::{
 
 use super::{
     pages::page,
-    post::{MessageChecks, PortalFormState, PostedMessage, after, loses_files, ready, told, wanted},
-    visit::{PortalRequest, named},
+    post::{MessageChecks, PortalFormState, PostedMessage, check_post, file_policy, loses_files, post_refusal, with_retry_after},
+    visit::{PortalRequest, project_of},
 };
 use crate::http::{
     address::{BaseUrl, ClientAddress},
@@ -38,7 +38,7 @@ const PAGE_BYTES: usize = 100_000;
 
 async fn find(app: &App, slug: &str, token: &str) -> Result<(Project, Ticket)> {
     // Conversations continue even if the portal accepts no new tickets.
-    let project = named(app, slug).await?;
+    let project = project_of(app, slug).await?;
     let ticket = tickets::by_token(app, &project, token).await?;
     Ok((project, ticket))
 }
@@ -182,14 +182,14 @@ pub async fn answer(
 ) -> PageResult {
     let counted = app.limits.address(address.bucket(), app.now()).await;
     let (project, ticket) = find(&app, &slug, &token).await?;
-    let mut got = receive(&room, body, wanted(&app, &project, address, &counted).await?).await;
+    let mut got = receive(&room, body, file_policy(&app, &project, address, &counted).await?).await;
     let look = visit.look(&project, Some(ticket.language.as_str()));
     let words = texts::of(look.texts.code);
     let place = ticket.id.to_string();
     let said = MessageChecks { faults: check_message(got.form.get("message"), true).err(), is_suspicious: false };
-    let (key, status, error) = match ready(&app, &visit, &project, (&place, address), counted, said, &mut got).await {
-        Ok(PostedMessage { key, files, kept, quota }) => {
-            let addition = RequesterReply { body: got.form.get("message").to_owned(), files, kept };
+    let (key, status, error) = match check_post(&app, &visit, &project, (&place, address), counted, said, &mut got).await {
+        Ok(PostedMessage { key, files, pending_files, quota }) => {
+            let addition = RequesterReply { body: got.form.get("message").to_owned(), files, kept: pending_files };
             match tickets::requester_reply(&app, &project, ticket.id, &key, addition).await {
                 Ok(()) => {
                     quota.spend();
@@ -201,11 +201,11 @@ pub async fn answer(
         Err((status, error)) => (got.form.idempotency_key().ok().map(ToOwned::to_owned), status, error),
     };
     let mut back = PortalFormState { form: std::mem::take(&mut got.form), key, ..PortalFormState::default() };
-    let (status, pause) = told(status, &error, &look, words, &mut back);
+    let (status, pause) = post_refusal(status, &error, &look, words, &mut back);
     if got.had_files && loses_files(&error) {
         back.errors.add("files", "choose_again", words.choose_again);
     }
-    Ok(after(conversation_page(&app, &visit, &base, (&project, ticket), status, back).await?, pause))
+    Ok(with_retry_after(conversation_page(&app, &visit, &base, (&project, ticket), status, back).await?, pause))
 }
 
 async fn turn(app: &App, path: (String, String), address: ClientAddress, visit: &PortalRequest, close: bool) -> Result<Response> {

@@ -92,7 +92,7 @@ fn refusal(
     (status.unwrap_or(own), after)
 }
 
-pub(super) fn after(mut response: Response, seconds: Option<u64>) -> Response {
+pub(super) fn with_retry_after(mut response: Response, seconds: Option<u64>) -> Response {
     if let Some(seconds) = seconds {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -100,7 +100,7 @@ pub(super) fn after(mut response: Response, seconds: Option<u64>) -> Response {
 }
 
 /// Decides whether to keep files before they arrive: a rate-limited sender gets only the text back, and their files take no memory.
-pub(super) async fn wanted(app: &App, project: &Project, address: ClientAddress, counted: &Result<()>) -> Result<FilePolicy> {
+pub(super) async fn file_policy(app: &App, project: &Project, address: ClientAddress, counted: &Result<()>) -> Result<FilePolicy> {
     if counted.is_err() {
         return Ok(FilePolicy::Ignored);
     }
@@ -113,7 +113,7 @@ pub(super) struct PostedMessage<'a> {
     pub(super) key: String,
     pub(super) files: Vec<NewAttachment>,
     /// Files held from earlier attempts that belong to the message.
-    pub(super) kept: Vec<AttachmentId>,
+    pub(super) pending_files: Vec<AttachmentId>,
     pub(super) quota: SubmissionQuota<'a>,
 }
 
@@ -127,7 +127,7 @@ pub(super) struct MessageChecks {
 
 /// Runs all checks of a post, cheap ones first: images are decoded only for a form that would otherwise be accepted, or that does not look
 /// automated and is shown again.
-pub(super) async fn ready<'a>(
+pub(super) async fn check_post<'a>(
     app: &'a App,
     visit: &PortalRequest,
     project: &Project,
@@ -168,7 +168,7 @@ pub(super) async fn ready<'a>(
     let had_files = got.files.count() > 0;
     let files = std::mem::take(&mut got.files).prepare(app, payer).await;
     let refused = match (words.faults, files) {
-        (None, Ok(files)) => return Ok(PostedMessage { key, files, kept: keep, quota }),
+        (None, Ok(files)) => return Ok(PostedMessage { key, files, pending_files: keep, quota }),
         (Some(faults), Ok(files)) => {
             let is_held = tickets::store_pending_files(app, payer, project, &form, files).await;
             is_held.map(|is_held| choose_again(faults, had_files && !is_held).into()).unwrap_or_else(|error| error)
@@ -207,8 +207,8 @@ fn status_of(error: &Error) -> Option<StatusCode> {
     errors.0.iter().any(|error| error.code == "files_later").then_some(StatusCode::TOO_MANY_REQUESTS)
 }
 
-/// As [`refusal`], also for the special refusals of [`ready`].
-pub(super) fn told(
+/// As [`refusal`], also for the special refusals of [`check_post`].
+pub(super) fn post_refusal(
     status: Option<StatusCode>,
     error: &Error,
     look: &RespondentPageContext,

@@ -19,7 +19,7 @@ use service::{
 
 use super::{
     pages::{page, secret},
-    post::{MessageChecks, PortalFormState, PostedMessage, after, loses_files, ready, told, wanted},
+    post::{MessageChecks, PortalFormState, PostedMessage, check_post, file_policy, loses_files, post_refusal, with_retry_after},
     visit::{PortalQuery, PortalRequest, project},
 };
 use crate::http::{
@@ -80,7 +80,7 @@ pub async fn submit(
     // Counted before any look-up. Over the limit, only the form is shown again with its text.
     let counted = app.limits.address(address.bucket(), app.now()).await;
     let project = project(&app, &slug).await?;
-    let mut got = receive(&room, body, wanted(&app, &project, address, &counted).await?).await;
+    let mut got = receive(&room, body, file_policy(&app, &project, address, &counted).await?).await;
     let lang = got.form.get("lang").to_owned();
     let look = visit.look(&project, Some(&lang).filter(|l| !l.is_empty()).map(String::as_str));
     let words = texts::of(look.texts.code);
@@ -91,9 +91,9 @@ pub async fn submit(
         faults: ticket.clone().checked().err().map(Refusal::Invalid),
         is_suspicious: signals.honeypot || signals.forged_start,
     };
-    let posted = ready(&app, &visit, &project, ("new", address), counted, said, &mut got).await;
+    let posted = check_post(&app, &visit, &project, ("new", address), counted, said, &mut got).await;
     let (key, status, error) = match posted {
-        Ok(PostedMessage { key, files, kept, quota }) => {
+        Ok(PostedMessage { key, files, pending_files, quota }) => {
             let find =
                 |name: &str| carried(&PortalQuery::default(), &got.form).into_iter().find(|(n, _)| *n == name).map(|(_, value)| value);
             let context = TicketContext {
@@ -111,7 +111,7 @@ pub async fn submit(
                     counted => counted.is_err(),
                 },
             };
-            let submission = TicketSubmission { ticket, files, kept, signals: Some(signals), context, without_email };
+            let submission = TicketSubmission { ticket, files, kept: pending_files, signals: Some(signals), context, without_email };
             match tickets::submit(&app, &project, &key, submission).await {
                 Ok(made) => {
                     quota.spend();
@@ -131,9 +131,9 @@ pub async fn submit(
         Err((status, error)) => (got.form.idempotency_key().ok().map(ToOwned::to_owned), status, error),
     };
     let mut back = PortalFormState { form: std::mem::take(&mut got.form), key, ..PortalFormState::default() };
-    let (status, pause) = told(status, &error, &look, words, &mut back);
+    let (status, pause) = post_refusal(status, &error, &look, words, &mut back);
     if got.had_files && loses_files(&error) {
         back.errors.add("files", "choose_again", words.choose_again);
     }
-    Ok(after(form_page(&app, &visit, &project, status, back).await?, pause))
+    Ok(with_retry_after(form_page(&app, &visit, &project, status, back).await?, pause))
 }

@@ -78,12 +78,12 @@ impl PortalRequest {
 /// # Errors
 /// Not found, also if the portal is off.
 pub async fn project(app: &App, slug: &str) -> Result<Project> {
-    let project = named(app, slug).await?;
+    let project = project_of(app, slug).await?;
     if project.portal { Ok(project) } else { Err(Refusal::NotFound.into()) }
 }
 
 /// The project with a slug, whether or not its portal accepts new tickets.
-pub(super) async fn named(app: &App, slug: &str) -> Result<Project> {
+pub(super) async fn project_of(app: &App, slug: &str) -> Result<Project> {
     // Text that cannot be a slug is not looked up: PostgreSQL fails on NUL.
     if !slug.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(Refusal::NotFound.into());

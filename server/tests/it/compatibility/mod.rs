@@ -79,16 +79,16 @@ async fn programs_written_for_a_release_still_work() {
     );
     let decided: Decided = toml::from_str(&fs::read_to_string(home().join("breaks.toml")).unwrap()).unwrap();
     let mut all = Vec::new();
-    let mut told = String::new();
+    let mut report_text = String::new();
     for (name, document) in &promised {
         let found = breaks(document, &now);
         let (open, _) = undecided(&found, &decided);
         if !open.is_empty() {
-            told.push_str(&format!("\nThe API breaks programs written for {name}:\n{}", report(open)));
+            report_text.push_str(&format!("\nThe API breaks programs written for {name}:\n{}", report(open)));
         }
         all.extend(found);
     }
-    assert!(told.is_empty(), "{told}\nIf this is deliberate, see “The contract of the API” in CONTRIBUTING.md.");
+    assert!(report_text.is_empty(), "{report_text}\nIf this is deliberate, see “The contract of the API” in CONTRIBUTING.md.");
     let (_, idle) = undecided(&all, &decided);
     assert!(idle.is_empty(), "docs/openapi/breaks.toml: no break needs these, or they give no reason: {idle:#?}");
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use clap::CommandFactory;
 
-use super::Kept;
+use super::SnapshotSet;
 
 /// A command and its subcommands, including hidden ones, each as its words.
 fn commands(command: &clap::Command, words: &[String], found: &mut Vec<Vec<String>>) {
@@ -19,7 +19,7 @@ fn the_help_of_each_command() {
     let mut found = Vec::new();
     commands(&server::cli::Cli::command(), &[], &mut found);
     assert!(found.len() > 10, "{found:?}");
-    let mut kept = Kept::default();
+    let mut snapshots = SnapshotSet::default();
     for words in found {
         // Help shows values from the environment, so it is cleared.
         let output = Command::new(env!("CARGO_BIN_EXE_earshot")).arg("help").args(&words).env_clear().output().unwrap();
@@ -27,7 +27,7 @@ fn the_help_of_each_command() {
         let name = [&["earshot".to_owned()], words.as_slice()].concat().join("-");
         // Empty lines are indented, which is invisible.
         let lines: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(|line| line.trim_end().to_owned()).collect();
-        kept.add(name, lines.join("\n"));
+        snapshots.add(name, lines.join("\n"));
     }
-    kept.compare("help");
+    snapshots.compare("help");
 }

@@ -15,7 +15,7 @@ use service::{
 };
 
 use super::{
-    Kept,
+    SnapshotSet,
     html::redact,
     pages::{ticket_at, write_ticket},
 };
@@ -51,7 +51,7 @@ struct Office {
     t: TestApp,
     smtp: Smtp,
     read: usize,
-    kept: Kept,
+    snapshots: SnapshotSet,
 }
 
 impl Office {
@@ -62,7 +62,7 @@ impl Office {
             config.settings.mail = Some(mail);
             config.settings.webhook_allow = vec![IpNetwork::parse("127.0.0.1").unwrap()];
         });
-        Self { t: t.await.unwrap(), smtp, read: 0, kept: Kept::default() }
+        Self { t: t.await.unwrap(), smtp, read: 0, snapshots: SnapshotSet::default() }
     }
 
     /// Takes snapshots of the e-mails sent since the last call, which must match these names.
@@ -71,7 +71,7 @@ impl Office {
         let (raw, letters) = (self.smtp.raw(), self.smtp.letters());
         assert_eq!(letters.len() - self.read, names.len(), "letters for {names:?}");
         for (name, ((to, _), letter)) in names.iter().zip(raw.iter().zip(&letters).skip(self.read)) {
-            self.kept.add(*name, readable(to, letter));
+            self.snapshots.add(*name, readable(to, letter));
         }
         self.read = letters.len();
     }
@@ -134,5 +134,5 @@ async fn each_kind() {
     let seen: Vec<String> = sqlx::query_scalar("SELECT DISTINCT kind FROM letters").fetch_all(o.t.app.store.reader()).await.unwrap();
     let seen: BTreeSet<&str> = seen.iter().map(String::as_str).collect();
     assert_eq!(seen, MailKind::ALL.iter().map(|kind| kind.as_str()).collect());
-    o.kept.compare("letters");
+    o.snapshots.compare("letters");
 }

@@ -20,9 +20,9 @@ fn accepts_changes() -> bool {
 
 /// Compares texts with their snapshots in a directory next to this file; compares all of them, so that one run reports every change.
 #[derive(Default)]
-struct Kept(Vec<(String, String)>);
+struct SnapshotSet(Vec<(String, String)>);
 
-impl Kept {
+impl SnapshotSet {
     fn add(&mut self, name: impl Into<String>, text: impl Into<String>) {
         self.0.push((name.into(), text.into()));
     }

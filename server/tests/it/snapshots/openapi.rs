@@ -25,20 +25,23 @@ async fn the_document_of_the_api() {
     let t = TestApp::new(Database::Sqlite).await.unwrap();
     let now = serde_json::to_string_pretty(&document(&t).await).unwrap() + "\n";
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi.json");
-    let kept = fs::read_to_string(&file).unwrap_or_default().replace("\r\n", "\n");
-    if now == kept {
+    let committed = fs::read_to_string(&file).unwrap_or_default().replace("\r\n", "\n");
+    if now == committed {
         return;
     }
     if accepts_changes() {
         return fs::write(&file, now).unwrap();
     }
-    let differs =
-        now.lines().zip(kept.lines()).position(|(now, kept)| now != kept).unwrap_or(now.lines().count().min(kept.lines().count()));
+    let differs = now
+        .lines()
+        .zip(committed.lines())
+        .position(|(now, committed)| now != committed)
+        .unwrap_or(now.lines().count().min(committed.lines().count()));
     let around = |text: &str| text.lines().skip(differs.saturating_sub(3)).take(10).collect::<Vec<_>>().join("\n");
     panic!(
         "docs/openapi.json is not what the program serves, from line {} on.\nIn the file:\n{}\n\nServed:\n{}",
         differs + 1,
-        around(&kept),
+        around(&committed),
         around(&now)
     );
 }

@@ -20,7 +20,7 @@ use service::{
 use testing::feedback::INDEX_TIMEOUT;
 
 use super::{
-    Kept,
+    SnapshotSet,
     html::{pretty, redact},
 };
 use crate::{
@@ -35,7 +35,7 @@ struct World {
     project: Project,
     scope: Scope,
     owner: Client,
-    kept: Kept,
+    snapshots: SnapshotSet,
 }
 
 impl World {
@@ -45,7 +45,7 @@ impl World {
 
     async fn over(t: TestApp) -> Self {
         let (project, owner) = t.owner().await;
-        Self { scope: Scope::system(project.id), t, project, owner, kept: Kept::default() }
+        Self { scope: Scope::system(project.id), t, project, owner, snapshots: SnapshotSet::default() }
     }
 
     /// Takes a snapshot of a page that must exist.
@@ -53,7 +53,7 @@ impl World {
         assert_eq!(page.status, StatusCode::OK, "{name}: {}", page.body);
         // Differs for each project.
         let body = page.body.replace(&self.project.key, "[project-key]");
-        self.kept.add(name, redact(&pretty(&body)));
+        self.snapshots.add(name, redact(&pretty(&body)));
     }
 
     /// Takes a snapshot of a page that shows a form again with its errors.
@@ -69,7 +69,7 @@ impl World {
     }
 
     fn compare(self) {
-        self.kept.compare("pages");
+        self.snapshots.compare("pages");
     }
 
     fn minutes(&self, n: i64) {

@@ -33,11 +33,14 @@ fn the_table_of_settings() {
     let text = fs::read_to_string(&file).unwrap().replace("\r\n", "\n");
     let (before, rest) = text.split_once(HEAD).expect("the table of settings");
     let rows: String = rest.split_inclusive('\n').take_while(|line| line.starts_with('|')).collect();
-    let (now, kept) = (table(), format!("{HEAD}{rows}"));
-    if now != kept && accepts_changes() {
+    let (now, committed) = (table(), format!("{HEAD}{rows}"));
+    if now != committed && accepts_changes() {
         return fs::write(&file, [before, &now, &rest[rows.len()..]].concat()).unwrap();
     }
-    assert_eq!(now, kept, "the table in docs/operation.md is not what the program declares; CONTRIBUTING.md says how to accept a change");
+    assert_eq!(
+        now, committed,
+        "the table in docs/operation.md is not what the program declares; CONTRIBUTING.md says how to accept a change"
+    );
 }
 
 /// The variables that the files in a directory name, beside those of tests.
