@@ -24,7 +24,7 @@ use crate::{
     bit_set::DocBitSet,
     collector::{CollectedPage, PageRequest, RAREST, RelevanceStats, SortKey, TopCollector},
     engine::{Fields, IndexEngine, column},
-    postings::{post, posted},
+    postings::{post, postings_of},
     query::{FieldFilters, FilterLeaf, QueryPlan, TermLookup, WordMatcher},
     segment_cache::{SegmentCache, ValueCounts},
 };

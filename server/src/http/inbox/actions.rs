@@ -23,7 +23,7 @@ use super::{
     detail::RejectedItemForm,
     item, page,
     params::InboxParams,
-    redirects::{back, sorry},
+    redirects::{back, redirect_with_error},
 };
 use crate::http::{console::ConsoleRequest, error::PageResult, forms::Form};
 
