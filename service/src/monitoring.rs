@@ -59,7 +59,7 @@ pub async fn scrape(app: &App, open: &ConnectionCounts) -> Result<String> {
     let limit = i64::try_from(app.settings.files_in_all).unwrap_or(i64::MAX);
     gauge("files_stored_limit_bytes", "Stored bytes above which anonymous visitors cannot add files", limit);
     gauge("connections_open", "Connections", count(open.all));
-    gauge("pictures_busy", "Images being processed or waiting", count(app.studio.busy()));
+    gauge("pictures_busy", "Images being processed or waiting", count(app.image_processing.busy()));
     if let Some(free) = system_resources::free_space(&app.settings.data) {
         gauge("disk_free_bytes", "Free space on the disk of the data directory", i64::try_from(free).unwrap_or(i64::MAX));
     }

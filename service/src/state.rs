@@ -43,7 +43,7 @@ pub struct App {
     /// Secrets for everything this installation signs.
     pub keyring: Keyring,
     /// Image processing.
-    pub studio: ImageProcessing,
+    pub image_processing: ImageProcessing,
     /// The connection to the mail server; `None`: no mail is sent.
     pub mailer: Option<Mailer>,
     /// Recently recorded uses of API keys.
@@ -103,9 +103,9 @@ impl App {
         );
         let limits = RateLimits::new(&settings, &store);
         let mailer = settings.mail.as_ref().map(Mailer::new).transpose()?;
-        let studio = ImageProcessing::new(&settings.program);
+        let image_processing = ImageProcessing::new(&settings.program);
         Ok(Arc::new(Self {
-            studio,
+            image_processing,
             limits,
             mailer,
             surveys: SurveyCache::default(),

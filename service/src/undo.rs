@@ -46,17 +46,17 @@ pub async fn undo(app: &App, scope: &Scope, token: UndoId) -> Result<UndoOutcome
 /// Undoes the next part; `None` if nothing is left.
 async fn undo_next(act: &mut Act<'_, '_>, token: UndoId) -> Result<Option<UndoOutcome>> {
     act.ensure_authorized(Role::Triager).await?;
-    let Some(kept) = act.take_undo(token).await? else { return Ok(None) };
-    let kind = kind_of(&kept);
+    let Some(stored) = act.take_undo(token).await? else { return Ok(None) };
+    let kind = kind_of(&stored);
     let handler = HANDLERS.iter().find(|handler| handler.kind == kind).ok_or(Refusal::NotFound)?;
-    (handler.run)(act, kept.steps).await.map(Some)
+    (handler.run)(act, stored.steps).await.map(Some)
 }
 
 /// Returns the capability that stored these steps. A node of an older version does not store it; then the format decides.
-fn kind_of(kept: &StoredUndo) -> &str {
-    match kept.kind.as_str() {
-        "" if kept.steps.starts_with('[') => triage::UNDO.kind,
-        "" if kept.steps.starts_with("{\"reply\"") => replies::UNDO.kind,
+fn kind_of(stored: &StoredUndo) -> &str {
+    match stored.kind.as_str() {
+        "" if stored.steps.starts_with('[') => triage::UNDO.kind,
+        "" if stored.steps.starts_with("{\"reply\"") => replies::UNDO.kind,
         "" => backlog::UNDO.kind,
         kind => kind,
     }

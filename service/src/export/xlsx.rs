@@ -143,7 +143,7 @@ fn cut(text: &str) -> String {
         return text.chars().filter(clean).collect();
     }
     let mut left = MAX_CELL - units(CUT);
-    let kept: String = text
+    let shortened: String = text
         .chars()
         .take_while(|c| {
             let fits = c.len_utf16() <= left;
@@ -152,7 +152,7 @@ fn cut(text: &str) -> String {
         })
         .filter(clean)
         .collect();
-    kept + CUT
+    shortened + CUT
 }
 
 #[cfg(test)]

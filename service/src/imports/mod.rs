@@ -152,12 +152,12 @@ impl ImportUpload {
                 })
             })
             .await?;
-        let Some(kept) = app.store.import(scope, id).await? else {
+        let Some(existing) = app.store.import(scope, id).await? else {
             // An earlier request with the same key failed meanwhile, and removed it.
             return Err(Refusal::field("file", "incomplete", "The file did not arrive completely. Try again.").into());
         };
         // The same form, restored by the browser and submitted with another file: that file was not stored.
-        if kept.file_hash != sent {
+        if existing.file_hash != sent {
             return Err(Refusal::field(
                 "file",
                 "repeated",

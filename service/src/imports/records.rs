@@ -228,11 +228,11 @@ pub fn named_delimiter(head: &[u8]) -> Option<(u8, usize)> {
 #[must_use]
 pub fn guess_delimiter(head: &[u8]) -> u8 {
     const SEPARATORS: [u8; 4] = *b",;\t|";
-    let (mut counts, mut quoted, mut begun) = ([0_usize; 4], false, false);
+    let (mut counts, mut quoted, mut in_record) = ([0_usize; 4], false, false);
     for byte in head {
         match byte {
             b'"' => quoted = !quoted,
-            b'\r' | b'\n' if begun && !quoted => break,
+            b'\r' | b'\n' if in_record && !quoted => break,
             b'\r' | b'\n' => continue,
             _ if quoted => {}
             other => {
@@ -241,7 +241,7 @@ pub fn guess_delimiter(head: &[u8]) -> u8 {
                 }
             }
         }
-        begun = true;
+        in_record = true;
     }
     let most = counts.iter().max().copied().unwrap_or_default();
     counts.iter().position(|n| *n == most).map_or(b',', |n| SEPARATORS[n])

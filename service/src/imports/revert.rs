@@ -21,29 +21,29 @@ const BATCH: i64 = 500;
 /// Milliseconds without progress after which a command counts as stopped.
 pub const COMMAND_TIMEOUT_MS: i64 = 120_000;
 
-/// Begins to undo an import. Does nothing if already begun.
+/// Begins to undo an import. Does nothing if it has already begun.
 ///
 /// # Errors
 /// [`Refusal::Conflict`] while it is running.
 pub async fn revert(app: &App, scope: &Scope, import: &Import) -> Result<()> {
     scope.require(Role::Admin)?;
     let id = import.id;
-    let begun = app
+    let has_started = app
         .store
         .act(app.context(scope), move |act| {
             Box::pin(async move {
                 let (scope, now) = (act.scope(), act.now());
-                let begun = start_take_back(act, &scope, id, now).await?;
-                if begun {
+                let has_started = start_take_back(act, &scope, id, now).await?;
+                if has_started {
                     act.enqueue(&Job::TakeBack { project: scope.project(), import: id }, now, now).await?;
                 }
-                Ok(begun)
+                Ok(has_started)
             })
         })
         .await?;
     app.wake_jobs();
     let is_under_way = |import: Import| import.is_reverted();
-    if !begun && !app.store.import(scope, id).await?.is_some_and(is_under_way) {
+    if !has_started && !app.store.import(scope, id).await?.is_some_and(is_under_way) {
         return Err(Refusal::Conflict("This import is still running. Stop it first.".into()).into());
     }
     Ok(())

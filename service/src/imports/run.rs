@@ -382,15 +382,15 @@ async fn store_lines(tx: &mut Tx<'_>, import: ImportId, new: &mut [NewLine]) -> 
         tracing::warn!(db.error = %error, rows = new.len(), "import rows could not be stored as a batch; storing them one by one");
         for one in new.chunks_mut(1) {
             let stored = store_together(tx, import, one).await?;
-            all.push((stored.map_err(refused), told(one)));
+            all.push((stored.map_err(refused), take_left_out(one)));
         }
         return Ok(all);
     }
-    all.push((stored.map_err(refused), told(new)));
+    all.push((stored.map_err(refused), take_left_out(new)));
     Ok(all)
 }
 
-fn told(lines: &mut [NewLine]) -> Vec<(i64, Vec<RowProblem>)> {
+fn take_left_out(lines: &mut [NewLine]) -> Vec<(i64, Vec<RowProblem>)> {
     lines.iter_mut().map(|ready| (ready.line, std::mem::take(&mut ready.left_out))).collect()
 }
 
@@ -411,13 +411,13 @@ async fn store_together(tx: &mut Tx<'_>, import: ImportId, new: &mut [NewLine]) 
 }
 
 async fn insert_lines(tx: &mut Tx<'_>, import: ImportId, new: &mut [NewLine]) -> Result<usize> {
-    let met: Vec<ContactSighting<'_>> = new
+    let sightings: Vec<ContactSighting<'_>> = new
         .iter()
         .filter_map(|NewLine { feedback, contact, .. }| {
             Some(ContactSighting { project: feedback.project, person: contact.as_ref()?, known: None, at: feedback.created_at })
         })
         .collect();
-    let mut contacts = tx.resolve_contacts(&met).await?.into_iter();
+    let mut contacts = tx.resolve_contacts(&sightings).await?.into_iter();
     for ready in new.iter_mut().filter(|ready| ready.contact.is_some()) {
         ready.feedback.contact = contacts.next().map(|known| known.id);
     }

@@ -67,7 +67,7 @@ pub async fn claim(app: &App) -> Result<Option<ClaimedJob>> {
         match claimed {
             // Each run ended its worker: another attempt would not succeed.
             Some(claimed) if claimed.failures > MAX_FAILURES => {
-                bury(app, &claimed, "The program stopped while it was running this job.").await?
+                fail_permanently(app, &claimed, "The program stopped while it was running this job.").await?
             }
             other => return Ok(other),
         }
@@ -91,8 +91,8 @@ async fn run_one(app: &AppState, stop: &watch::Receiver<bool>) -> Result<bool> {
             result = &mut work => break result.unwrap_or_else(|panic| Err(Error::internal("job", panic))),
             _ = beat.tick() => {
                 let (held, until) = (claimed.clone(), app.now().plus_ms(LEASE_MS));
-                let kept = app.store.write(move |tx| Box::pin(async move { tx.renew_job(&held, until).await })).await;
-                if matches!(kept, Ok(false)) {
+                let renewed = app.store.write(move |tx| Box::pin(async move { tx.renew_job(&held, until).await })).await;
+                if matches!(renewed, Ok(false)) {
                     stop_this.send_replace(true);
                 }
             }
@@ -131,7 +131,7 @@ async fn settle(app: &App, claimed: &ClaimedJob, result: Result<JobOutcome>) -> 
                 let at = now.plus_ms(backoff(app, failures));
                 app.store.write(move |tx| Box::pin(async move { tx.requeue_job(&job, at, Some(&error.to_string())).await })).await?;
             } else {
-                bury(app, claimed, &explain(&error)).await?;
+                fail_permanently(app, claimed, &explain(&error)).await?;
             }
         }
     }
@@ -147,7 +147,7 @@ fn explain(error: &Error) -> String {
     }
 }
 
-async fn bury(app: &App, claimed: &ClaimedJob, error: &str) -> Result<()> {
+async fn fail_permanently(app: &App, claimed: &ClaimedJob, error: &str) -> Result<()> {
     let (job, error, now) = (claimed.clone(), error.to_owned(), app.now());
     app.store
         .write(move |tx| {

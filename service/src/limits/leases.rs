@@ -15,18 +15,18 @@ use store::Store;
 use super::{LimitKey, RateLimitStatus, refusal};
 use crate::error::{Error, Result};
 
-/// A lot (the tokens taken at once) is this fraction of a full bucket.
+/// A lease (the tokens taken at once) is this fraction of a full bucket.
 const PARTS: u32 = 20;
-/// Maximum lot size, so that a node that restarts repeatedly wastes little of a large bucket.
+/// Maximum lease size, so that a node that restarts repeatedly wastes little of a large bucket.
 const MOST: u32 = 1000;
-/// How long a lot is valid, in milliseconds.
+/// How long a lease is valid, in milliseconds.
 const LOT_MS: i64 = 10_000;
-/// Maximum keys; beyond it, expired lots are dropped, and then all.
+/// Maximum keys; beyond it, expired leases are dropped, and then all.
 const KEPT: usize = 50_000;
 /// Concurrent database requests: for each key, one request queries the database and the others wait for its result.
 const LANES: usize = 16;
 
-/// This node's lot for a key.
+/// This node's lease for a key.
 #[derive(Debug, Clone, Copy)]
 struct RateLimitLease {
     left: u32,
@@ -38,26 +38,26 @@ struct RateLimitLease {
     empty_until: Option<Timestamp>,
 }
 
-/// This node's lots.
+/// This node's leases.
 #[derive(Debug)]
 pub(super) struct RateLimitLeases {
-    lots: Mutex<HashMap<LimitKey, RateLimitLease>>,
+    leases: Mutex<HashMap<LimitKey, RateLimitLease>>,
     lanes: [tokio::sync::Mutex<()>; LANES],
     hasher: RandomState,
 }
 
 impl Default for RateLimitLeases {
     fn default() -> Self {
-        Self { lots: Mutex::default(), lanes: std::array::from_fn(|_| tokio::sync::Mutex::default()), hasher: RandomState::new() }
+        Self { leases: Mutex::default(), lanes: std::array::from_fn(|_| tokio::sync::Mutex::default()), hasher: RandomState::new() }
     }
 }
 
 impl RateLimitLeases {
     fn lock(&self) -> MutexGuard<'_, HashMap<LimitKey, RateLimitLease>> {
-        self.lots.lock().unwrap_or_else(PoisonError::into_inner)
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes one token from the current lot, or from a new one.
+    /// Takes one token from the current lease, or from a new one.
     pub(super) async fn take(&self, store: &Store, key: LimitKey, limit: RateLimit, now: Timestamp) -> Result<RateLimitStatus> {
         if let Some(known) = self.at_hand(&key, limit, now) {
             return Ok(known?);
@@ -70,7 +70,7 @@ impl RateLimitLeases {
         let (rows, want) = (vec![(key.to_string(), limit)], (limit.burst / PARTS).clamp(1, MOST));
         let taken = store.write(move |tx| Box::pin(async move { tx.take_from_buckets(&rows, want, now).await })).await;
         let nothing = RateLimitLease { left: 0, until: now, beyond: 0, reset: 0, empty_until: None };
-        let lot = match taken.as_deref() {
+        let lease = match taken.as_deref() {
             Ok([taken]) => {
                 RateLimitLease { left: taken.count - 1, until: now.plus_ms(LOT_MS), beyond: taken.left, reset: taken.full_in, ..nothing }
             }
@@ -80,41 +80,41 @@ impl RateLimitLeases {
             }
             _ => return Err(taken.err().unwrap_or_else(|| Error::internal("limits", "not one bucket"))),
         };
-        let mut lots = self.lock();
-        if lots.len() >= KEPT {
-            lots.retain(|_, lot| lot.until > now || lot.empty_until.is_some_and(|until| until > now));
-            if lots.len() >= KEPT {
-                lots.clear();
+        let mut leases = self.lock();
+        if leases.len() >= KEPT {
+            leases.retain(|_, lease| lease.until > now || lease.empty_until.is_some_and(|until| until > now));
+            if leases.len() >= KEPT {
+                leases.clear();
             }
         }
-        lots.insert(key, lot);
-        drop(lots);
-        taken.map(|_| standing(lot, limit))
+        leases.insert(key, lease);
+        drop(leases);
+        taken.map(|_| standing(lease, limit))
     }
 
     /// Returns an unused token.
     pub(super) fn give_back(&self, key: &LimitKey) {
-        if let Some(lot) = self.lock().get_mut(key) {
-            lot.left += 1;
-            lot.empty_until = None;
+        if let Some(lease) = self.lock().get_mut(key) {
+            lease.left += 1;
+            lease.empty_until = None;
         }
     }
 
-    /// Answers from the local lot, if possible.
+    /// Answers from the local lease, if possible.
     fn at_hand(&self, key: &LimitKey, limit: RateLimit, now: Timestamp) -> Option<Result<RateLimitStatus, Refusal>> {
-        let mut lots = self.lock();
-        let lot = lots.get_mut(key)?;
-        if let Some(until) = lot.empty_until.filter(|until| *until > now) {
+        let mut leases = self.lock();
+        let lease = leases.get_mut(key)?;
+        if let Some(until) = lease.empty_until.filter(|until| *until > now) {
             return Some(Err(refusal((until.0 - now.0).unsigned_abs().div_ceil(1000))));
         }
-        if lot.left == 0 || lot.until <= now {
+        if lease.left == 0 || lease.until <= now {
             return None;
         }
-        lot.left -= 1;
-        Some(Ok(standing(*lot, limit)))
+        lease.left -= 1;
+        Some(Ok(standing(*lease, limit)))
     }
 }
 
-fn standing(lot: RateLimitLease, limit: RateLimit) -> RateLimitStatus {
-    RateLimitStatus { limit: limit.burst, remaining: lot.left + lot.beyond, reset: lot.reset }
+fn standing(lease: RateLimitLease, limit: RateLimit) -> RateLimitStatus {
+    RateLimitStatus { limit: limit.burst, remaining: lease.left + lease.beyond, reset: lease.reset }
 }

@@ -74,9 +74,9 @@ impl SubmissionQuota<'_> {
 impl Drop for SubmissionQuota<'_> {
     fn drop(&mut self) {
         let Some(key) = self.key.take() else { return };
-        match &self.limits.kept {
+        match &self.limits.buckets {
             BucketStore::InMemory(buckets) => buckets.give_back(&[(key, self.limits.per_project)]),
-            BucketStore::Shared(_, lots) => lots.give_back(&key),
+            BucketStore::Shared(_, leases) => leases.give_back(&key),
         }
     }
 }
@@ -168,7 +168,7 @@ pub struct RateLimits {
     per_network: RateLimit,
     per_project: RateLimit,
     per_api_key: RateLimit,
-    kept: BucketStore,
+    buckets: BucketStore,
 }
 
 enum BucketStore {
@@ -187,7 +187,7 @@ impl RateLimits {
     #[must_use]
     pub fn new(settings: &Settings, store: &Store) -> Self {
         let per_minute = |burst| RateLimit { burst, window_ms: MINUTE_MS };
-        let kept = match store.dialect() {
+        let buckets = match store.dialect() {
             Dialect::Sqlite => BucketStore::InMemory(MemoryBuckets::default()),
             Dialect::Postgres => BucketStore::Shared(store.clone(), Box::default()),
         };
@@ -199,7 +199,7 @@ impl RateLimits {
             per_network: per_minute(network),
             per_project: per_minute(settings.rate_per_key),
             per_api_key: per_minute(settings.rate_per_api_key),
-            kept,
+            buckets,
         }
     }
 
@@ -246,7 +246,7 @@ impl RateLimits {
             keys.push((LimitKey::NetworkFiles(wide), NETWORK_FILES));
         }
         let count = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
-        match &self.kept {
+        match &self.buckets {
             BucketStore::InMemory(buckets) => Ok(buckets.take_exactly(&keys, count, now)?),
             BucketStore::Shared(store, _) => {
                 keys.sort_by(|a, b| a.0.cmp(&b.0));
@@ -284,9 +284,9 @@ impl RateLimits {
     }
 
     async fn count(&self, key: LimitKey, limit: RateLimit, now: Timestamp) -> Result<RateLimitStatus> {
-        match &self.kept {
+        match &self.buckets {
             BucketStore::InMemory(buckets) => Ok(buckets.take(key, limit, now)?),
-            BucketStore::Shared(store, lots) => lots.take(store, key, limit, now).await,
+            BucketStore::Shared(store, leases) => leases.take(store, key, limit, now).await,
         }
     }
 
@@ -344,7 +344,7 @@ impl RateLimits {
     async fn attempt(&self, mut keys: Vec<(LimitKey, RateLimit)>, now: Timestamp) -> Result<LoginAttempt> {
         // A fixed order, so that two transactions never deadlock.
         keys.sort_by(|a, b| a.0.cmp(&b.0));
-        match &self.kept {
+        match &self.buckets {
             BucketStore::InMemory(buckets) => buckets.take_all(&keys, now)?,
             BucketStore::Shared(store, _) => {
                 let rows = rows(&keys);
@@ -359,7 +359,7 @@ impl RateLimits {
     /// # Errors
     /// When the database fails.
     pub async fn give_back(&self, attempt: LoginAttempt) -> Result<()> {
-        match &self.kept {
+        match &self.buckets {
             BucketStore::InMemory(buckets) => buckets.give_back(&attempt.0),
             BucketStore::Shared(store, _) => {
                 let rows = rows(&attempt.0);

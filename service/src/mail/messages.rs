@@ -277,7 +277,7 @@ impl WebhookMailBuilder {
     pub fn messages(&self, reason: &str) -> Vec<MailMessage> {
         let Self { base, project, endpoint, host, to } = self;
         let lead = format!("Earshot turned off the webhook of {} that sends to {}. {reason}", line(&project.name), line(host));
-        let kept = "No events are sent there until someone turns it on again. \
+        let pause_notice = "No events are sent there until someone turns it on again. \
                     Events that were pending are kept for 30 days and can be retried manually.";
         let message = |email: &String| MailMessage {
             project: Some(project.id),
@@ -287,7 +287,7 @@ impl WebhookMailBuilder {
             subject: line(&format!("A webhook of {} was turned off", project.name)),
             content: MailContent {
                 language: "en".into(),
-                lead: vec![lead.clone(), kept.into()],
+                lead: vec![lead.clone(), pause_notice.into()],
                 link_label: "See what failed and turn it on again".into(),
                 footer: vec!["You receive this e-mail because you are an admin of this project.".into()],
                 ..MailContent::default()

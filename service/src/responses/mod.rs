@@ -246,9 +246,9 @@ fn check_sender(target: &SurveyTarget, key: &str, admits: impl Fn(&Project) -> b
 pub async fn begin(app: &App, target: &SurveyTarget, key: &str, submission: &ResponseInput) -> Result<ResponseReceipt> {
     let mut place = place(target, key);
     loop {
-        let Sent { outcome, fingerprint, is_from_our_page } = send(app, target, &place, submission, None).await?;
+        let SubmissionAttempt { outcome, fingerprint, is_from_our_page } = attempt(app, target, &place, submission, None).await?;
         match outcome {
-            SubmissionOutcome::Stored(begun) => return Ok(begun),
+            SubmissionOutcome::Stored(receipt) => return Ok(receipt),
             SubmissionOutcome::Closed | SubmissionOutcome::StaleSnapshot => return Err(closed().into()),
             SubmissionOutcome::KeyConflict { receipt, same_page: true } => {
                 return change(app, target, receipt.id, place, fingerprint, submission).await;
@@ -279,31 +279,31 @@ async fn begin_cached(app: &App, target: &SurveyTarget, key: &str, submission: &
         kept_parameters: project.kept_parameters.clone(),
         unsigned_identity: project.unsigned_identity,
     };
-    match send(app, target, &place(target, key), submission, Some(checked)).await {
-        Ok(Sent { outcome: SubmissionOutcome::Stored(begun), .. }) => Ok(Some(begun)),
+    match attempt(app, target, &place(target, key), submission, Some(checked)).await {
+        Ok(SubmissionAttempt { outcome: SubmissionOutcome::Stored(receipt), .. }) => Ok(Some(receipt)),
         Ok(_) | Err(Error::Domain(Refusal::Invalid(_))) => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 /// The store's outcome, and the data for a second attempt.
-struct Sent {
+struct SubmissionAttempt {
     outcome: SubmissionOutcome,
     fingerprint: Fingerprint,
     is_from_our_page: bool,
 }
 
-async fn send(
+async fn attempt(
     app: &App,
     target: &SurveyTarget,
     place: &ScopedKey,
     submission: &ResponseInput,
     checked: Option<SurveySnapshot>,
-) -> Result<Sent> {
+) -> Result<SubmissionAttempt> {
     let write = ResponseWrite::new(app, target, submission).await?;
     let (fingerprint, is_from_our_page) = (write.fingerprint()?, write.page.is_some());
     let new = write.into_new(place.clone(), fingerprint.clone(), checked);
-    Ok(Sent { outcome: app.store.submit(new).await?, fingerprint, is_from_our_page })
+    Ok(SubmissionAttempt { outcome: app.store.submit(new).await?, fingerprint, is_from_our_page })
 }
 
 /// Replaces the answers stored under a key with other answers from the same page.
@@ -319,9 +319,9 @@ async fn change(
     app.store
         .write(move |tx| {
             Box::pin(async move {
-                let begun = write.update(tx, response).await?;
+                let receipt = write.update(tx, response).await?;
                 tx.replace_fingerprint(&place, &fingerprint).await?;
-                Ok(begun)
+                Ok(receipt)
             })
         })
         .await

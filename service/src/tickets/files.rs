@@ -137,7 +137,7 @@ pub async fn count(app: &App, payer: QuotaOwner, bytes: usize) -> Result<()> {
 async fn prepare(app: &App, payer: QuotaOwner, name: &str, bytes: Vec<u8>) -> Result<NewAttachment> {
     let kind = FileType::of(&bytes);
     let (kind, bytes) = if kind.is_picture() {
-        match app.studio.encode_anew(&app.budget, app.clock.as_ref(), payer, kind, bytes).await {
+        match app.image_processing.encode_anew(&app.budget, app.clock.as_ref(), payer, kind, bytes).await {
             Ok(done) => done,
             Err(ImageProcessingError::Wrong(wrong)) => return Err(refusal(wrong, &sanitize_file_name(name, kind)).into()),
             Err(ImageProcessingError::Error(error)) => return Err(error),

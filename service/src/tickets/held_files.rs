@@ -54,12 +54,12 @@ pub async fn store_pending_files(app: &App, payer: QuotaOwner, project: &Project
 pub async fn retain_pending_files(app: &App, project: &Project, form: &str, keep: &[AttachmentId]) -> Result<Vec<TicketAttachment>> {
     let scope = Scope::system(project.id);
     let held = app.store.pending_attachments(&scope, form, app.now()).await?;
-    let (kept, gone): (Vec<_>, Vec<_>) = held.into_iter().partition(|file| keep.contains(&file.id));
-    if !gone.is_empty() {
+    let (wanted, unwanted): (Vec<_>, Vec<_>) = held.into_iter().partition(|file| keep.contains(&file.id));
+    if !unwanted.is_empty() {
         app.store
             .write(move |tx| {
                 Box::pin(async move {
-                    for file in &gone {
+                    for file in &unwanted {
                         tx.delete_pending_attachment(&scope, file.id).await?;
                     }
                     Ok(())
@@ -67,7 +67,7 @@ pub async fn retain_pending_files(app: &App, project: &Project, form: &str, keep
             })
             .await?;
     }
-    Ok(kept)
+    Ok(wanted)
 }
 
 /// Stores the files of a message: new ones, and those held for its form. Returns their number.
@@ -85,7 +85,7 @@ pub(super) async fn keep_files(
     let waited = usize::try_from(tx.attach_pending_files(ticket, message, form, now).await?).unwrap_or(usize::MAX);
     if waited < expected {
         let text = "Some of the files you added earlier are no longer available. Choose your files again.";
-        return Err(Refusal::field("files", "gone", text).into());
+        return Err(Refusal::field("files", "unwanted", text).into());
     }
     for file in files {
         tx.insert_attachment(ticket.project, Some((ticket.id, message)), None, file, now).await?;

@@ -59,15 +59,15 @@ pub async fn read(app: &App, scope: &Scope, feedback: FeedbackId) -> Result<Opti
 }
 
 /// Returns the fingerprint of a message: its words, the held files, and the bytes of new files.
-async fn fingerprint(mut words: Vec<String>, kept: &[AttachmentId], files: &[NewAttachment]) -> Result<Fingerprint> {
+async fn fingerprint(mut words: Vec<String>, pending_files: &[AttachmentId], files: &[NewAttachment]) -> Result<Fingerprint> {
     // Use the ids sent with the form: after the first attempt the files are no longer held.
-    let kept = Fingerprint::of(kept.iter().map(ToString::to_string));
+    let pending_files = Fingerprint::of(pending_files.iter().map(ToString::to_string));
     let files = files.to_vec();
     // Hashing ten megabytes takes a while.
     let files = tokio::task::spawn_blocking(move || {
         Fingerprint::of(files.iter().flat_map(|new| [new.name.as_bytes(), new.media_type.as_bytes(), &new.bytes]))
     });
-    words.push(kept.as_str().to_owned());
+    words.push(pending_files.as_str().to_owned());
     words.push(files.await.map_err(|e| Error::internal("fingerprint", e))?.as_str().to_owned());
     Ok(Fingerprint::of(words))
 }

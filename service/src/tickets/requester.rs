@@ -26,7 +26,7 @@ pub struct RequesterReply {
     /// Files.
     pub files: Vec<NewAttachment>,
     /// Held files of this form to include; see [`store_pending_files`](super::store_pending_files).
-    pub kept: Vec<AttachmentId>,
+    pub pending_files: Vec<AttachmentId>,
 }
 
 /// Adds the requester's reply to their ticket, once for each `key` and content; reopens a closed ticket.
@@ -34,11 +34,11 @@ pub struct RequesterReply {
 /// # Errors
 /// An invalid message; [`Refusal::Conflict`] if there are too many; not found.
 pub async fn requester_reply(app: &App, project: &Project, ticket: TicketId, key: &str, addition: RequesterReply) -> Result<()> {
-    let RequesterReply { body, files, kept } = addition;
+    let RequesterReply { body, files, pending_files } = addition;
     let form = pending_form_key(project, &ticket.to_string(), key);
     // Whether there is a file is only known after the key check: a first attempt consumes the held files.
     let body = check_message(&body, true)?;
-    let content = fingerprint(vec![body.clone()], &kept, &files).await?;
+    let content = fingerprint(vec![body.clone()], &pending_files, &files).await?;
     app.store
         .act_once(
             app.context(&Scope::system(project.id)),
@@ -51,7 +51,7 @@ pub async fn requester_reply(app: &App, project: &Project, ticket: TicketId, key
                         return Err(Refusal::Conflict("This ticket has too many messages. Start a new one.".into()).into());
                     }
                     let message = act.insert_ticket_message(&ticket, MessageAuthor::Requester, &body).await?;
-                    let files = keep_files(act, &ticket, message, (&form, kept.len()), &files, now).await?;
+                    let files = keep_files(act, &ticket, message, (&form, pending_files.len()), &files, now).await?;
                     if files == 0 && body.is_empty() {
                         return Err(empty_message().into());
                     }

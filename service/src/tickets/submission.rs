@@ -50,7 +50,7 @@ pub struct TicketSubmission {
     /// Its files.
     pub files: Vec<NewAttachment>,
     /// Held files of this form to include; see [`store_pending_files`](super::store_pending_files).
-    pub kept: Vec<AttachmentId>,
+    pub pending_files: Vec<AttachmentId>,
     /// Signals for the portal's spam rules. `None`: sent by a program with a key, to which those rules do not apply.
     pub signals: Option<SpamSignals>,
     /// Where it was written.
@@ -92,12 +92,12 @@ pub fn signals(app: &App, project: &Project, start: &str, honeypot: bool) -> Spa
 /// # Errors
 /// A message for each invalid field.
 pub async fn submit(app: &App, project: &Project, key: &str, submission: TicketSubmission) -> Result<TicketReceipt> {
-    let TicketSubmission { ticket, files, kept, signals, context, without_email } = submission;
+    let TicketSubmission { ticket, files, pending_files, signals, context, without_email } = submission;
     let new = ticket.checked().map_err(Refusal::Invalid)?;
     let reasons = signals.map(|signals| ticket_spam_reasons(signals, &new)).unwrap_or_default();
     let place = [&context.page_url, &context.release, &context.environment].map(|of| of.clone().unwrap_or_default());
     let words = [&new.subject, &new.message, &new.email, &new.name].map(Clone::clone);
-    let content = fingerprint([words.to_vec(), place.to_vec()].concat(), &kept, &files).await?;
+    let content = fingerprint([words.to_vec(), place.to_vec()].concat(), &pending_files, &files).await?;
     let once = IdempotentWrite::form(&IdempotencyScope::Ticket(project.id), key, content);
     let act_context = app.context(&Scope::system(project.id));
     let now = act_context.now;
@@ -137,7 +137,7 @@ pub async fn submit(app: &App, project: &Project, key: &str, submission: TicketS
                 let feedback = act.add_feedback(feedback, None).await?.ok_or_else(|| Error::internal("ticket", "its feedback exists"))?;
                 let ticket = act.open_ticket(feedback.id, &new, context.language, context.user_agent).await?;
                 let message = act.insert_ticket_message(&ticket, MessageAuthor::Requester, &new.message).await?;
-                keep_files(act, &ticket, message, (&form, kept.len()), &files, now).await?;
+                keep_files(act, &ticket, message, (&form, pending_files.len()), &files, now).await?;
                 act.record(feedback.id, &HistoryChange::Created).await?;
                 if let Some(post) = post {
                     let path = unsigned_path(&project, ticket.id);

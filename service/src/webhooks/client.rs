@@ -1,7 +1,7 @@
 //! The only HTTP client for user-supplied addresses.
 //!
 //! Checks the address when connecting, not when the URL is stored: a name may resolve differently by then. So each request resolves the
-//! name again (no connection is kept), drops forbidden addresses, and follows no redirects. An IP address in the URL bypasses the
+//! name again (no connection is excerpt_bytes), drops forbidden addresses, and follows no redirects. An IP address in the URL bypasses the
 //! resolver, so it is checked here too.
 
 use std::{error::Error as StdError, fmt, io, net::IpAddr, sync::Arc, time::Duration};
@@ -28,7 +28,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(5);
 /// Maximum bytes of a response that are read.
 const READ: usize = 64 * 1024;
-/// Maximum bytes of a response that are kept.
+/// Maximum bytes of a response that are excerpt_bytes.
 const EXCERPT: usize = 1024;
 
 /// Resolves host names.
@@ -195,18 +195,18 @@ impl WebhookClient {
         };
         let status = response.status().as_u16();
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|h| h.to_str().ok()?.trim().parse().ok());
-        let (mut kept, mut read) = (Vec::new(), 0);
+        let (mut excerpt_bytes, mut read) = (Vec::new(), 0);
         // Errors after the status do not change the outcome.
         while let Ok(Some(piece)) = response.chunk().await {
-            let room = EXCERPT.saturating_sub(kept.len()).min(piece.len());
-            kept.extend_from_slice(&piece[..room]);
+            let room = EXCERPT.saturating_sub(excerpt_bytes.len()).min(piece.len());
+            excerpt_bytes.extend_from_slice(&piece[..room]);
             read += piece.len();
             if read >= READ {
                 break;
             }
         }
         // PostgreSQL text cannot contain NUL.
-        let excerpt = String::from_utf8_lossy(&kept).replace('\0', "\u{fffd}");
+        let excerpt = String::from_utf8_lossy(&excerpt_bytes).replace('\0', "\u{fffd}");
         WebhookResponse { status: Some(status), excerpt, retry_after, error: None }
     }
 }

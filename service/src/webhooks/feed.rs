@@ -40,14 +40,14 @@ pub async fn publish_next_batch(app: &App) -> Result<bool> {
         });
         *entry |= change.made;
     }
-    let told = told(app, &order, &made).await?;
+    let batch = next_feed_batch(app, &order, &made).await?;
     app.store
         .write(move |tx| {
             Box::pin(async move {
                 if tx.advance_webhook_cursor(from, to).await? {
-                    tx.insert_events(&told.events).await?;
-                    tx.withhold_feedback(&told.withheld).await?;
-                    for feedback in told.released {
+                    tx.insert_events(&batch.events).await?;
+                    tx.withhold_feedback(&batch.withheld).await?;
+                    for feedback in batch.released {
                         tx.release_event(feedback, EventKind::FeedbackCreated).await?;
                     }
                 }
@@ -68,10 +68,10 @@ struct FeedBatch {
     released: Vec<FeedbackId>,
 }
 
-async fn told(app: &App, order: &[FeedbackId], made: &HashMap<FeedbackId, bool>) -> Result<FeedBatch> {
-    let mut told = FeedBatch::default();
+async fn next_feed_batch(app: &App, order: &[FeedbackId], made: &HashMap<FeedbackId, bool>) -> Result<FeedBatch> {
+    let mut batch = FeedBatch::default();
     if order.is_empty() {
-        return Ok(told);
+        return Ok(batch);
     }
     let imported = app.store.imported_among(order).await?;
     let withheld = app.store.withheld_among(order).await?;
@@ -89,16 +89,16 @@ async fn told(app: &App, order: &[FeedbackId], made: &HashMap<FeedbackId, bool>)
         let (is_withheld, is_spam) = (withheld.contains(id), feedback.status == FeedbackStatus::Spam);
         // Spam is not published, unless it was published before it became spam.
         if is_spam && (made || is_withheld) {
-            told.withheld.push(*id);
+            batch.withheld.push(*id);
             continue;
         }
         if is_withheld {
-            told.released.push(*id);
+            batch.released.push(*id);
         }
         published.push((feedback, made || is_withheld));
     }
-    told.events = events(app, published).await?;
-    Ok(told)
+    batch.events = events(app, published).await?;
+    Ok(batch)
 }
 
 /// Returns an event for each record: that it was created, or else that it was updated.

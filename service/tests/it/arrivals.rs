@@ -84,21 +84,21 @@ on_both!(what_came_before_the_index_was_read_is_told, |t: TestApp| async move {
     let source = Waiting { store: Arc::new(StoreDocumentSource(t.app.store.clone())), go: Arc::clone(&go) };
     let search = Search::new(dir.path().join("index"), "instance".into(), Arc::new(source), t.clock.clone());
     let mut arrivals = search.subscribe_new_records();
-    let mut told = async || tokio::time::timeout(SOON, arrivals.recv()).await.expect("nobody was told").unwrap().feedback;
+    let mut notified = async || tokio::time::timeout(SOON, arrivals.recv()).await.expect("nobody was told").unwrap().feedback;
     search.start().await.unwrap();
     // The initial build indexes it, so it is not a change followed afterwards.
     let early = add("while the index was begun").await;
     go.add_permits(1);
     assert!(search.ready(SOON).await);
-    assert_eq!(told().await, [early], "and not {old}, which nobody waits for");
+    assert_eq!(notified().await, [early], "and not {old}, which nobody waits for");
 
     // The same when a broken index is rebuilt; once it follows changes, each record is notified once.
     search.rebuild();
     let meanwhile = add("while it was built again").await;
     go.add_permits(1);
-    assert_eq!(told().await, [meanwhile]);
+    assert_eq!(notified().await, [meanwhile]);
     assert!(search.ready(SOON).await);
     let late = add("when all was well").await;
-    assert_eq!(told().await, [late]);
+    assert_eq!(notified().await, [late]);
     search.stop().await;
 });

@@ -527,7 +527,7 @@ on_both!(old_changes_are_removed_and_who_missed_them_starts_over, |t: TestApp| a
         t.clock.advance_ms(days * 86_400_000);
         service::jobs::purge(&t.app, &|| false).await.unwrap();
     };
-    let kept =
+    let log_entries =
         async || -> i64 { sqlx::query_scalar("SELECT COUNT(*) FROM feedback_changes").fetch_one(t.app.store.reader()).await.unwrap() };
     add_feedback(&t, p, &[("card one", &plain)]).await;
     // A node that is offline here.
@@ -541,9 +541,9 @@ on_both!(old_changes_are_removed_and_who_missed_them_starts_over, |t: TestApp| a
     }
     purge(0).await;
     purge(6).await;
-    assert_eq!(kept().await, 3, "the last days stay");
+    assert_eq!(log_entries().await, 3, "the last days stay");
     purge(2).await;
-    assert_eq!(kept().await, 1, "the last one stays");
+    assert_eq!(log_entries().await, 1, "the last one stays");
     t.app.search.start().await.unwrap();
     assert!(t.app.search.ready(INDEX_TIMEOUT).await && t.app.search.wait_until_caught_up(INDEX_TIMEOUT).await);
     assert_eq!(find(&t, p, "card").await.total, 3);
@@ -553,7 +553,7 @@ on_both!(old_changes_are_removed_and_who_missed_them_starts_over, |t: TestApp| a
     for days in [1, 8, 1] {
         purge(days).await;
     }
-    assert_eq!(kept().await, 1);
+    assert_eq!(log_entries().await, 1);
     add_feedback(&t, p, &[("card five", &plain)]).await;
     assert_eq!(find(&t, p, "card").await.total, 5);
     assert!(!status.has_changed().unwrap(), "{:?}", *status.borrow_and_update());

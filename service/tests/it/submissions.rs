@@ -157,13 +157,13 @@ impl Setup {
     }
 }
 
-fn stored(fates: &[Result<SubmissionOutcome>]) -> Vec<bool> {
-    fates.iter().map(|fate| matches!(fate, Ok(SubmissionOutcome::Stored(_)))).collect()
+fn stored(outcomes: &[Result<SubmissionOutcome>]) -> Vec<bool> {
+    outcomes.iter().map(|outcome| matches!(outcome, Ok(SubmissionOutcome::Stored(_)))).collect()
 }
 
-fn response(fate: &Result<SubmissionOutcome>) -> ResponseId {
-    match fate {
-        Ok(SubmissionOutcome::Stored(begun)) => begun.id,
+fn response(outcome: &Result<SubmissionOutcome>) -> ResponseId {
+    match outcome {
+        Ok(SubmissionOutcome::Stored(receipt)) => receipt.id,
         other => panic!("not stored: {other:?}"),
     }
 }
@@ -173,9 +173,9 @@ on_both!(a_poisoned_one_harms_nobody_else, |t: TestApp| async move {
     let mut batch: Vec<ResponseSubmission> = (0..8).map(|n| s.submission(&format!("key-{n}-long-enough"), &format!("text {n}"))).collect();
     // A version that does not exist: the database rejects the row.
     batch[3].version = s.t.id();
-    let fates = s.together(batch.clone()).await;
-    assert_eq!(stored(&fates), [true, true, true, false, true, true, true, true]);
-    assert!(fates[3].as_ref().unwrap_err().refusal().is_none(), "a fault, not a refusal: {:?}", fates[3]);
+    let outcomes = s.together(batch.clone()).await;
+    assert_eq!(stored(&outcomes), [true, true, true, false, true, true, true, true]);
+    assert!(outcomes[3].as_ref().unwrap_err().refusal().is_none(), "a fault, not a refusal: {:?}", outcomes[3]);
     assert_eq!(s.count("SELECT COUNT(*) FROM responses").await, 9);
     assert_eq!(s.count("SELECT COUNT(*) FROM feedback").await, 9);
     assert_eq!(s.count("SELECT COUNT(*) FROM contacts").await, 9);
@@ -187,14 +187,14 @@ on_both!(a_poisoned_one_harms_nobody_else, |t: TestApp| async move {
 on_both!(the_same_key_twice_in_a_batch_is_one_response, |t: TestApp| async move {
     let s = setup(t).await;
     let batch = vec![s.submission("other-key", "x"), s.submission("the-same-key", "first"), s.submission("the-same-key", "again")];
-    let fates = s.together(batch).await;
-    let first = response(&fates[1]);
-    assert_eq!(response(&fates[2]), first);
-    assert_ne!(response(&fates[0]), first);
+    let outcomes = s.together(batch).await;
+    let first = response(&outcomes[1]);
+    assert_eq!(response(&outcomes[2]), first);
+    assert_ne!(response(&outcomes[0]), first);
     assert_eq!(s.count("SELECT COUNT(*) FROM feedback WHERE text IN ('first', 'again')").await, 1);
     // And once more later, even if the survey is closed.
     let late = ResponseSubmission { is_live: false, ..s.submission("the-same-key", "late") };
-    assert!(matches!(s.t.app.store.submit(late).await, Ok(SubmissionOutcome::Stored(begun)) if begun.id == first));
+    assert!(matches!(s.t.app.store.submit(late).await, Ok(SubmissionOutcome::Stored(receipt)) if receipt.id == first));
 });
 
 on_both!(a_key_with_other_content_is_told_apart, |t: TestApp| async move {
@@ -205,13 +205,16 @@ on_both!(a_key_with_other_content_is_told_apart, |t: TestApp| async move {
         ResponseSubmission { fingerprint, ..s.submission("the-same-key", content) }
     };
     let batch = vec![with("a", Some("p")), with("a", Some("p")), with("b", Some("p")), with("b", Some("q")), with("b", None)];
-    let fates = s.together(batch).await;
-    let first = response(&fates[0]);
-    assert!(fates[..2].iter().all(|fate| matches!(fate, Ok(SubmissionOutcome::Stored(begun)) if begun.id == first)), "{fates:?}");
-    for (fate, same) in fates[2..].iter().zip([true, false, false]) {
+    let outcomes = s.together(batch).await;
+    let first = response(&outcomes[0]);
+    assert!(
+        outcomes[..2].iter().all(|outcome| matches!(outcome, Ok(SubmissionOutcome::Stored(receipt)) if receipt.id == first)),
+        "{outcomes:?}"
+    );
+    for (outcome, same) in outcomes[2..].iter().zip([true, false, false]) {
         assert!(
-            matches!(fate, Ok(SubmissionOutcome::KeyConflict { receipt, same_page }) if receipt.id == first && *same_page == same),
-            "{fate:?}"
+            matches!(outcome, Ok(SubmissionOutcome::KeyConflict { receipt, same_page }) if receipt.id == first && *same_page == same),
+            "{outcome:?}"
         );
     }
     assert_eq!(s.count("SELECT COUNT(*) FROM feedback WHERE text IN ('a', 'b')").await, 1);
@@ -233,10 +236,10 @@ on_both!(refusals_are_each_ones_own, |t: TestApp| async move {
         ResponseSubmission { checked: Some(elsewhere), ..s.submission("origin-key", "elsewhere") },
         s.submission("plain-key", "good"),
     ];
-    let fates = s.together(batch).await;
-    assert_eq!(stored(&fates), [true, false, false, false, true]);
-    assert!(matches!(fates[1], Ok(SubmissionOutcome::Closed)));
-    assert!(matches!((&fates[2], &fates[3]), (Ok(SubmissionOutcome::StaleSnapshot), Ok(SubmissionOutcome::StaleSnapshot))));
+    let outcomes = s.together(batch).await;
+    assert_eq!(stored(&outcomes), [true, false, false, false, true]);
+    assert!(matches!(outcomes[1], Ok(SubmissionOutcome::Closed)));
+    assert!(matches!((&outcomes[2], &outcomes[3]), (Ok(SubmissionOutcome::StaleSnapshot), Ok(SubmissionOutcome::StaleSnapshot))));
     assert_eq!(s.count("SELECT COUNT(*) FROM feedback WHERE text <> 'warm'").await, 2);
     assert_eq!(s.count("SELECT COUNT(*) FROM idempotency").await, 4, "a refused key may be sent again");
 });
@@ -245,8 +248,8 @@ on_both!(a_batch_keeps_its_order, |t: TestApp| async move {
     let s = setup(t).await;
     let batch: Vec<ResponseSubmission> =
         (0..50).map(|n| s.submission(&format!("key-{}-long-enough", (n * 7) % 50), &format!("{n:02}"))).collect();
-    let fates = s.together(batch).await;
-    assert!(stored(&fates).iter().all(|stored| *stored));
+    let outcomes = s.together(batch).await;
+    assert!(stored(&outcomes).iter().all(|stored| *stored));
     let texts: Vec<(String,)> = sqlx::query_as(
         "SELECT f.text FROM feedback_changes c JOIN feedback f ON f.id = c.feedback_id WHERE f.text <> 'warm' ORDER BY c.seq",
     )

@@ -86,9 +86,9 @@ on_both!(a_conversation_from_beginning_to_end, |t: TestApp| async move {
     let (end, status, _) = now(&t, &project, &made).await;
     assert_eq!((end.state, end.priority, status), (TicketState::Open, Priority::Urgent, FeedbackStatus::Triaged));
 
-    let told = histories(&t, &project, made.feedback).await;
+    let history = histories(&t, &project, made.feedback).await;
     assert_eq!(
-        told,
+        history,
         [
             "Earshot created this",
             "bob added a note",

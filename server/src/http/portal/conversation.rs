@@ -189,7 +189,7 @@ pub async fn answer(
     let said = MessageChecks { faults: check_message(got.form.get("message"), true).err(), is_suspicious: false };
     let (key, status, error) = match check_post(&app, &visit, &project, (&place, address), counted, said, &mut got).await {
         Ok(PostedMessage { key, files, pending_files, quota }) => {
-            let addition = RequesterReply { body: got.form.get("message").to_owned(), files, kept: pending_files };
+            let addition = RequesterReply { body: got.form.get("message").to_owned(), files, pending_files };
             match tickets::requester_reply(&app, &project, ticket.id, &key, addition).await {
                 Ok(()) => {
                     quota.spend();

@@ -111,7 +111,7 @@ pub async fn submit(
                     counted => counted.is_err(),
                 },
             };
-            let submission = TicketSubmission { ticket, files, kept: pending_files, signals: Some(signals), context, without_email };
+            let submission = TicketSubmission { ticket, files, pending_files, signals: Some(signals), context, without_email };
             match tickets::submit(&app, &project, &key, submission).await {
                 Ok(made) => {
                     quota.spend();

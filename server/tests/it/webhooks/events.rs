@@ -38,7 +38,7 @@ impl Listener {
 
     /// The events since the last call, sorted by kind. Each is exactly what the document describes.
     async fn events(&mut self) -> Vec<Value> {
-        told(&self.t.app, &self.sender).await.unwrap();
+        deliver_settled(&self.t.app, &self.sender).await.unwrap();
         let mut events: Vec<Value> = self.receiver.take().iter().map(json).collect();
         events.sort_by_key(|event| event["type"].as_str().unwrap().to_owned());
         for event in &events {
@@ -236,7 +236,7 @@ on_both_local!(feedback_of_a_stranger_has_the_claim_of_the_api, |t: TestApp| asy
     input["context"]["contact"] = json!({ "id": "user-7", "name": "Cleo" });
     let begun = s.post(&input).await;
     assert!(begun.status.is_success(), "{}", begun.body);
-    told(&s.t.app, &sender).await.unwrap();
+    deliver_settled(&s.t.app, &sender).await.unwrap();
     let event = json_of_only(&receiver);
     let program = Program::new(&s.t, &s.project, Access::Read).await;
     let read = program.get(&format!("/api/v1/feedback/{}", event["data"]["id"].as_str().unwrap())).await.json();
