@@ -10,7 +10,7 @@ use domain::{
     accounts::{Role, Scope},
     feedback::{Feedback, FeedbackChange, NewFeedback},
     history::HistoryChange,
-    ids::{ActorId, CommentId, ContactId, EndpointId, EventId, FeedbackId, MailId, MessageId, ProjectId, TicketId, UndoId},
+    ids::{ActorId, CommentId, ContactId, FeedbackId, MailId, MessageId, ProjectId, TicketId, UndoId},
     mail::MailMessage,
     responses::ClaimedContact,
     tickets::{MessageAuthor, Ticket},
@@ -18,7 +18,7 @@ use domain::{
 use futures_util::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{IdempotentWrite, Store, Tx, error::Result, events::TicketChange, undo::StoredUndo};
+use crate::{IdempotentWrite, Store, Tx, error::Result, undo::StoredUndo};
 
 /// The actor and time of an act.
 #[derive(Debug, Clone, Copy)]
@@ -180,33 +180,6 @@ impl Act<'_, '_> {
     pub async fn insert_comment(&mut self, on: &Feedback, by: ActorId, body: &str) -> Result<CommentId> {
         let now = self.now();
         self.tx.insert_comment(on, by, body, now).await
-    }
-
-    /// Publishes a ticket event; see [`Tx::ticket_event`].
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn ticket_event(&mut self, ticket: &Ticket, change: TicketChange) -> Result<()> {
-        let now = self.now();
-        self.tx.ticket_event(ticket, change, now).await
-    }
-
-    /// Publishes the withheld events of a ticket that is no longer classified as spam; see [`Tx::publish_withheld_ticket`].
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn publish_withheld_ticket(&mut self, feedback: &Feedback) -> Result<()> {
-        let now = self.now();
-        self.tx.publish_withheld_ticket(feedback, now).await
-    }
-
-    /// Publishes a test event to one endpoint; see [`Tx::test_event`].
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn test_event(&mut self, endpoint: EndpointId) -> Result<EventId> {
-        let (project, now) = (self.project(), self.now());
-        self.tx.test_event(project, endpoint, now).await
     }
 
     /// Adds a message to a ticket. The actor is the author of staff messages.

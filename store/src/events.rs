@@ -10,7 +10,7 @@ use domain::{
 };
 use schemas::{EventData, TicketWithMessage, WebhookTest};
 
-use crate::{Tx, error::Result, webhooks::NewEvent};
+use crate::{Act, Tx, error::Result, webhooks::NewEvent};
 
 /// What happened to a ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,5 +125,34 @@ impl Tx<'_> {
         let url = slug.and_then(|slug| self.page_url(&slug, &format!("webhooks/{endpoint}")));
         let what = EventData::Test(WebhookTest { webhook_id: endpoint.0 });
         self.insert_event_for(&NewEvent::new(project, url, what, now)?, endpoint).await
+    }
+}
+
+impl Act<'_, '_> {
+    /// Publishes a ticket event; see [`Tx::ticket_event`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn ticket_event(&mut self, ticket: &Ticket, change: TicketChange) -> Result<()> {
+        let now = self.now();
+        Tx::ticket_event(self, ticket, change, now).await
+    }
+
+    /// Publishes the withheld events of a ticket that is no longer classified as spam; see [`Tx::publish_withheld_ticket`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn publish_withheld_ticket(&mut self, feedback: &Feedback) -> Result<()> {
+        let now = self.now();
+        Tx::publish_withheld_ticket(self, feedback, now).await
+    }
+
+    /// Publishes a test event to one endpoint; see [`Tx::test_event`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn test_event(&mut self, endpoint: EndpointId) -> Result<EventId> {
+        let (project, now) = (self.project(), self.now());
+        Tx::test_event(self, project, endpoint, now).await
     }
 }
