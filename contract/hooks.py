@@ -27,7 +27,7 @@ FORESEEN = {
         ("range", "/score/max"),
     },
     # What is selected has to be there, and a query is a language.
-    "change_many": {("query", "/selection/query"), ("unknown", "/change/assignee_id")},
+    "bulk_update_feedback": {("query", "/selection/query"), ("unknown", "/change/assignee_id")},
     # Origins, names of parameters, and time zones are more than a format.
     "update_project": {
         ("origin", "/origins"),
@@ -38,8 +38,8 @@ FORESEEN = {
         ("time_zone", "/time_zone"),
     },
     # Days are in order, and a message without a file has a text.
-    "read_results": {("order", "to"), ("date", "from"), ("date", "to")},
-    "create_message": {("required", "/body")},
+    "read_survey_results": {("order", "to"), ("date", "from"), ("date", "to")},
+    "create_ticket_message": {("required", "/body")},
     # A file has rows, and a project has room for some only.
     "create_import": {("too_many", None), ("malformed", None), ("required", None)},
     # Which columns a file has, and how it is written, is known only from the file.
@@ -73,17 +73,17 @@ PLACES = {
     "read_draft": lambda base, who: {"survey_id": draft(base, who)},
     "update_draft": lambda base, who: {"survey_id": draft(base, who)},
     "publish_survey": lambda base, who: {"survey_id": made(base, who, "surveys", {"name": "Draft", "template": "nps"})},
-    "list_versions": lambda base, who: {"survey_id": published(base, who)},
-    "read_version": lambda base, who: version(base, who),
+    "list_survey_versions": lambda base, who: {"survey_id": published(base, who)},
+    "read_survey_version": lambda base, who: version(base, who),
     "list_comments": lambda base, who: {"feedback_id": some(base, who, "feedback")},
     "create_comment": lambda base, who: {"feedback_id": some(base, who, "feedback")},
     "read_comment": lambda base, who: comment(base, who),
     "read_feedback_history": lambda base, who: {"feedback_id": some(base, who, "feedback")},
-    "read_item_history": lambda base, who: {"item_id": some(base, who, "backlog")},
-    "read_results": lambda base, who: {"survey_id": published(base, who)},
+    "read_backlog_item_history": lambda base, who: {"item_id": some(base, who, "backlog")},
+    "read_survey_results": lambda base, who: {"survey_id": published(base, who)},
     "update_project": lambda base, who: {"project_id": some(base, who, "projects")},
     "renew_ticket_link": lambda base, who: {"ticket_id": some(base, who, "tickets")},
-    "create_message": lambda base, who: {"ticket_id": some(base, who, "tickets")},
+    "create_ticket_message": lambda base, who: {"ticket_id": some(base, who, "tickets")},
     "download_attachment": lambda base, who: attachment(base, who),
     "undo_change": lambda base, who: {"undo_id": undoable(base, who)},
     "read_identity_secret": lambda base, who: {"secret_id": some(base, who, "identity-secrets")},
@@ -186,7 +186,7 @@ def state_of(operation, case, base, who):
         # Origins and parameters of any kind, as long as they are some.
         fits = {"origins": ["https://shop.example"], "kept_parameters": ["utm_source"], "time_zone": "Asia/Tokyo"}
         case.body = {**case.body, **{name: value for name, value in fits.items() if name in case.body}}
-    if operation == "change_many":
+    if operation == "bulk_update_feedback":
         select(case, base, who)
     if operation == "start_import" or (operation == "preview_import" and case.body.get("mapping")):
         case.body = {**case.body, **RUN}

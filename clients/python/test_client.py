@@ -11,14 +11,14 @@ from typing import TypeVar
 from uuid import UUID, uuid4
 
 from earshot_api_client import AuthenticatedClient, Client
-from earshot_api_client.api.backlog import create_item, link_feedback, list_items, list_links, read_item, unlink_feedback
+from earshot_api_client.api.backlog import create_backlog_item, link_feedback, list_backlog_items, list_links, read_backlog_item, unlink_feedback
 from earshot_api_client.api.export import export_feedback
 from earshot_api_client.api.feedback import create_feedback, list_feedback, read_feedback, update_feedback
-from earshot_api_client.api.key import read_key
+from earshot_api_client.api.key import read_current_key
 from earshot_api_client.api.projects import read_project
 from earshot_api_client.api.responses import create_response, list_responses, read_response
 from earshot_api_client.api.surveys import list_surveys, read_survey
-from earshot_api_client.api.tickets import create_message, create_ticket, list_tickets, read_ticket, update_ticket
+from earshot_api_client.api.tickets import create_ticket_message, create_ticket, list_tickets, read_ticket, update_ticket
 from earshot_api_client.models import (
     Access,
     BacklogItem,
@@ -33,7 +33,7 @@ from earshot_api_client.models import (
     Importance,
     ItemStatus,
     Key,
-    Linked,
+    LinkedPair,
     LinkList,
     MessageAuthor,
     MessageKind,
@@ -93,7 +93,7 @@ def add(text: str, tags: list[str] | None = None) -> FeedbackDetail:
 
 
 def test_the_key_belongs_to_a_project() -> None:
-    key = expect(Key, read_key.sync(client=client))
+    key = expect(Key, read_current_key.sync(client=client))
     assert key.scope is Access.ADMIN
     assert key.expires_at is None
     project = expect(Project, read_project.sync(key.project_id, client=client))
@@ -178,15 +178,15 @@ def test_feedback_is_triaged_from_the_version_that_was_read() -> None:
 def test_feedback_is_linked_to_a_backlog_item() -> None:
     said = add("Please keep all columns. The rest is fine.")
     title = f"Export keeps all columns {uuid4()}"
-    item = expect(BacklogItem, create_item.sync(client=client, body=NewBacklogItem(title=title), idempotency_key=once()))
+    item = expect(BacklogItem, create_backlog_item.sync(client=client, body=NewBacklogItem(title=title), idempotency_key=once()))
     assert (item.title, item.status, item.evidence.feedback) == (title, ItemStatus.OPEN, 0)
 
     link = NewLink(quote="Please keep all columns.", importance=Importance.CRITICAL)
-    linked = expect(Linked, link_feedback.sync(item.id, said.id, client=client, body=link))
+    linked = expect(LinkedPair, link_feedback.sync(item.id, said.id, client=client, body=link))
     assert linked.is_new and (linked.item_id, linked.feedback_id) == (item.id, said.id)
     links = expect(LinkList, list_links.sync(item.id, client=client)).items
     assert [(l.feedback_id, l.quote, l.importance) for l in links] == [(said.id, link.quote, Importance.CRITICAL)]
-    evidence = expect(BacklogItem, read_item.sync(item.id, client=client)).evidence
+    evidence = expect(BacklogItem, read_backlog_item.sync(item.id, client=client)).evidence
     assert (evidence.feedback, evidence.critical) == (1, 1)
     after = expect(FeedbackDetail, read_feedback.sync(said.id, client=client))
     assert after.status is FeedbackStatus.LINKED
@@ -202,7 +202,7 @@ def test_a_ticket_is_opened_answered_and_closed() -> None:
     assert (ticket.state, ticket.requester.email, ticket.first_response_at) == (TicketState.OPEN, "ann@example.com", None)
     for kind, text in [(MessageKind.NOTE, "Charged twice indeed."), (MessageKind.REPLY, "We have refunded it.")]:
         message = NewMessage(kind=kind, body=text)
-        expect(TicketDetail, create_message.sync(ticket.id, client=client, body=message, idempotency_key=once()))
+        expect(TicketDetail, create_ticket_message.sync(ticket.id, client=client, body=message, idempotency_key=once()))
 
     read = read_ticket.sync_detailed(ticket.id, client=client)
     ticket = expect(TicketDetail, read.parsed)
@@ -261,16 +261,16 @@ def test_refusals_name_each_fault_and_its_place() -> None:
     missing = expect(Problem, read_feedback.sync(UUID(int=1), client=client))
     assert (missing.status, missing.code, missing.errors) == (404, "not_found", [])
     stranger = AuthenticatedClient(base_url=URL, token="eas_wrong")
-    unknown = expect(Problem, read_key.sync(client=stranger))
+    unknown = expect(Problem, read_current_key.sync(client=stranger))
     assert (unknown.status, unknown.code) == (401, "signed_out")
 
 
 def mistakes(feedback: FeedbackDetail) -> None:
     """Never called: each line is wrong, and mypy has to say so."""
-    read_key.sync(client=Client(base_url=URL))  # type: ignore[arg-type]
+    read_current_key.sync(client=Client(base_url=URL))  # type: ignore[arg-type]
     create_feedback.sync(client=client, body=NewFeedback(text="x"))  # type: ignore[call-arg]
     update_feedback.sync(feedback.id, client=client, body=FeedbackPatch(status="linked"), if_match="*")  # type: ignore[arg-type]
-    list_items.sync(client=client, status="open")  # type: ignore[arg-type]
+    list_backlog_items.sync(client=client, status="open")  # type: ignore[arg-type]
     NewScore(value=9)  # type: ignore[call-arg]
     feedback.score.value  # type: ignore[union-attr]
     feedback.assignee_id.hex  # type: ignore[union-attr]

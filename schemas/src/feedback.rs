@@ -145,7 +145,7 @@ struct Attributes(BTreeMap<String, Attribute>);
 enum Attribute {
     Text(String),
     Number(f64),
-    HasFlag(bool),
+    Boolean(bool),
 }
 
 /// What an unverified claim says of a person.

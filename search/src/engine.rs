@@ -154,7 +154,7 @@ pub(crate) struct IndexEngine {
 
 /// The index's information about the words of a record.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct WordsStamp {
+pub(crate) struct TextVersion {
     words: u64,
     changed: u64,
 }
@@ -215,7 +215,7 @@ impl IndexEngine {
     }
 
     /// The last commit's information about those of `ids` that it contains.
-    pub(crate) fn words_stamps(&self, ids: &[FeedbackId]) -> tantivy::Result<HashMap<FeedbackId, WordsStamp>> {
+    pub(crate) fn text_versions(&self, ids: &[FeedbackId]) -> tantivy::Result<HashMap<FeedbackId, TextVersion>> {
         let searcher = self.searcher();
         let mut known = HashMap::new();
         for segment in searcher.segment_readers() {
@@ -229,7 +229,7 @@ impl IndexEngine {
                     let doc = postings.doc();
                     if segment.alive_bitset().is_none_or(|alive| alive.is_alive(doc)) {
                         let of = |column: &tantivy::columnar::Column<u64>| column.first(doc).unwrap_or_default();
-                        known.insert(*id, WordsStamp { words: of(&words), changed: of(&changed) });
+                        known.insert(*id, TextVersion { words: of(&words), changed: of(&changed) });
                     }
                     postings.advance();
                 }
@@ -284,7 +284,7 @@ impl DocumentWriter {
     }
 
     /// Adds a record. `known` is the index's information about its earlier version, with the stamp of the upcoming commit.
-    pub(crate) fn add(&self, document: &IndexDocument, stems: &mut StemmerCache, known: Option<(WordsStamp, u64)>) -> Result<()> {
+    pub(crate) fn add(&self, document: &IndexDocument, stems: &mut StemmerCache, known: Option<(TextVersion, u64)>) -> Result<()> {
         let mut doc = self.build(document, stems);
         let words = words(&document.feedback);
         let changed = known.map_or(0, |(known, stamp)| if known.words == words { known.changed } else { stamp });

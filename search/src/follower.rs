@@ -222,7 +222,7 @@ fn write(
     (last, about): (ChangePosition, FeedbackId),
     stamp: u64,
 ) -> Result<(FollowerState, HashSet<FeedbackId>)> {
-    let known = now.engine.words_stamps(ids).map_err(fault)?;
+    let known = now.engine.text_versions(ids).map_err(fault)?;
     let new: HashSet<FeedbackId> = ids.iter().copied().filter(|id| !known.contains_key(id)).collect();
     // Records that are not in the index need no second lookup in each of its segments.
     for id in known.keys() {

@@ -89,7 +89,7 @@ impl QueryContext<'_> {
     pub(crate) fn plan(&self, query: &TriageQuery) -> QueryPlan {
         let QueryConditions { fields, texts, matches_nothing } = query.conditions(&self.matching);
         let words = texts.into_iter().map(|TextCondition { negated, any }| {
-            let any = any.into_iter().flat_map(query_terms).flat_map(|terms| self.ways(&terms, negated)).collect();
+            let any = any.into_iter().flat_map(query_terms).flat_map(|terms| self.word_matchers(&terms, negated)).collect();
             WordClause { negated, any }
         });
         let tests = fields.into_iter().map(|conditions| self.filters(conditions));
@@ -130,7 +130,7 @@ impl QueryContext<'_> {
         Box::new(RangeQuery::new(low, high))
     }
 
-    fn ways(&self, terms: &QueryTerms, negated: bool) -> Vec<WordMatcher> {
+    fn word_matchers(&self, terms: &QueryTerms, negated: bool) -> Vec<WordMatcher> {
         let runs = terms.runs.iter().flat_map(|run| self.run(run));
         runs.chain(terms.words.iter().flat_map(|word| self.single(word, negated))).collect()
     }

@@ -268,12 +268,12 @@ impl ColumnPostings {
     pub(crate) fn count(&self, matches: &DocBitSet, total: usize) -> ValueCounts {
         let counts = match &self.numbered {
             Some(numbered) => numbered.count(self.having.len(), matches),
-            None => self.lay_over(matches, total),
+            None => self.count_by_intersection(matches, total),
         };
         self.names().zip(counts).filter(|(_, n)| *n > 0).map(|(name, n)| (name.to_owned(), n)).collect()
     }
 
-    fn lay_over(&self, matches: &DocBitSet, total: usize) -> Vec<usize> {
+    fn count_by_intersection(&self, matches: &DocBitSet, total: usize) -> Vec<usize> {
         let is_rest = |n: usize| self.rest == Some(n);
         let count = |(n, (_, records)): (usize, &(String, CompactDocSet))| if is_rest(n) { 0 } else { records.common(matches) };
         let mut counts: Vec<usize> = self.having.iter().enumerate().map(count).collect();
@@ -321,7 +321,7 @@ mod tests {
             for step in [1, 3, 7, 500] {
                 let mut matches = DocBitSet::new(segment.max_doc());
                 (0..segment.max_doc()).step_by(step).for_each(|doc| matches.insert(doc));
-                let counts = values.lay_over(&matches, matches.len());
+                let counts = values.count_by_intersection(&matches, matches.len());
                 assert_eq!(numbered.count(counts.len(), &matches), counts, "{name} {step}");
             }
         }

@@ -10,31 +10,7 @@ use domain::{
 };
 use schemas::{EventData, TicketWithMessage, WebhookTest};
 
-use crate::{Act, Tx, error::Result, webhooks::NewEvent};
-
-/// What happened to a ticket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TicketChange {
-    /// It was opened with this message.
-    Created(MessageId),
-    /// The requester or the team added this message.
-    MessageAdded(MessageId),
-    /// It was closed.
-    Closed,
-    /// It was reopened.
-    Reopened,
-}
-
-impl TicketChange {
-    fn kind(self) -> EventKind {
-        match self {
-            Self::Created(_) => EventKind::TicketCreated,
-            Self::MessageAdded(_) => EventKind::TicketMessageAdded,
-            Self::Closed => EventKind::TicketClosed,
-            Self::Reopened => EventKind::TicketReopened,
-        }
-    }
-}
+use crate::{Act, Tx, error::Result, tickets::TicketChange, webhooks::NewEvent};
 
 /// What happened to a backlog item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -341,20 +341,6 @@ impl Tx<'_> {
         };
         Ok(sqlx::query(sql).bind(before.0).bind(at_most).execute(self.conn()).await?.rows_affected())
     }
-
-    /// Runs statements with a time and a limit, each only if the earlier ones left room, so that together they affect at most `at_most`
-    /// rows.
-    pub(super) async fn purge_by(&mut self, statements: &[(&'static str, Timestamp)], at_most: i64) -> Result<u64> {
-        let mut touched = 0;
-        for (sql, before) in statements {
-            let room = at_most - i64::try_from(touched).unwrap_or(at_most);
-            if room <= 0 {
-                break;
-            }
-            touched += sqlx::query(*sql).bind(before.0).bind(room).execute(self.conn()).await?.rows_affected();
-        }
-        Ok(touched)
-    }
 }
 
 impl Tx<'_> {

@@ -41,6 +41,7 @@ pub mod mail;
 pub mod migrate;
 pub mod numbers;
 pub mod projects;
+mod purge;
 mod reader;
 pub mod replies;
 pub mod responses;

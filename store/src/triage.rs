@@ -454,7 +454,9 @@ impl Tx<'_> {
             if held.status != FeedbackStatus::Spam {
                 self.publish_withheld_ticket(held, at).await?;
             }
-            self.sync_ticket_state(held, at).await?;
+            if let Some((ticket, change)) = self.sync_ticket_state(held, at).await? {
+                self.ticket_event(&ticket, change, at).await?;
+            }
         }
         self.insert_history(held.project, held.id, by, change, at).await?;
         self.record_feedback_change(held.project, held.id).await?;

@@ -101,9 +101,9 @@ impl SurveyBody {
 }
 
 /// Code and message for an invalid answer.
-type Misfit = (&'static str, String);
+type AnswerError = (&'static str, String);
 
-fn read_one(question: &Question, pairs: &[(String, String)], language: &str) -> Result<Option<Answer>, Misfit> {
+fn read_one(question: &Question, pairs: &[(String, String)], language: &str) -> Result<Option<Answer>, AnswerError> {
     let values: Vec<&str> = pairs.iter().filter(|(n, _)| *n == question.id).map(|(_, v)| v.trim()).filter(|v| !v.is_empty()).collect();
     let first = values.first().copied();
     match question.kind.answer_shape() {
@@ -120,13 +120,13 @@ fn read_one(question: &Question, pairs: &[(String, String)], language: &str) -> 
     }
 }
 
-fn read_number(value: &str, low: u8, high: u8) -> Result<Answer, Misfit> {
+fn read_number(value: &str, low: u8, high: u8) -> Result<Answer, AnswerError> {
     let number = value.parse::<u8>().ok().filter(|n| (low..=high).contains(n));
     number.map(Answer::Number).ok_or_else(|| ("range", format!("Choose a number from {low} to {high}.")))
 }
 
 /// `other` is the text of "Other", if that is offered.
-fn read_choices(values: &[&str], choices: &[Choice], other: Option<&str>, multiple: bool) -> Result<Option<Answer>, Misfit> {
+fn read_choices(values: &[&str], choices: &[Choice], other: Option<&str>, multiple: bool) -> Result<Option<Answer>, AnswerError> {
     if values.iter().any(|v| *v != OTHER_CHOICE && !choices.iter().any(|c| c.id == *v)) {
         return Err(("choice", "This choice is no longer available. Choose another one.".into()));
     }
@@ -142,14 +142,14 @@ fn read_choices(values: &[&str], choices: &[Choice], other: Option<&str>, multip
     Ok((count > 0).then_some(Answer::Choices { chosen, other }))
 }
 
-fn read_text(text: &str, max_chars: usize) -> Result<Answer, Misfit> {
+fn read_text(text: &str, max_chars: usize) -> Result<Answer, AnswerError> {
     match too_long(text, max_chars) {
         Some(message) => Err(("too_long", message)),
         None => Ok(Answer::Text(text.to_owned())),
     }
 }
 
-fn read_email(text: &str) -> Result<Answer, Misfit> {
+fn read_email(text: &str) -> Result<Answer, AnswerError> {
     let answer = read_text(text, MAX_EMAIL)?;
     if is_email(text) { Ok(answer) } else { Err(("email", NO_EMAIL.into())) }
 }

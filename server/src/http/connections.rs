@@ -110,10 +110,10 @@ impl ConnectionTable {
 
     fn forget(&mut self, entry: &ConnectionEntry) {
         self.open.remove(&entry.number);
-        self.count_no_more(entry);
+        self.uncount(entry);
     }
 
-    fn count_no_more(&mut self, entry: &ConnectionEntry) {
+    fn uncount(&mut self, entry: &ConnectionEntry) {
         for network in ClientNetwork::of(entry.address) {
             if let Some(own) = self.by.get_mut(&network) {
                 own.remove(&entry.number);
@@ -135,7 +135,7 @@ impl ConnectionGuard {
     /// one.
     pub fn of_the_team(&self) {
         if !self.entry.of_the_team.swap(true, Ordering::Relaxed) {
-            self.limiter.lock().count_no_more(&self.entry);
+            self.limiter.lock().uncount(&self.entry);
         }
     }
 

@@ -5,7 +5,10 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use domain::{DomainError as Refusal, accounts::Scope, ids::JobId, triage::TriageQuery};
 use search::{SearchRequest, Sort};
-use service::jobs::{Job, Runner};
+use service::{
+    jobs::{Job, Runner},
+    limits::SubmissionQuota,
+};
 
 use crate::support::{Database, PASSWORD, TestApp, sample};
 
@@ -42,7 +45,7 @@ async fn many_requests_at_once_take_no_more_than_there_is() {
     let project = one.id();
     let all = (0..400).map(|n| {
         let node = if n % 2 == 0 { &one } else { &other };
-        async move { node.app.limits.project(project, node.app.now()).await.is_ok() }
+        async move { node.app.limits.project(project, node.app.now()).await.map(SubmissionQuota::spend).is_ok() }
     });
     let through = futures_util::future::join_all(all).await.into_iter().filter(|ok| *ok).count();
     assert_eq!(through, 100);

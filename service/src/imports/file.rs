@@ -75,7 +75,7 @@ pub async fn import_file(
     watch: impl Fn(&run::ImportProgress, i64) + Send + Sync,
 ) -> Result<ImportSummary> {
     let FileImportRequest { path, mut mapping, encoding, dry_run } = file;
-    let (hash, bytes, detected) = weigh(open(&path).await?).await?;
+    let (hash, bytes, detected) = inspect_file(open(&path).await?).await?;
     let header_rows = mapping.header_rows;
     let from_start = async || CsvReader::open(FileSource::File(open(&path).await?), encoding.or(Some(detected)), header_rows).await;
     let mut reader = from_start().await?;
@@ -125,7 +125,7 @@ async fn open(path: &Path) -> Result<tokio::fs::File> {
 }
 
 /// Returns the hash, size and encoding of a file.
-async fn weigh(mut file: tokio::fs::File) -> Result<(String, i64, Encoding)> {
+async fn inspect_file(mut file: tokio::fs::File) -> Result<(String, i64, Encoding)> {
     let (mut hash, mut detector, mut bytes, mut piece) = (Sha256::new(), CharsetDetector::default(), 0, vec![0; UPLOAD_CHUNK_BYTES]);
     loop {
         let read = file.read(&mut piece).await.map_err(|e| Error::internal("reading the file", e))?;

@@ -12,7 +12,7 @@ mod revert;
 pub mod run;
 
 pub use preview::{ImportPreview, PREVIEW, preview, renamed};
-pub(crate) use revert::TakeBackJob;
+pub(crate) use revert::RevertImportJob;
 pub use revert::{COMMAND_TIMEOUT_MS, revert};
 pub(crate) use run::ImportJob;
 pub use run::{ImportProgress, run};
@@ -161,7 +161,7 @@ impl ImportUpload {
             return Err(Refusal::field(
                 "file",
                 "repeated",
-                "This form was already used for another file. Reload the page and choose the file again.",
+                "This upload was already used for another file. Start a new upload for this one.",
             )
             .into());
         }
@@ -225,7 +225,7 @@ pub async fn start_anyway(app: &App, scope: &Scope, import: &Import, mapping: Co
 
 async fn begin(app: &App, scope: &Scope, import: &Import, preview: ImportPreview) -> Result<bool> {
     preview.errors.into_result(())?;
-    set_going(app, scope, import.id, Some(preview.mapping)).await
+    start_run(app, scope, import.id, Some(preview.mapping)).await
 }
 
 /// Returns to column mapping after a run, with the same file. Imported rows stay, and count as duplicates in the next run.
@@ -252,7 +252,7 @@ pub async fn reopen(app: &App, scope: &Scope, import: &Import) -> Result<()> {
 /// [`Refusal::Conflict`] if its file is no longer stored.
 pub async fn resume(app: &App, scope: &Scope, import: &Import) -> Result<()> {
     scope.require(Role::Admin)?;
-    set_going(app, scope, import.id, None).await?;
+    start_run(app, scope, import.id, None).await?;
     let now = app.store.import(scope, import.id).await?.map(|i| i.status);
     match now {
         Some(ImportStatus::Running | ImportStatus::Done) => Ok(()),
@@ -263,7 +263,7 @@ pub async fn resume(app: &App, scope: &Scope, import: &Import) -> Result<()> {
     }
 }
 
-async fn set_going(app: &App, scope: &Scope, import: ImportId, mapping: Option<ColumnMapping>) -> Result<bool> {
+async fn start_run(app: &App, scope: &Scope, import: ImportId, mapping: Option<ColumnMapping>) -> Result<bool> {
     let started = app
         .store
         .act(app.context(scope), move |act| {

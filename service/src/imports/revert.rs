@@ -55,13 +55,13 @@ async fn start_take_back(tx: &mut Tx<'_>, scope: &Scope, import: ImportId, now: 
 }
 
 /// The background job.
-pub(crate) struct TakeBackJob {
+pub(crate) struct RevertImportJob {
     pub scope: Scope,
     pub import: ImportId,
 }
 
 #[async_trait]
-impl JobHandler for TakeBackJob {
+impl JobHandler for RevertImportJob {
     async fn run(&self, app: &AppState, context: &JobContext) -> Result<JobOutcome> {
         remove_rows(app, self.scope, self.import, context).await
     }

@@ -16,10 +16,10 @@ use domain::{DomainError as Refusal, accounts::Scope, ids::JobId};
 use store::jobs::ClaimedJob;
 use tokio::sync::watch;
 
-use self::periodic::{FoldAddressesJob, PurgeJob};
+use self::periodic::{NormalizeAddressesJob, PurgeJob};
 use crate::{
     error::{Error, Result},
-    imports::{ImportJob, TakeBackJob},
+    imports::{ImportJob, RevertImportJob},
     job_handler::{JobContext, JobHandler, JobOutcome},
     mail_queue::MailJob,
     state::{App, AppState},
@@ -35,10 +35,10 @@ const HOUR_MS: i64 = 3_600_000;
 fn handler(job: Job) -> Box<dyn JobHandler> {
     match job {
         Job::Import { project, import } => Box::new(ImportJob { scope: Scope::system(project), import }),
-        Job::TakeBack { project, import } => Box::new(TakeBackJob { scope: Scope::system(project), import }),
+        Job::TakeBack { project, import } => Box::new(RevertImportJob { scope: Scope::system(project), import }),
         Job::Mail { message } => Box::new(MailJob(message)),
         Job::Purge {} => Box::new(PurgeJob),
-        Job::FoldAddresses {} => Box::new(FoldAddressesJob),
+        Job::FoldAddresses {} => Box::new(NormalizeAddressesJob),
     }
 }
 

@@ -67,10 +67,10 @@ impl JobHandler for PurgeJob {
 }
 
 /// [`Job::FoldAddresses`].
-pub(super) struct FoldAddressesJob;
+pub(super) struct NormalizeAddressesJob;
 
 #[async_trait]
-impl JobHandler for FoldAddressesJob {
+impl JobHandler for NormalizeAddressesJob {
     async fn run(&self, app: &AppState, context: &JobContext) -> Result<JobOutcome> {
         normalize_addresses(app, &|| context.should_stop()).await
     }

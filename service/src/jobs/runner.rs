@@ -27,7 +27,7 @@ impl Runner {
         let (stop, stopping) = watch::channel(false);
         let mut tasks: Vec<_> = (0..WORKERS).map(|_| tokio::spawn(work(Arc::clone(app), stopping.clone()))).collect();
         tasks.push(tokio::spawn(webhooks::deliver::run(Arc::clone(app), stopping.clone())));
-        tasks.push(tokio::spawn(tend(Arc::clone(app), stopping)));
+        tasks.push(tokio::spawn(run_maintenance(Arc::clone(app), stopping)));
         Self { stop, tasks }
     }
 
@@ -55,7 +55,7 @@ async fn work(app: AppState, mut stopping: watch::Receiver<bool>) {
     }
 }
 
-async fn tend(app: AppState, mut stopping: watch::Receiver<bool>) {
+async fn run_maintenance(app: AppState, mut stopping: watch::Receiver<bool>) {
     while !*stopping.borrow() {
         if let Err(error) = enqueue_periodic(&app).await {
             tracing::warn!(error = %error, "the hourly job could not be queued");

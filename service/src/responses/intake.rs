@@ -12,12 +12,12 @@ use crate::{
 
 /// A submission whose address has been counted.
 #[must_use]
-pub struct Intake<'a> {
+pub struct CountedSubmission<'a> {
     app: &'a App,
     address: IpAddr,
 }
 
-impl<'a> Intake<'a> {
+impl<'a> CountedSubmission<'a> {
     /// Counts a submission from an address (see [`crate::limits::budget::narrow`]).
     ///
     /// # Errors

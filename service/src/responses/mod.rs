@@ -3,7 +3,7 @@
 
 mod intake;
 
-pub use intake::Intake;
+pub use intake::CountedSubmission;
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ impl ResponseInput {
         let honeypot = self.honeypot;
         let Some(start) = self.start() else { return SpamSignals { honeypot, forged_start: false, elapsed_ms: self.elapsed_ms } };
         let at = start.split_once('.').and_then(|(ms, _)| ms.parse().ok()).map(Timestamp);
-        let genuine = at.filter(|at| proves(app, "started", &format!("{survey} {}", at.0), start));
+        let genuine = at.filter(|at| is_signed_start(app, "started", &format!("{survey} {}", at.0), start));
         SpamSignals { honeypot, forged_start: genuine.is_none(), elapsed_ms: genuine.map(|at| app.now().0 - at.0) }
     }
 
@@ -129,7 +129,7 @@ pub fn start_token(app: &App, survey: SurveyId, now: Timestamp) -> Result<String
 }
 
 /// Whether the part of `start` after the dot is a valid signature of `text`.
-pub(crate) fn proves(app: &App, purpose: &str, text: &str, start: &str) -> bool {
+pub(crate) fn is_signed_start(app: &App, purpose: &str, text: &str, start: &str) -> bool {
     start.split_once('.').is_some_and(|(_, proof)| app.verify(purpose, text, proof).unwrap_or_default())
 }
 

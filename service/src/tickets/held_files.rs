@@ -85,7 +85,7 @@ pub(super) async fn keep_files(
     let waited = usize::try_from(tx.attach_pending_files(ticket, message, form, now).await?).unwrap_or(usize::MAX);
     if waited < expected {
         let text = "Some of the files you added earlier are no longer available. Choose your files again.";
-        return Err(Refusal::field("files", "unwanted", text).into());
+        return Err(Refusal::field("files", "gone", text).into());
     }
     for file in files {
         tx.insert_attachment(ticket.project, Some((ticket.id, message)), None, file, now).await?;

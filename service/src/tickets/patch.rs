@@ -8,7 +8,7 @@ use domain::{
     ids::{StaffId, TicketId},
     tickets::{Priority, TicketState, status_after_reply},
 };
-use store::events::TicketChange;
+use store::tickets::TicketChange;
 
 use super::note;
 use crate::{error::Result, state::App, triage::patch::fits};

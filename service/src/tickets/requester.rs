@@ -9,7 +9,10 @@ use domain::{
     projects::Project,
     tickets::{MAX_REQUESTER_MESSAGES, MessageAuthor, TicketState, check_message, empty_message, status_after_request},
 };
-use store::{IdempotencyScope, IdempotentWrite, events::TicketChange, tickets::NewAttachment};
+use store::{
+    IdempotencyScope, IdempotentWrite,
+    tickets::{NewAttachment, TicketChange},
+};
 
 use super::{
     fingerprint,

@@ -13,7 +13,10 @@ use domain::{
 };
 use search::language;
 use serde::{Deserialize, Serialize};
-use store::{IdempotencyScope, IdempotentWrite, events::TicketChange, tickets::NewAttachment};
+use store::{
+    IdempotencyScope, IdempotentWrite,
+    tickets::{NewAttachment, TicketChange},
+};
 
 use super::{
     fingerprint,
@@ -23,7 +26,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     mail::{TicketMailBuilder, ticket_confirmation},
-    responses::proves,
+    responses::is_signed_start,
     state::App,
 };
 
@@ -82,7 +85,7 @@ pub fn start_token(app: &App, project: &Project, now: Timestamp) -> Result<Strin
 #[must_use]
 pub fn signals(app: &App, project: &Project, start: &str, honeypot: bool) -> SpamSignals {
     let at = start.split_once('.').and_then(|(ms, _)| ms.parse().ok()).map(Timestamp);
-    let genuine = at.filter(|at| proves(app, "ticket-started", &format!("{} {}", project.id, at.0), start));
+    let genuine = at.filter(|at| is_signed_start(app, "ticket-started", &format!("{} {}", project.id, at.0), start));
     SpamSignals { honeypot, forged_start: genuine.is_none(), elapsed_ms: genuine.map(|at| app.now().0 - at.0) }
 }
 

@@ -9,7 +9,10 @@ use domain::{
     tickets::{MessageAuthor, Priority, TicketState, check_message, empty_message, status_after_reply},
     zone::UTC,
 };
-use store::{Act, IdempotencyScope, IdempotentWrite, events::TicketChange, tickets::NewAttachment};
+use store::{
+    Act, IdempotencyScope, IdempotentWrite,
+    tickets::{NewAttachment, TicketChange},
+};
 
 use super::{
     fingerprint,
@@ -39,7 +42,7 @@ pub struct StaffReply {
 }
 
 /// Refuses a reply if others wrote after `seen`.
-async fn unheard(act: &mut Act<'_, '_>, feedback: &Feedback, seen: Option<i64>) -> Result<()> {
+async fn refuse_if_answered_since(act: &mut Act<'_, '_>, feedback: &Feedback, seen: Option<i64>) -> Result<()> {
     let (actor, now) = (act.actor_id(), act.now());
     let Some(seen) = seen.filter(|seen| *seen < feedback.version) else { return Ok(()) };
     let since = act.history_since(feedback.project, feedback.id, seen).await?;
@@ -78,7 +81,7 @@ pub async fn staff_reply(app: &App, scope: &Scope, ticket: TicketId, key: &str, 
                 let (actor, now) = (act.actor_id(), act.now());
                 act.ensure_authorized(Role::Triager).await?;
                 let (mut ticket, mut feedback) = act.lock_ticket(ticket).await?.ok_or(Refusal::NotFound)?;
-                unheard(act, &feedback, seen).await?;
+                refuse_if_answered_since(act, &feedback, seen).await?;
                 // Before the message, which has an event of its own.
                 let linked = act.link_count(feedback.id).await? > 0;
                 let status = status_after_reply(feedback.status, linked, close);

@@ -308,7 +308,7 @@ async fn contested(
         return Ok(None);
     }
     if version > held.version {
-        return Ok(Some("This page shows an unknown version. Reload it.".into()));
+        return Ok(Some("This page is out of date. Open the item in a new tab to see its current state.".into()));
     }
     let since = act.history_since(held.project, held.id, version).await?;
     let Some(event) = since.into_iter().find(|event| change.conflicts_with(&event.change)) else { return Ok(None) };

@@ -121,7 +121,7 @@ pub async fn edit(app: &App, scope: &Scope, endpoint: EndpointId, version: i64, 
             return Ok(());
         }
         if held.version != version {
-            return Err(Refusal::Conflict("Someone else changed this webhook. Reload the page to see its current state.".into()));
+            return Err(Refusal::Conflict("Someone else changed this webhook. Open it in a new tab to see its current state.".into()));
         }
         (held.url, held.note, held.kinds) = (url, note, kinds);
         Ok(())

@@ -7,8 +7,9 @@ use domain::{
     Timestamp,
     accounts::Scope,
     feedback::{Feedback, FeedbackStatus},
-    ids::{FeedbackId, ProjectId, TicketId},
+    ids::{FeedbackId, MessageId, ProjectId, TicketId},
     tickets::{NewTicket, Priority, Ticket, TicketState},
+    webhooks::EventKind,
 };
 use sqlx::FromRow;
 
@@ -17,7 +18,6 @@ pub use attachments::{ATTACHMENT_CHUNK_BYTES, NewAttachment};
 use crate::{
     Act, Store, Tx,
     error::{Error, Result},
-    events::TicketChange,
     id,
     numbers::NumberSequence,
     or_instead,
@@ -155,6 +155,32 @@ impl Store {
     }
 }
 
+/// What happened to a ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TicketChange {
+    /// It was opened with this message.
+    Created(MessageId),
+    /// The requester or the team added this message.
+    MessageAdded(MessageId),
+    /// It was closed.
+    Closed,
+    /// It was reopened.
+    Reopened,
+}
+
+impl TicketChange {
+    /// The event that tells of it.
+    #[must_use]
+    pub fn kind(self) -> EventKind {
+        match self {
+            Self::Created(_) => EventKind::TicketCreated,
+            Self::MessageAdded(_) => EventKind::TicketMessageAdded,
+            Self::Closed => EventKind::TicketClosed,
+            Self::Reopened => EventKind::TicketReopened,
+        }
+    }
+}
+
 impl Tx<'_> {
     /// Returns a ticket and its feedback, locked until this transaction ends; locks the feedback first, as everywhere.
     ///
@@ -241,13 +267,13 @@ impl Tx<'_> {
     }
 
     /// Synchronizes a ticket's state with the status of its feedback: a ticket is closed exactly if its feedback is resolved (except spam,
-    /// which says nothing about the conversation). If this closes or reopens the ticket, publishes an event.
+    /// which says nothing about the conversation). Returns the ticket that this closed or reopened, if it did.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn sync_ticket_state(&mut self, feedback: &Feedback, at: Timestamp) -> Result<()> {
+    pub async fn sync_ticket_state(&mut self, feedback: &Feedback, at: Timestamp) -> Result<Option<(Ticket, TicketChange)>> {
         let sql = match feedback.status {
-            FeedbackStatus::Spam => return Ok(()),
+            FeedbackStatus::Spam => return Ok(None),
             FeedbackStatus::Resolved => {
                 concat!(
                     "UPDATE tickets SET state = 'closed', resolved_at = $3, updated_at = $3 WHERE feedback_id = $1 AND project_id = $2 AND state <> 'closed' RETURNING ",
@@ -270,10 +296,10 @@ impl Tx<'_> {
             .bind(at.0)
             .fetch_optional(self.conn())
             .await?;
-        let Some(moved) = moved else { return Ok(()) };
+        let Some(moved) = moved else { return Ok(None) };
         let ticket: Ticket = moved.try_into()?;
         let change = if ticket.state == TicketState::Closed { TicketChange::Closed } else { TicketChange::Reopened };
-        self.ticket_event(&ticket, change, at).await
+        Ok(Some((ticket, change)))
     }
 
     /// Appends the requester's message to the searchable text.

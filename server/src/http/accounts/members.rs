@@ -71,7 +71,7 @@ async fn page(console: &ConsoleRequest, scope: &Scope, status: StatusCode, extra
     let open = if grantable.is_empty() { Vec::new() } else { app.store.open_invitations(scope, app.now()).await? };
     let mut invitations = Vec::with_capacity(open.len());
     for i in open {
-        let mail = if i.email.is_some() { how_it_fares(app.store.mail_messages_about(scope, i.id.0).await?.pop()) } else { None };
+        let mail = if i.email.is_some() { invitation_mail_status(app.store.mail_messages_about(scope, i.id.0).await?.pop()) } else { None };
         let expires = console.present().readable(i.expires_at);
         invitations.push(InvitationView { id: i.id.to_string(), email: i.email, role: i.role, by: i.by_name, expires, mail });
     }
@@ -93,7 +93,7 @@ async fn page(console: &ConsoleRequest, scope: &Scope, status: StatusCode, extra
 }
 
 /// Delivery problems or progress of an invitation's e-mail.
-fn how_it_fares(message: Option<MailMessageRow>) -> Option<(String, bool)> {
+fn invitation_mail_status(message: Option<MailMessageRow>) -> Option<(String, bool)> {
     let message = message?;
     let why = message.last_error.unwrap_or_default();
     match message.state.as_str() {
@@ -207,7 +207,13 @@ fn decisions(form: &Form) -> Result<OffboardingDecisions> {
 }
 
 /// A redirect to the confirmation page if a change would end something; `None` if it ends nothing, or is already confirmed.
-async fn asks_first(console: &ConsoleRequest, scope: &Scope, form: &Form, staff: StaffId, to: Option<Role>) -> Result<Option<Response>> {
+async fn confirmation_redirect(
+    console: &ConsoleRequest,
+    scope: &Scope,
+    form: &Form,
+    staff: StaffId,
+    to: Option<Role>,
+) -> Result<Option<Response>> {
     // A higher role ends nothing that acts for the member.
     let held = console.app.store.team_member(staff).await?.role(scope.project());
     let is_raised = to.is_some_and(|to| held.is_some_and(|held| to >= held));
@@ -276,7 +282,7 @@ pub(super) async fn change_role(console: ConsoleRequest, form: Form) -> PageResu
     let scope = console.scope(Role::Admin)?;
     form.idempotency_key()?;
     let (staff, role) = (id::<StaffId>(form.get("staff"))?, form.get("role").parse::<Role>()?);
-    if let Some(page) = asks_first(&console, &scope, &form, staff, Some(role)).await? {
+    if let Some(page) = confirmation_redirect(&console, &scope, &form, staff, Some(role)).await? {
         return Ok(page);
     }
     match members::change_role(&console.app, &scope, staff, role, decisions(&form)?).await {
@@ -292,7 +298,7 @@ pub(super) async fn remove(console: ConsoleRequest, form: Form) -> PageResult {
     let scope = console.scope(if leaves { Role::Viewer } else { Role::Admin })?;
     form.idempotency_key()?;
     let staff = id::<StaffId>(form.get("staff"))?;
-    if let Some(page) = asks_first(&console, &scope, &form, staff, None).await? {
+    if let Some(page) = confirmation_redirect(&console, &scope, &form, staff, None).await? {
         return Ok(page);
     }
     match members::remove(&console.app, &scope, staff, decisions(&form)?).await {

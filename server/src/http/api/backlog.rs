@@ -90,9 +90,9 @@ pub struct ListBacklogParams {
 /// List backlog items
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/api/v1/backlog", operation_id = "list_items", tag = "Backlog", params(ListBacklogParams),
+#[utoipa::path(get, path = "/api/v1/backlog", operation_id = "list_backlog_items", tag = "Backlog", params(ListBacklogParams),
     responses((status = 200, description = "One page.", body = BacklogList)))]
-pub async fn list_items(
+pub async fn list_backlog_items(
     State(app): State<AppState>,
     caller: ApiCaller,
     QueryParams(asked): QueryParams<ListBacklogParams>,
@@ -120,10 +120,15 @@ pub async fn list_items(
 }
 
 /// Read a backlog item
-#[utoipa::path(get, path = "/api/v1/backlog/{item_id}", operation_id = "read_item", tag = "Backlog",
+#[utoipa::path(get, path = "/api/v1/backlog/{item_id}", operation_id = "read_backlog_item", tag = "Backlog",
     params(("item_id" = Uuid, Path, description = "The item.")),
     responses((status = 200, description = "The item.", body = BacklogItem)))]
-pub async fn read_item(State(app): State<AppState>, caller: ApiCaller, PathIds([id]): PathIds<1>, headers: HeaderMap) -> ApiHandlerResult {
+pub async fn read_backlog_item(
+    State(app): State<AppState>,
+    caller: ApiCaller,
+    PathIds([id]): PathIds<1>,
+    headers: HeaderMap,
+) -> ApiHandlerResult {
     let scope = caller.scope(Role::Viewer)?;
     let item = find(&app, &scope, id).await?;
     write_outcome::conditional_response(&headers, &with_evidence(&app, &scope, item).await?)
@@ -143,9 +148,9 @@ pub struct NewBacklogItem {
 }
 
 /// Create a backlog item
-#[utoipa::path(post, path = "/api/v1/backlog", operation_id = "create_item", tag = "Backlog", request_body = NewBacklogItem,
+#[utoipa::path(post, path = "/api/v1/backlog", operation_id = "create_backlog_item", tag = "Backlog", request_body = NewBacklogItem,
     responses((status = 201, description = "The new item.", body = BacklogItem)))]
-pub async fn create_item(State(app): State<AppState>, sent: WriteRequest<NewBacklogItem>) -> ApiHandlerResult<Response> {
+pub async fn create_backlog_item(State(app): State<AppState>, sent: WriteRequest<NewBacklogItem>) -> ApiHandlerResult<Response> {
     let (sent, body) = sent.open();
     let (scope, key) = (sent.caller.scope(Role::Triager)?, use_case_key(&sent)?);
     write_outcome::idempotent(&app, &sent, async {
@@ -175,10 +180,10 @@ pub struct BacklogPatch {
 }
 
 /// Change a backlog item
-#[utoipa::path(patch, path = "/api/v1/backlog/{item_id}", operation_id = "update_item", tag = "Backlog", request_body = BacklogPatch,
+#[utoipa::path(patch, path = "/api/v1/backlog/{item_id}", operation_id = "update_backlog_item", tag = "Backlog", request_body = BacklogPatch,
     params(("item_id" = Uuid, Path, description = "The item.")),
     responses((status = 200, description = "The updated item.", body = BacklogItem)))]
-pub async fn update_item(
+pub async fn update_backlog_item(
     State(app): State<AppState>,
     PathIds([id]): PathIds<1>,
     sent: WriteRequest<BacklogPatch>,
@@ -261,7 +266,6 @@ pub struct NewLink {
 
 /// The linked item and feedback.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Linked)]
 pub struct LinkedPair {
     item_id: Uuid,
     feedback_id: Uuid,

@@ -50,8 +50,8 @@ pub struct BulkSelection {
     items: Option<Vec<BulkItem>>,
     /// All feedback that matches this query, as in `GET /api/v1/feedback`: up to 10,000 items.
     #[serde(default, deserialize_with = "super::request::set")]
-    #[validate(length(max = 500))]
-    #[schema(value_type = Option<String>, nullable = false, max_length = 500, example = "status:new tag:billing")]
+    #[validate(length(max = super::request::chars(domain::triage::MAX_QUERY)))]
+    #[schema(value_type = Option<String>, nullable = false, max_length = 2000, example = "status:new tag:billing")]
     query: Option<String>,
 }
 
@@ -147,9 +147,9 @@ pub struct BulkOutcome {
 /// Makes one change of the items, or of all feedback that matches a query. Items are changed all at once, matches in batches. Refused with 409
 /// if all items were changed by someone else, and while an earlier request with the same key is still running; with 422 if one of the items
 /// does not exist; with 503 while the search index is not up to date enough to say what matches.
-#[utoipa::path(post, path = "/api/v1/feedback/bulk", operation_id = "change_many", tag = "Feedback", request_body = NewBulkChange,
+#[utoipa::path(post, path = "/api/v1/feedback/bulk", operation_id = "bulk_update_feedback", tag = "Feedback", request_body = NewBulkChange,
     responses((status = 200, description = "What changed.", body = BulkOutcome)))]
-pub async fn change_many(State(app): State<AppState>, sent: WriteRequest<NewBulkChange>) -> ApiHandlerResult<Response> {
+pub async fn bulk_update_feedback(State(app): State<AppState>, sent: WriteRequest<NewBulkChange>) -> ApiHandlerResult<Response> {
     let (sent, body) = sent.open();
     let scope = sent.caller.scope(Role::Triager)?;
     sent.once()?;

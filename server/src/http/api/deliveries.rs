@@ -224,7 +224,7 @@ pub async fn read_delivery(
 /// Sends the event again, whether it failed or arrived. Refused with 409 while the webhook is off.
 #[utoipa::path(post, path = "/api/v1/webhooks/{webhook_id}/deliveries/{event_id}/retry", operation_id = "retry_delivery", tag = "Webhooks",
     params(("webhook_id" = Uuid, Path, description = "The webhook."), ("event_id" = Uuid, Path, description = "The event.")),
-    responses((status = 200, description = "The delivery, which is pending now.", body = DeliveryDetail)))]
+    responses((status = 200, description = "The delivery, queued for retry.", body = DeliveryDetail)))]
 pub async fn retry_delivery(
     State(app): State<AppState>,
     PathIds([webhook, event]): PathIds<2>,
@@ -243,7 +243,6 @@ pub async fn retry_delivery(
 
 /// How many deliveries are sent again.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Retried)]
 pub struct RetriedDeliveries {
     #[schema(minimum = 0)]
     deliveries: u64,
@@ -254,7 +253,7 @@ pub struct RetriedDeliveries {
 /// Refused with 409 while the webhook is off.
 #[utoipa::path(post, path = "/api/v1/webhooks/{webhook_id}/retry", operation_id = "retry_deliveries", tag = "Webhooks",
     params(("webhook_id" = Uuid, Path, description = "The webhook.")),
-    responses((status = 200, description = "They are pending now.", body = RetriedDeliveries)))]
+    responses((status = 200, description = "The number of deliveries queued for retry.", body = RetriedDeliveries)))]
 pub async fn retry_deliveries(
     State(app): State<AppState>,
     PathIds([id]): PathIds<1>,

@@ -82,14 +82,14 @@ fn build() -> Value {
         json!({ "key": { "type": "http", "scheme": "bearer", "bearerFormat": "eas_…", "description": "An API key of the project." } });
     events::describe(&mut document);
     tighten(&mut document["components"]["schemas"]);
-    promise(&mut document["components"]["schemas"]);
+    require_response_fields(&mut document["components"]["schemas"]);
     enumerate(&mut document["components"]["schemas"]);
     document["components"]["headers"] = headers();
     document["components"]["responses"] = refusals();
     if let Some(paths) = document["paths"].as_object_mut() {
         for (path, item) in paths.iter_mut() {
             for (method, operation) in item.as_object_mut().into_iter().flatten() {
-                surround(path, method, operation);
+                add_common_parts(path, method, operation);
             }
         }
     }
@@ -166,7 +166,7 @@ const SPARSE: [&str; 2] = ["FieldProblem", "ClaimedContact"];
 
 /// Marks all response fields as required: the macro treats a nullable field as optional, and generated clients would then distinguish
 /// three cases instead of two.
-fn promise(schemas: &mut Value) {
+fn require_response_fields(schemas: &mut Value) {
     let outputs = schemas.as_object_mut().into_iter().flatten();
     for (_, schema) in outputs.filter(|(name, _)| !is_input(name) && !SPARSE.contains(&name.as_str())) {
         require_all(schema);
@@ -233,10 +233,10 @@ pub const ERROR_RESPONSES: [(&str, &str, &str, &[&str]); 15] = [
     ("MethodNotAllowed", "405", "The resource does not support this method.", &["RateLimit", "RateLimit-Policy", "Allow"]),
     ("TimedOut", "408", "The request took too long to arrive.", &[]),
     ("Conflict", "409", "The request conflicts with the resource's current state.", &LIMITS),
-    ("Changed", "412", "Someone changed the resource since you read it.", &LIMITS),
+    ("Changed", "412", "The resource has changed since you read it.", &LIMITS),
     ("TooLarge", "413", "The body is too large.", &LIMITS),
     ("MediaType", "415", "The body does not have the documented media type.", &LIMITS),
-    ("Invalid", "422", "The request is invalid; `errors` lists each fault with its place.", &LIMITS),
+    ("Invalid", "422", "The request is invalid; `errors` lists each error and its location.", &LIMITS),
     ("MatchRequired", "428", "`If-Match` is missing.", &LIMITS),
     ("TooMany", "429", "The key exceeded its rate limit.", &["RateLimit", "RateLimit-Policy", "Retry-After"]),
     ("Fault", "500", "Something went wrong on our side.", &[]),
@@ -257,7 +257,7 @@ fn is_for_admins(path: &str) -> bool {
 }
 
 /// Adds the common parts of an operation: the key, request and response headers, and the possible errors.
-fn surround(path: &str, method: &str, operation: &mut Value) {
+fn add_common_parts(path: &str, method: &str, operation: &mut Value) {
     // Set for each operation and not for the entire document, because some client generators only look here.
     operation["security"] = json!([{ "key": [] }]);
     let writes = method != "get";

@@ -58,8 +58,8 @@ pub struct FeedbackExportParams {
     format: Format,
     /// Only feedback that matches this query, as in `GET /api/v1/feedback`; by default all of it, including spam.
     #[serde(default)]
-    #[validate(length(max = 500))]
-    #[param(max_length = 500, example = "status:new after:7d")]
+    #[validate(length(max = super::request::chars(domain::triage::MAX_QUERY)))]
+    #[param(max_length = 2000, example = "status:new after:7d")]
     q: String,
 }
 

@@ -98,8 +98,8 @@ pub struct ListFeedbackParams {
     /// A query as in the inbox: words, `"phrases"`, `this OR that`, `-not`, and fields like `status:new tag:billing score:<=6 after:7d`.
     /// A date, as in `before:2026-11-01`, starts at midnight in the project's time zone.
     #[serde(default)]
-    #[validate(length(max = 500))]
-    #[param(max_length = 500, example = "refund status:new score:<=6")]
+    #[validate(length(max = super::request::chars(domain::triage::MAX_QUERY)))]
+    #[param(max_length = 2000, example = "refund status:new score:<=6")]
     q: String,
     #[serde(default)]
     sort: Order,

@@ -54,10 +54,10 @@ pub async fn read_feedback_history(
 }
 
 /// Read the history of a backlog item
-#[utoipa::path(get, path = "/api/v1/backlog/{item_id}/history", operation_id = "read_item_history", tag = "Backlog",
+#[utoipa::path(get, path = "/api/v1/backlog/{item_id}/history", operation_id = "read_backlog_item_history", tag = "Backlog",
     params(("item_id" = Uuid, Path, description = "The item.")),
     responses((status = 200, description = "The history.", body = History)))]
-pub async fn read_item_history(
+pub async fn read_backlog_item_history(
     State(app): State<AppState>,
     caller: ApiCaller,
     PathIds([id]): PathIds<1>,

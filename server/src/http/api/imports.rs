@@ -428,7 +428,7 @@ pub struct NewImportRun {
 /// Imports the rows in the background. Rows that were imported before are not imported again. Refused with 409 if it was already started.
 #[utoipa::path(post, path = "/api/v1/imports/{import_id}/start", operation_id = "start_import", tag = "Imports", request_body = NewImportRun,
     params(("import_id" = Uuid, Path, description = "The import.")),
-    responses((status = 200, description = "The import, which is running now.", body = ImportDetail)))]
+    responses((status = 200, description = "The running import.", body = ImportDetail)))]
 pub async fn start_import(
     State(app): State<AppState>,
     PathIds([id]): PathIds<1>,

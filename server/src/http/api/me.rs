@@ -54,8 +54,8 @@ impl From<Role> for Access {
 /// The key of this request
 ///
 /// The key's name, scope and expiry. A good first request.
-#[utoipa::path(get, path = "/api/v1/me", operation_id = "read_key", tag = "Key", responses((status = 200, description = "The key.", body = Key)))]
-pub async fn read_key(caller: ApiCaller, headers: HeaderMap) -> ApiHandlerResult {
+#[utoipa::path(get, path = "/api/v1/me", operation_id = "read_current_key", tag = "Key", responses((status = 200, description = "The key.", body = Key)))]
+pub async fn read_current_key(caller: ApiCaller, headers: HeaderMap) -> ApiHandlerResult {
     let role = caller.scope(Role::Viewer)?.role();
     let key = caller.key;
     let view = Key {

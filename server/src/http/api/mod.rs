@@ -72,22 +72,22 @@ macro_rules! operations {
 
 operations! {
     export: export_feedback, export_responses, export_backlog;
-    me: read_key;
+    me: read_current_key;
     keys: list_keys;
     projects: list_projects, read_project, update_project;
     surveys: list_surveys, read_survey;
     survey_drafts: create_survey, update_survey, duplicate_survey, read_draft, update_draft, publish_survey;
-    survey_versions: list_versions, read_version;
-    survey_results: read_results;
+    survey_versions: list_survey_versions, read_survey_version;
+    survey_results: read_survey_results;
     responses: list_responses, create_response, read_response;
     feedback: list_feedback, create_feedback, read_feedback, update_feedback;
-    bulk: change_many, undo_change;
-    history: read_feedback_history, read_item_history;
+    bulk: bulk_update_feedback, undo_change;
+    history: read_feedback_history, read_backlog_item_history;
     comments: list_comments, create_comment, read_comment;
     tags: list_tags;
     contacts: list_contacts, read_contact;
-    backlog: list_items, create_item, read_item, update_item, list_links, link_feedback, unlink_feedback;
-    tickets: list_tickets, create_ticket, read_ticket, create_message, update_ticket;
+    backlog: list_backlog_items, create_backlog_item, read_backlog_item, update_backlog_item, list_links, link_feedback, unlink_feedback;
+    tickets: list_tickets, create_ticket, read_ticket, create_ticket_message, update_ticket;
     ticket_files: download_attachment, renew_ticket_link;
     desk: read_desk_report;
     replies: list_replies, create_reply, read_reply, update_reply, delete_reply;
@@ -101,7 +101,7 @@ operations! {
 }
 
 /// Operations with larger bodies than others, which may take longer to arrive, and the limit of each in bytes.
-const UPLOADS: [(&str, usize); 2] = [("create_message", ticket_files::MESSAGE_LIMIT), ("create_import", imports::UPLOAD_LIMIT)];
+const UPLOADS: [(&str, usize); 2] = [("create_ticket_message", ticket_files::MESSAGE_LIMIT), ("create_import", imports::UPLOAD_LIMIT)];
 
 /// All routes: those that need a key, the document, and its reference page.
 pub fn routes(web: &WebState) -> Router<WebState> {

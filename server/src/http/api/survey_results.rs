@@ -197,10 +197,10 @@ pub struct SurveyResultsParams {
 /// Read the results of a survey
 ///
 /// The numbers of the results page: counts and scores of all questions, of the responses that started on the days from `from` to `to`.
-#[utoipa::path(get, path = "/api/v1/surveys/{survey_id}/results", operation_id = "read_results", tag = "Surveys",
+#[utoipa::path(get, path = "/api/v1/surveys/{survey_id}/results", operation_id = "read_survey_results", tag = "Surveys",
     params(("survey_id" = Uuid, Path, description = "The survey."), SurveyResultsParams),
     responses((status = 200, description = "The results.", body = SurveyResults)))]
-pub async fn read_results(
+pub async fn read_survey_results(
     State(app): State<AppState>,
     caller: ApiCaller,
     PathIds([id]): PathIds<1>,

@@ -59,10 +59,10 @@ impl From<Stored> for SurveyVersion {
 }
 
 /// List the published versions of a survey
-#[utoipa::path(get, path = "/api/v1/surveys/{survey_id}/versions", operation_id = "list_versions", tag = "Surveys",
+#[utoipa::path(get, path = "/api/v1/surveys/{survey_id}/versions", operation_id = "list_survey_versions", tag = "Surveys",
     params(("survey_id" = Uuid, Path, description = "The survey."), PageParams),
     responses((status = 200, description = "One page.", body = SurveyVersionList)))]
-pub async fn list_versions(
+pub async fn list_survey_versions(
     State(app): State<AppState>,
     caller: ApiCaller,
     PathIds([id]): PathIds<1>,
@@ -82,10 +82,10 @@ pub async fn list_versions(
 /// Read a published version of a survey
 ///
 /// Responses name the version that they answer.
-#[utoipa::path(get, path = "/api/v1/surveys/{survey_id}/versions/{version_id}", operation_id = "read_version", tag = "Surveys",
+#[utoipa::path(get, path = "/api/v1/surveys/{survey_id}/versions/{version_id}", operation_id = "read_survey_version", tag = "Surveys",
     params(("survey_id" = Uuid, Path, description = "The survey."), ("version_id" = Uuid, Path, description = "The version.")),
     responses((status = 200, description = "The version.", body = SurveyVersion)))]
-pub async fn read_version(
+pub async fn read_survey_version(
     State(app): State<AppState>,
     caller: ApiCaller,
     PathIds([survey, version]): PathIds<2>,

@@ -189,11 +189,11 @@ pub struct NewMessage {
 /// Reply to a ticket or add a note
 ///
 /// The response has the whole ticket, with the IDs of its attachments for downloads. The body can be up to 14 MB.
-#[utoipa::path(post, path = "/api/v1/tickets/{ticket_id}/messages", operation_id = "create_message", tag = "Tickets",
+#[utoipa::path(post, path = "/api/v1/tickets/{ticket_id}/messages", operation_id = "create_ticket_message", tag = "Tickets",
     request_body = NewMessage,
     params(("ticket_id" = Uuid, Path, description = "The ticket.")),
     responses((status = 201, description = "The updated ticket.", body = TicketDetail)))]
-pub async fn create_message(
+pub async fn create_ticket_message(
     State(app): State<AppState>,
     PathIds([id]): PathIds<1>,
     sent: WriteRequest<NewMessage>,

@@ -62,7 +62,7 @@ impl PortalFormState {
 }
 
 /// Status, message and `Retry-After` of a refusal that does not concern a field.
-fn trouble(error: &Error, words: &'static texts::PortalTexts) -> (StatusCode, String, Option<u64>) {
+fn refusal_response(error: &Error, words: &'static texts::PortalTexts) -> (StatusCode, String, Option<u64>) {
     error::log(error);
     match error.refusal() {
         Some(Refusal::RateLimited(seconds)) => {
@@ -87,7 +87,7 @@ fn refusal(
         let pause = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::INSUFFICIENT_STORAGE).then_some(FILES_AGAIN);
         return (status, pause);
     }
-    let (own, message, after) = trouble(error, words);
+    let (own, message, after) = refusal_response(error, words);
     back.message = Some(message);
     (status.unwrap_or(own), after)
 }

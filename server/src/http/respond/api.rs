@@ -20,7 +20,7 @@ use hyper::body::SizeHint;
 use serde_json::{Value, json};
 use service::{
     error::{Error, Result},
-    responses::{self, Intake, NewSubmission, RejectedSubmission, StoredSubmission, SubmissionUpdate},
+    responses::{self, CountedSubmission, NewSubmission, RejectedSubmission, StoredSubmission, SubmissionUpdate},
     state::{App, AppState},
     survey_cache::SurveyTarget,
 };
@@ -184,7 +184,7 @@ async fn take(
     headers: &HeaderMap,
     request: Request,
 ) -> Result<(Response, Arc<SurveyTarget>), Response> {
-    let intake = Intake::begin(app, address.bucket()).await.map_err(refused)?;
+    let intake = CountedSubmission::begin(app, address.bucket()).await.map_err(refused)?;
     let size = hyper::body::Body::size_hint(request.body());
     let Admission { project, limit } = admit(app, key, headers, &size).await?;
     let bytes = read(app, request, limit).await?;

@@ -24,7 +24,7 @@ use serde::Deserialize;
 use service::{
     error::{Error, Result},
     limits::budget::FREE_BODY_BYTES,
-    responses::{self, Intake, ResponseInput},
+    responses::{self, CountedSubmission, ResponseInput},
     state::{App, AppState},
     survey_cache::SurveyTarget,
 };
@@ -220,7 +220,7 @@ pub async fn submit(
 ) -> PageResult {
     let survey = survey_id(&id)?;
     // Counted before any look-up. Over the limit, the form is only shown again with its values, if they are small.
-    let intake = Intake::begin(&app, address.bucket()).await;
+    let intake = CountedSubmission::begin(&app, address.bucket()).await;
     let mut target = responses::target(&app, survey, None).await?;
     let limit = if intake.is_ok() { most_bytes(&target.body) } else { FREE_BODY_BYTES };
     DefaultBodyLimit::max(limit).apply(&mut request);
