@@ -1,6 +1,7 @@
 //! Cycles of modules: siblings in one folder that use each other, directly or through others.
 //!
-//! A module and its own submodules are not compared: a parent offers what its children contain, and children share what it defines.
+//! A module and its own submodules are not compared: a parent offers what its children contain, and children share what it defines. Calls of
+//! methods are not followed: where a method is defined shows only in its type.
 
 mod source;
 
