@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{BacklogItem, FeedbackDetail, Message, Ticket};
+use crate::{BacklogItem, FeedbackWithContact, Message, Ticket};
 
 /// The body of a webhook request.
 #[derive(Debug, Serialize, ToSchema)]
@@ -36,10 +36,10 @@ impl Event {
 pub enum EventData {
     /// Feedback arrived
     #[serde(rename = "feedback.created")]
-    FeedbackCreated(Box<FeedbackDetail>),
+    FeedbackCreated(Box<FeedbackWithContact>),
     /// Feedback, its tags, status, assignee or links changed, or its author added to it
     #[serde(rename = "feedback.updated")]
-    FeedbackUpdated(Box<FeedbackDetail>),
+    FeedbackUpdated(Box<FeedbackWithContact>),
     /// Someone opened a ticket
     #[serde(rename = "ticket.created")]
     TicketCreated(Box<TicketWithMessage>),

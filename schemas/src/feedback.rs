@@ -72,15 +72,30 @@ impl From<feedback::Feedback> for Feedback {
     }
 }
 
-/// An item of feedback with its contact and links.
+/// An item of feedback with its contact.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct FeedbackDetail {
+pub struct FeedbackWithContact {
     #[serde(flatten)]
     feedback: Feedback,
     /// Your own ID for it, if it was added or imported with one.
     external_id: Option<String>,
     /// The person who gave it, if known.
     contact: Option<Contact>,
+}
+
+impl FeedbackWithContact {
+    /// Returns an item with the person who gave it.
+    #[must_use]
+    pub fn new(feedback: feedback::Feedback, external_id: Option<String>, contact: Option<Contact>) -> Self {
+        Self { feedback: feedback.into(), external_id, contact }
+    }
+}
+
+/// An item of feedback with its contact and links.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FeedbackDetail {
+    #[serde(flatten)]
+    feedback: FeedbackWithContact,
     /// The linked backlog items.
     links: Vec<LinkedItem>,
 }
@@ -88,14 +103,14 @@ pub struct FeedbackDetail {
 impl FeedbackDetail {
     /// Returns an item with what belongs to it; the links oldest first.
     #[must_use]
-    pub fn new(feedback: feedback::Feedback, external_id: Option<String>, contact: Option<Contact>, links: Vec<LinkedItem>) -> Self {
-        Self { feedback: feedback.into(), external_id, contact, links }
+    pub fn new(feedback: FeedbackWithContact, links: Vec<LinkedItem>) -> Self {
+        Self { feedback, links }
     }
 
     /// Returns the version of the feedback.
     #[must_use]
     pub fn version(&self) -> i64 {
-        self.feedback.version
+        self.feedback.feedback.version
     }
 }
 

@@ -9,5 +9,5 @@ mod tickets;
 
 pub use backlog::{BacklogItem, Evidence, Importance, ItemStatus, LinkedItem};
 pub use events::{Event, EventData, TicketWithMessage, WebhookTest};
-pub use feedback::{Contact, Feedback, FeedbackDetail, Score};
+pub use feedback::{Contact, Feedback, FeedbackDetail, FeedbackWithContact, Score};
 pub use tickets::{Attachment, Message, Priority, Requester, Ticket, TicketState};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use domain::{feedback::Feedback, ids::FeedbackId};
-use schemas::{FeedbackDetail, LinkedItem};
+use schemas::{FeedbackDetail, FeedbackWithContact, LinkedItem};
 use sqlx::FromRow;
 
 use crate::{
@@ -23,7 +23,6 @@ struct ContactRow {
 
 #[derive(FromRow)]
 struct LinkRow {
-    feedback_id: String,
     number: i64,
     title: String,
     status: String,
@@ -32,24 +31,31 @@ struct LinkRow {
 }
 
 impl Store {
-    /// Returns records with their contacts and links, in the same order. The records come from a function that takes a scope, or are for all
-    /// projects.
+    /// Returns records with their contacts, in the same order. The records come from a function that takes a scope, or are for all projects.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn feedback_details(&self, records: Vec<Feedback>) -> Result<Vec<FeedbackDetail>> {
+    pub async fn feedback_with_contacts(&self, records: Vec<Feedback>) -> Result<Vec<FeedbackWithContact>> {
         let ids: Vec<FeedbackId> = records.iter().map(|record| record.id).collect();
         let ids = serde_json::to_string(&ids)?;
         let mut contacts = self.contacts_of_feedback(&ids).await?;
-        let mut links = self.links_of_feedback(&ids).await?;
         let mut external_ids = self.external_ids_of_feedback(&ids).await?;
-        let detail = |feedback: Feedback| {
+        let with_contact = |feedback: Feedback| {
             let external_id = external_ids.remove(&feedback.id);
             let contact = contacts.remove(&feedback.id).map(|contact| contact.described(&feedback));
-            let links = links.remove(&feedback.id).unwrap_or_default();
-            FeedbackDetail::new(feedback, external_id, contact, links)
+            FeedbackWithContact::new(feedback, external_id, contact)
         };
-        Ok(records.into_iter().map(detail).collect())
+        Ok(records.into_iter().map(with_contact).collect())
+    }
+
+    /// Returns a record with its contact and links. The record comes from a function that takes a scope.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn feedback_detail(&self, record: Feedback) -> Result<Option<FeedbackDetail>> {
+        let links = self.links_of_feedback(record.id).await?;
+        let found = self.feedback_with_contacts(vec![record]).await?.pop();
+        Ok(found.map(|feedback| FeedbackDetail::new(feedback, links)))
     }
 
     /// Returns the contacts of records, whose ids are a list in JSON.
@@ -70,25 +76,23 @@ impl Store {
         rows.into_iter().map(|row| Ok((id(&row.feedback_id)?, row.contact))).collect()
     }
 
-    /// Returns the items linked to records, oldest link first.
-    async fn links_of_feedback(&self, ids: &str) -> Result<HashMap<FeedbackId, Vec<LinkedItem>>> {
-        let sql = match self.dialect() {
-            Dialect::Sqlite => {
-                "SELECT l.feedback_id, b.number, b.title, b.status, l.quote, l.importance FROM json_each($1) j \
-                 CROSS JOIN links l ON l.feedback_id = j.value JOIN backlog_items b ON b.id = l.backlog_id ORDER BY l.created_at, l.id"
-            }
-            Dialect::Postgres => {
-                "SELECT l.feedback_id, b.number, b.title, b.status, l.quote, l.importance FROM json_array_elements_text(CAST($1 AS json)) j \
-                 JOIN links l ON l.feedback_id = j JOIN backlog_items b ON b.id = l.backlog_id ORDER BY l.created_at, l.id"
-            }
+    /// Returns the items linked to a record, oldest link first.
+    async fn links_of_feedback(&self, feedback: FeedbackId) -> Result<Vec<LinkedItem>> {
+        let rows: Vec<LinkRow> = sqlx::query_as(
+            "SELECT b.number, b.title, b.status, l.quote, l.importance FROM links l JOIN backlog_items b ON b.id = l.backlog_id \
+             WHERE l.feedback_id = $1 ORDER BY l.created_at, l.id",
+        )
+        .bind(feedback.to_string())
+        .fetch_all(self.reader())
+        .await?;
+        let item = |LinkRow { number, title, status: state, quote, importance: weight }| LinkedItem {
+            number,
+            title,
+            status: status(&state).into(),
+            quote,
+            importance: importance(&weight).into(),
         };
-        let rows: Vec<LinkRow> = sqlx::query_as(sql).bind(ids.to_owned()).fetch_all(self.reader()).await?;
-        let mut links: HashMap<FeedbackId, Vec<LinkedItem>> = HashMap::new();
-        for LinkRow { feedback_id, number, title, status: state, quote, importance: weight } in rows {
-            let link = LinkedItem { number, title, status: status(&state).into(), quote, importance: importance(&weight).into() };
-            links.entry(id(&feedback_id)?).or_default().push(link);
-        }
-        Ok(links)
+        Ok(rows.into_iter().map(item).collect())
     }
 
     /// Returns the ids of records in their source systems, of those that have one.

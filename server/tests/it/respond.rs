@@ -14,8 +14,7 @@ use domain::{
 use search::{SearchRequest, Sort};
 use serde_json::{Value, json};
 use server::http::respond::SUBMISSION_LIMIT;
-
-use service::triage::list::list;
+use service::{responses::CountedSubmission, triage::list::list};
 use store::responses::ResponseUpdate;
 
 use crate::{
@@ -769,6 +768,20 @@ async fn behind_a_proxy_the_client_does_not_choose_the_address_that_is_counted()
         statuses.push(page.status);
     }
     assert_eq!(statuses, [StatusCode::CREATED, StatusCode::TOO_MANY_REQUESTS, StatusCode::CREATED]);
+}
+
+#[tokio::test]
+async fn a_sender_that_hangs_up_stays_charged() {
+    let t = TestApp::with_settings(Database::Sqlite, |c| c.settings.rate_per_key = 1).await.unwrap();
+    let s = setup(t, &[]).await;
+    let (project, address) = (s.project.id, std::net::IpAddr::from([192, 0, 2, 1]));
+    let count = async || CountedSubmission::begin(&s.t.app, address).await.unwrap();
+    // The writer may store a submission whose sender no longer waits for it.
+    let mut hangs_up = Box::pin(count().await.store(project, std::future::pending::<service::error::Result<()>>()));
+    assert!(futures_util::poll!(&mut hangs_up).is_pending());
+    drop(hangs_up);
+    let next = count().await.store(project, async { Ok::<_, service::error::Error>(()) }).await;
+    assert!(matches!(next.unwrap_err().refusal(), Some(domain::DomainError::RateLimited(_))));
 }
 
 #[tokio::test]

@@ -55,28 +55,18 @@ const TEXT_COST: u64 = 16;
 /// Invalid API keys from one address: a program with an old key that polls every second.
 const WRONG_KEYS: RateLimit = RateLimit { burst: 60, window_ms: MINUTE_MS };
 
-/// A submission charged to its project's quota. Dropped before [`SubmissionQuota::spend`], it returns the quota: submissions that are not
-/// stored cannot block a project.
-#[must_use]
+/// A submission charged to its project's quota. Dropped, it stays charged: a client that hangs up may have its submission stored nevertheless.
 pub struct SubmissionQuota<'a> {
     limits: &'a RateLimits,
-    /// `None` once spent.
-    key: Option<LimitKey>,
+    key: LimitKey,
 }
 
 impl SubmissionQuota<'_> {
-    /// Keeps the charge, because the submission is stored.
-    pub fn spend(mut self) {
-        self.key = None;
-    }
-}
-
-impl Drop for SubmissionQuota<'_> {
-    fn drop(&mut self) {
-        let Some(key) = self.key.take() else { return };
+    /// Returns the quota of a submission that was not stored: refused submissions cannot block a project.
+    pub fn refund(self) {
         match &self.limits.buckets {
-            BucketStore::InMemory(buckets) => buckets.give_back(&[(key, self.limits.per_project)]),
-            BucketStore::Shared(_, leases) => leases.give_back(&key),
+            BucketStore::InMemory(buckets) => buckets.give_back(&[(self.key, self.limits.per_project)]),
+            BucketStore::Shared(_, leases) => leases.give_back(&self.key),
         }
     }
 }
@@ -233,7 +223,7 @@ impl RateLimits {
 
     async fn charge(&self, key: LimitKey, now: Timestamp) -> Result<SubmissionQuota<'_>> {
         self.count(key.clone(), self.per_project, now).await?;
-        Ok(SubmissionQuota { limits: self, key: Some(key) })
+        Ok(SubmissionQuota { limits: self, key })
     }
 
     /// Counts bytes of files from an address that are about to be stored.

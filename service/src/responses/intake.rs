@@ -35,14 +35,12 @@ impl<'a> CountedSubmission<'a> {
         self.app.count_text(self.address, bytes).await
     }
 
-    /// Stores the submission and charges it to the project's quota. A submission that is not stored costs the project nothing.
+    /// Stores the submission and charges it to the project's quota. A refused submission costs the project nothing.
     ///
     /// # Errors
     /// As [`crate::limits::RateLimits::project`], and the error of `submit`.
     pub async fn store<T, E: From<Error>>(self, project: ProjectId, submit: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let quota = self.app.limits.project(project, self.app.now()).await?;
-        let stored = submit.await?;
-        quota.spend();
-        Ok(stored)
+        submit.await.inspect_err(|_| quota.refund())
     }
 }

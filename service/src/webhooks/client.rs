@@ -1,7 +1,7 @@
 //! The only HTTP client for user-supplied addresses.
 //!
 //! Checks the address when connecting, not when the URL is stored: a name may resolve differently by then. So each request resolves the
-//! name again (no connection is excerpt_bytes), drops forbidden addresses, and follows no redirects. An IP address in the URL bypasses the
+//! name again (no connection is kept), drops forbidden addresses, and follows no redirects. An IP address in the URL bypasses the
 //! resolver, so it is checked here too.
 
 use std::{error::Error as StdError, fmt, io, net::IpAddr, sync::Arc, time::Duration};
@@ -28,7 +28,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(5);
 /// Maximum bytes of a response that are read.
 const READ: usize = 64 * 1024;
-/// Maximum bytes of a response that are excerpt_bytes.
+/// Maximum bytes of a response that are kept.
 const EXCERPT: usize = 1024;
 
 /// Resolves host names.

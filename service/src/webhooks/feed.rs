@@ -116,10 +116,10 @@ async fn events(app: &App, published: Vec<(Feedback, bool)>) -> Result<Vec<NewEv
         heads.push((project, url, is_new));
         records.push(feedback);
     }
-    let details = app.store.feedback_details(records).await?;
-    let event = |((project, url, is_new), detail)| {
+    let records = app.store.feedback_with_contacts(records).await?;
+    let event = |((project, url, is_new), record)| {
         let what = if is_new { EventData::FeedbackCreated } else { EventData::FeedbackUpdated };
-        NewEvent::new(project, url, what(Box::new(detail)), now)
+        NewEvent::new(project, url, what(Box::new(record)), now)
     };
-    heads.into_iter().zip(details).map(event).collect()
+    heads.into_iter().zip(records).map(event).collect()
 }

@@ -166,8 +166,8 @@ pub async fn list_feedback(
 }
 
 async fn detail(app: &App, scope: &Scope, id: FeedbackId) -> ApiHandlerResult<FeedbackDetail> {
-    let found = app.store.feedback_by_ids(scope, &[id]).await?;
-    Ok(app.store.feedback_details(found).await?.pop().ok_or(Refusal::NotFound)?)
+    let found = app.store.feedback_by_ids(scope, &[id]).await?.pop().ok_or(Refusal::NotFound)?;
+    Ok(app.store.feedback_detail(found).await?.ok_or(Refusal::NotFound)?)
 }
 
 /// Read feedback

@@ -191,11 +191,11 @@ pub async fn answer(
         Ok(PostedMessage { key, files, pending_files, quota }) => {
             let addition = RequesterReply { body: got.form.get("message").to_owned(), files, pending_files };
             match tickets::requester_reply(&app, &project, ticket.id, &key, addition).await {
-                Ok(()) => {
-                    quota.spend();
-                    return Ok(Redirect::to(&format!("/p/{slug}/t/{token}")).into_response());
+                Ok(()) => return Ok(Redirect::to(&format!("/p/{slug}/t/{token}")).into_response()),
+                Err(error) => {
+                    quota.refund();
+                    (Some(key), None, error)
                 }
-                Err(error) => (Some(key), None, error),
             }
         }
         Err((status, error)) => (got.form.idempotency_key().ok().map(ToOwned::to_owned), status, error),

@@ -162,7 +162,7 @@ pub(super) async fn check_post<'a>(
     if words.faults.is_none() {
         app.count_text(address.bucket(), got.form.bytes()).await.map_err(own)?;
     }
-    // Dropped if nothing is stored, so that rejected posts do not use up the project's limit.
+    // Refunded if nothing is stored, so that rejected posts do not use up the project's limit.
     let quota = app.limits.portal(project.id, app.now()).await.map_err(own)?;
     let payer = QuotaOwner::Stranger(address.bucket());
     let had_files = got.files.count() > 0;
@@ -179,6 +179,7 @@ pub(super) async fn check_post<'a>(
         }
         (_, Err(error)) => error,
     };
+    quota.refund();
     Err((status_of(&refused), refused))
 }
 

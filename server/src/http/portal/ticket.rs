@@ -114,7 +114,6 @@ pub async fn submit(
             let submission = TicketSubmission { ticket, files, pending_files, signals: Some(signals), context, without_email };
             match tickets::submit(&app, &project, &key, submission).await {
                 Ok(made) => {
-                    quota.spend();
                     // A retry of a submission whose link was renewed since. Knowing a form's key must not reveal the new link.
                     if app.store.link_generation(made.ticket).await?.is_some_and(|generation| generation > 0) {
                         return Ok(page(
@@ -125,7 +124,10 @@ pub async fn submit(
                     let token = tickets::token(&app, made.ticket)?;
                     return Ok(secret(Redirect::to(&format!("/p/{}/t/{token}?sent=1", project.slug)).into_response()));
                 }
-                Err(error) => (Some(key), None, error),
+                Err(error) => {
+                    quota.refund();
+                    (Some(key), None, error)
+                }
             }
         }
         Err((status, error)) => (got.form.idempotency_key().ok().map(ToOwned::to_owned), status, error),
