@@ -19,7 +19,7 @@ use super::error_page::{RefusalReason, SubmittedForm, error_page};
 pub struct CapturedForm(Arc<Mutex<Option<SubmittedForm>>>);
 
 impl CapturedForm {
-    /// Remembers the fields of a form; `complete` as in [`SubmittedForm`].
+    /// Remembers the fields of a form. `complete`: it has all of them, and may be sent again as it is.
     pub fn keep(&self, pairs: &[(String, String)], complete: bool) {
         let posted = SubmittedForm { action: String::new(), pairs: pairs.to_vec(), complete };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(posted);

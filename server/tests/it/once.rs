@@ -203,6 +203,6 @@ on_both!(an_import_form_takes_another_file_or_says_no, |t: TestApp| async move {
     assert!(second.status == StatusCode::SEE_OTHER && second.location() != first.location(), "{}", second.body);
     assert!(owner.get(second.location()).await.body.contains("12\" b.csv"));
     let refused = send("a.csv", "text\nthree\n").await;
-    assert!(refused.status == StatusCode::UNPROCESSABLE_ENTITY && refused.body.contains("This form was already used for another file"));
+    assert!(refused.status == StatusCode::UNPROCESSABLE_ENTITY && refused.body.contains("This upload was already used for another file"));
     assert_eq!(count(&t, "SELECT COUNT(*) FROM imports").await, 2);
 });

@@ -83,7 +83,7 @@ struct PlantedDefect {
 /// One for each check that the exceptions in `contract/` come close to disabling, and for the most important ones.
 const LIES: [PlantedDefect; 5] = [
     PlantedDefect {
-        operation: "read_key",
+        operation: "read_current_key",
         label: "GET /api/v1/me",
         what: "a changed type in a response",
         failure: "JsonSchemaError",
@@ -104,14 +104,14 @@ const LIES: [PlantedDefect; 5] = [
         tell: |document| set(parameter(document, "/api/v1/tickets", "limit")?, "/maximum", 10),
     },
     PlantedDefect {
-        operation: "create_item",
+        operation: "create_backlog_item",
         label: "POST /api/v1/backlog",
         what: "a title that is refused",
         failure: "RejectedPositiveData",
         tell: |document| set(document, "/components/schemas/NewBacklogItem/properties/title/maxLength", 2000),
     },
     PlantedDefect {
-        operation: "read_item",
+        operation: "read_backlog_item",
         label: "GET /api/v1/backlog/{item_id}",
         what: "a status that is not mentioned",
         failure: "UndefinedStatusCode",
