@@ -11,7 +11,7 @@ pub use progress::{BadRow, ProgressPage, ProgressView};
 use domain::imports::{ImportStatus, ProblemGroup};
 use leptos::prelude::*;
 
-use crate::components::badges::Badge;
+use crate::components::{badges::Badge, numbers::thousands};
 
 /// The status of an import, including that nothing or only some rows were imported.
 #[component]
@@ -65,15 +65,8 @@ fn ProblemList(
 
 /// `10,003`.
 fn number(n: i64) -> String {
-    let digits = n.unsigned_abs().to_string();
-    let mut out = String::from(if n < 0 { "-" } else { "" });
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
+    let sign = if n < 0 { "-" } else { "" };
+    format!("{sign}{}", thousands(usize::try_from(n.unsigned_abs()).unwrap_or(usize::MAX)))
 }
 
 /// `10,003 rows`, `1 row`.

@@ -1,7 +1,7 @@
 //! Rate limits: token buckets (see [`domain::accounts::throttle`]) by key.
 //!
 //! With SQLite there is one process, and the buckets are in its memory. With PostgreSQL they are rows, so that a limit applies across all
-//! nodes; frequent counters take tokens from there in small lots, so that most requests need no query.
+//! nodes; frequent counters lease tokens from there in batches, so that most requests need no query.
 
 pub mod budget;
 mod leases;

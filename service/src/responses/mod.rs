@@ -1,9 +1,9 @@
 //! Use cases of respondents: begin a response, add to it, finish it. Each is one transaction: contact, response, answers, feedback, history,
 //! change sequence.
 
-mod intake;
+mod counted_submission;
 
-pub use intake::CountedSubmission;
+pub use counted_submission::CountedSubmission;
 
 use std::sync::Arc;
 

@@ -184,19 +184,19 @@ async fn take(
     headers: &HeaderMap,
     request: Request,
 ) -> Result<(Response, Arc<SurveyTarget>), Response> {
-    let intake = CountedSubmission::begin(app, address.bucket()).await.map_err(refused)?;
+    let counted = CountedSubmission::begin(app, address.bucket()).await.map_err(refused)?;
     let size = hyper::body::Body::size_hint(request.body());
     let Admission { project, limit } = admit(app, key, headers, &size).await?;
     let bytes = read(app, request, limit).await?;
-    intake.count_text(bytes.len()).await.map_err(refused)?;
+    counted.count_text(bytes.len()).await.map_err(refused)?;
     let body = SubmissionBody::parse(&bytes).map_err(|error| match error {
         BodyError::TooManyValues => too_large(limit),
         BodyError::Malformed(detail) => problem(StatusCode::BAD_REQUEST, "malformed", &detail),
     })?;
     let language = body.language.clone();
     let (receipt, target) = match id {
-        None => intake.store(project, begin_response(app, key, headers, body)).await,
-        Some(id) => intake.store(project, update_response(app, key, id, headers, body)).await,
+        None => counted.store(project, begin_response(app, key, headers, body)).await,
+        Some(id) => counted.store(project, update_response(app, key, id, headers, body)).await,
     }
     .map_err(|rejected| refused(at_pointers(rejected, language.as_deref())))?;
     let status = if id.is_none() { StatusCode::CREATED } else { StatusCode::OK };

@@ -220,13 +220,13 @@ pub async fn submit(
 ) -> PageResult {
     let survey = survey_id(&id)?;
     // Counted before any look-up. Over the limit, the form is only shown again with its values, if they are small.
-    let intake = CountedSubmission::begin(&app, address.bucket()).await;
+    let counted = CountedSubmission::begin(&app, address.bucket()).await;
     let mut target = responses::target(&app, survey, None).await?;
-    let limit = if intake.is_ok() { most_bytes(&target.body) } else { FREE_BODY_BYTES };
+    let limit = if counted.is_ok() { most_bytes(&target.body) } else { FREE_BODY_BYTES };
     DefaultBodyLimit::max(limit).apply(&mut request);
     let posted = match Form::from_request(request, &()).await {
         Ok(posted) => posted,
-        Err(response) if response.status() == StatusCode::PAYLOAD_TOO_LARGE => return intake.map(|_| response).map_err(Into::into),
+        Err(response) if response.status() == StatusCode::PAYLOAD_TOO_LARGE => return counted.map(|_| response).map_err(Into::into),
         Err(response) => return Ok(response),
     };
     if let Some(version) = posted.get("version").parse().ok().filter(|version| *version != target.version) {
@@ -242,9 +242,9 @@ pub async fn submit(
         return Ok(form(&app, &target, &asked, look, StatusCode::UNPROCESSABLE_ENTITY, filled)?);
     };
     let stored = async {
-        let intake = intake?;
-        intake.count_text(posted.bytes()).await?;
-        intake.store(target.project.id, responses::begin(&app, &target, &key, &submission(&asked, &headers, &posted))).await
+        let counted = counted?;
+        counted.count_text(posted.bytes()).await?;
+        counted.store(target.project.id, responses::begin(&app, &target, &key, &submission(&asked, &headers, &posted))).await
     };
     let error = match stored.await {
         Ok(_) => return Ok(Redirect::to(&look.url(&format!("/s/{survey}/thanks"))).into_response()),
